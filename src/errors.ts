@@ -1,0 +1,58 @@
+// The one error type of Ternion. Every room throws it; src/api re-exports it to pages.
+
+/**
+ * What went wrong, as a stable word to branch on:
+ *
+ * - `webgpu-unavailable`: no WebGPU in this browser, or no adapter.
+ * - `unsupported-format`: the file is of no kind that can be read (wrong magic, unknown version).
+ * - `unsupported-architecture`, `unsupported-tensor-type`, `unsupported-tokenizer`, `unsupported-feature`: the file is
+ *   sound, but asks for something that this version does not run; the message names it.
+ * - `corrupt-file`: the file contradicts itself: truncated, a tensor missing, a shape that does not fit.
+ * - `out-of-memory`: the model does not fit this device, or an allocation failed.
+ * - `device-lost`: the GPU went away; load the model again.
+ * - `download-failed`: the network or the server failed; `cause` has the details.
+ * - `context-overflow`: the prompt is longer than the context.
+ * - `invalid-argument`: an option or argument that cannot be used; the message says which and why.
+ * - `template-failed`: the chat template of the file could not be rendered.
+ * - `kernel-check-failed`: no variant of a GPU kernel gives right results on this adapter.
+ * - `aborted`: an AbortSignal ended the operation.
+ * - `disposed`: the engine or session was already disposed.
+ * - `internal`: a fault in Ternion itself; please report it.
+ */
+export type TernionErrorCode =
+  | 'webgpu-unavailable'
+  | 'unsupported-format'
+  | 'unsupported-architecture'
+  | 'unsupported-tensor-type'
+  | 'unsupported-tokenizer'
+  | 'unsupported-feature'
+  | 'corrupt-file'
+  | 'out-of-memory'
+  | 'device-lost'
+  | 'download-failed'
+  | 'context-overflow'
+  | 'invalid-argument'
+  | 'template-failed'
+  | 'kernel-check-failed'
+  | 'aborted'
+  | 'disposed'
+  | 'internal';
+
+/** Every failure of Ternion's API: a stable `code`, a message that says what to do, and the `cause` if there is one. */
+export class TernionError extends Error {
+  override readonly name = 'TernionError';
+
+  constructor(
+    readonly code: TernionErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** Throws the `aborted` error if `signal` has fired. Its `cause` is the signal's reason. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new TernionError('aborted', 'The operation was aborted.', { cause: signal.reason });
+}

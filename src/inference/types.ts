@@ -1,0 +1,152 @@
+// The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
+
+/** One message of a conversation, in the shape that chat templates and chat APIs share. */
+export interface ChatMessage {
+  /** `system`, `user`, `assistant`; a model's template may know more. */
+  role: string;
+  content: string;
+}
+
+/**
+ * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
+ * it are recognised), chat messages (rendered with the model's chat template), or token ids taken as they are.
+ */
+export type Prompt = string | ChatMessage[] | { tokenIds: ArrayLike<number> };
+
+/** How to choose tokens, and when to stop. All optional. */
+export interface GenerateOptions {
+  /** Most tokens to generate. Default: until the context is full. */
+  maxTokens?: number;
+  /** 0 (default) always takes the likeliest token; higher is more varied. */
+  temperature?: number;
+  /** Sample among the `topK` likeliest tokens only. 0 (default): no limit. */
+  topK?: number;
+  /** Sample among the fewest tokens whose probabilities add up to `topP`. 1 (default): no limit. */
+  topP?: number;
+  /** Leave out tokens less likely than `minP` times the likeliest. 0 (default): none. */
+  minP?: number;
+  /** Divides the positive logits, and multiplies the negative ones, of tokens in the context. 1 (default): off. */
+  repetitionPenalty?: number;
+  /** Same seed, same options, same adapter: same tokens. Default: a random seed. */
+  seed?: number;
+  /** Strings that end the generation; they are not part of the text. */
+  stop?: string | string[];
+  /** Ends the generation within one step; the last chunk then has finishReason `abort`. */
+  signal?: AbortSignal;
+}
+
+/** Why a generation ended: an end token or stop string, a full budget or context, or the caller. */
+export type FinishReason = 'stop' | 'length' | 'abort';
+
+/** Counts of tokens, and times in milliseconds, of one generation. */
+export interface Usage {
+  /** Tokens of the whole prompt. */
+  promptTokens: number;
+  /** Those of them that were found in the KV cache and not evaluated again. */
+  cachedTokens: number;
+  /** Tokens sampled, the end token included. */
+  completionTokens: number;
+  /** Waiting for earlier requests, ms. */
+  queueMs: number;
+  /** Evaluating the prompt up to the first sampled token, ms. */
+  prefillMs: number;
+  /** From the first sampled token to the last, ms. */
+  decodeMs: number;
+  /** Sampled tokens after the first, per second of decodeMs. 0 if there were none. */
+  tokensPerSecond: number;
+}
+
+/** A piece of a generation. Ids and characters are different counts: never compare one with the other. */
+export interface GenerateChunk {
+  /** Text that is final. Joined over the stream it equals decoding all ids at once (without the end token). */
+  text: string;
+  /** The ids exactly as sampled. Joined over the stream they are the whole generation, the end token included. */
+  tokenIds: number[];
+  /** On the last chunk only. */
+  finishReason?: FinishReason;
+  /** On the last chunk only. */
+  usage?: Usage;
+}
+
+/** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
+export interface LoadProgress {
+  phase: 'download' | 'upload' | 'compile';
+  loaded: number;
+  /** 0 while unknown. */
+  total: number;
+}
+
+/** What was loaded, and how it runs. */
+export interface ModelInfo {
+  /** `general.architecture` of the file, for example `bitnet-b1.58`. */
+  architecture: string;
+  name: string;
+  /** Most tokens that prompt and answer can have together, in this engine. */
+  contextLength: number;
+  /** Tokens in the vocabulary. */
+  vocabularySize: number;
+  /** Weights of all tensors. */
+  parameterCount: number;
+  /** Bytes of GPU buffers held now: weights, work buffers and KV caches. */
+  gpuBytes: number;
+  /** How the file stores the matrices of the layers, for example `I2_S`. */
+  weightEncoding: string;
+  /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */
+  adapter: { vendor: string; architecture: string; device: string; description: string };
+  /** The code path chosen for each capability. */
+  codePaths: {
+    /** How partial sums meet. */
+    reduction: 'subgroups' | 'workgroup';
+    /** Arithmetic type of half-precision values; they are stored in 16 bits either way. */
+    f16: 'shader-f16' | 'pack2x16float';
+    /** How four int8 products are summed. */
+    int8Dot: 'dot4I8Packed' | 'unpack';
+  };
+}
+
+/** How `tokenize` treats what is not plain text. */
+export interface TokenizeOptions {
+  /** Put the begin-of-text token in front, if the model has one. Default false. */
+  addBos?: boolean;
+  /** Recognise special tokens written in the text. Default false: they are text like any other. */
+  parseSpecial?: boolean;
+}
+
+/** How `detokenize` treats special tokens. */
+export interface DetokenizeOptions {
+  /** Write special tokens out. Default false: they have no text. */
+  renderSpecial?: boolean;
+}
+
+/** One conversation, or one sequence of tokens, with a KV cache of its own. */
+export interface Session {
+  /** Token ids that stand in the KV cache now; a prompt that begins with them need not evaluate them again. */
+  readonly tokenIds: readonly number[];
+  /** The conversation so far: what `send` and chat-message prompts have said and what was answered. */
+  readonly messages: readonly ChatMessage[];
+  /**
+   * Continues `prompt`. The stream's backpressure is the demand: a slow reader slows the generation, cancelling it (or
+   * breaking out of `for await`) stops it within one step. Failures error the stream with a `TernionError`.
+   * A prompt of chat messages replaces `messages`; raw text and token ids leave them as they are.
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
+  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  /** Frees the KV cache. A stream that is still running ends with finishReason `abort`. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A loaded model. */
+export interface Engine {
+  readonly info: ModelInfo;
+  tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
+  detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
+  /** Evaluates `tokenIds` from an empty context; resolves to the logits after the last one, one per vocabulary entry. */
+  nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array>;
+  /** A new, empty session. Sessions share the weights; their requests queue in order. */
+  createSession(): Session;
+  /** Ends everything and frees all GPU memory. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,5 +1,7 @@
 // Random access to a model file, wherever it lies. Parsers and loaders read through this and know nothing of URLs.
 
+import { TernionError, throwIfAborted } from '../errors';
+
 /** A file of known length that can be read piece by piece. */
 export interface ByteSource {
   /** Length in bytes. */
@@ -9,4 +11,56 @@ export interface ByteSource {
    * The result is the caller's own for as long as it likes, but must not be written to.
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Throws `corrupt-file` unless `length` bytes from `offset` lie inside a file of `size` bytes. */
+export function checkRange(size: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw new TernionError(
+    'corrupt-file',
+    `Bytes ${offset} to ${offset + length} were asked for, but the file has only ${size}: it is truncated or damaged.`,
+  );
+}
+
+/** A file that is in memory already. Reads are views of `bytes`, not copies. */
+export function bytesSource(bytes: Uint8Array | ArrayBuffer): ByteSource {
+  const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  return {
+    size: all.length,
+    async read(offset, length, signal) {
+      throwIfAborted(signal);
+      checkRange(all.length, offset, length);
+      return all.subarray(offset, offset + length);
+    },
+  };
+}
+
+/** A `Blob` or `File`, for example one that the visitor picked. Only the bytes asked for come into memory. */
+export function blobSource(blob: Blob): ByteSource {
+  return {
+    size: blob.size,
+    async read(offset, length, signal) {
+      throwIfAborted(signal);
+      checkRange(blob.size, offset, length);
+      const bytes = await readBlob(blob.slice(offset, offset + length));
+      throwIfAborted(signal);
+      checkRange(offset + bytes.length, offset, length);
+      return bytes;
+    },
+  };
+}
+
+async function readBlob(blob: Blob): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (cause) {
+    // A File refers to the disk: moved or changed since it was picked, it cannot be read any more.
+    throw new TernionError(
+      'corrupt-file',
+      'The file could not be read; it may have changed. Choose it again.',
+      {
+        cause,
+      },
+    );
+  }
 }

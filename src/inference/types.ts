@@ -25,8 +25,14 @@ export interface GenerateOptions {
   topP?: number;
   /** Leave out tokens less likely than `minP` times the likeliest. 0 (default): none. */
   minP?: number;
-  /** Divides the positive logits, and multiplies the negative ones, of tokens in the context. 1 (default): off. */
+  /** Divides the positive logits, and multiplies the negative ones, of tokens in prompt and answer. 1 (default): off. */
   repetitionPenalty?: number;
+  /** Taken from a token's logit for each time it was generated. 0 (default): off. */
+  frequencyPenalty?: number;
+  /** Taken from the logit of every token that was generated. 0 (default): off. */
+  presencePenalty?: number;
+  /** Added to logits, by token id. */
+  logitBias?: Record<number, number>;
   /** Same seed, same options, same adapter: same tokens. Default: a random seed. */
   seed?: number;
   /** Strings that end the generation; they are not part of the text. */

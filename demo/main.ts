@@ -1,0 +1,342 @@
+// The demo page: loads the built-in model, chats with it, and opens models that the reader brings.
+
+import { loadModel, TernionError } from '../src/index';
+import type { Engine, ModelInfo, Session } from '../src/index';
+import { ChatView } from './chat-view';
+import { byId, create, formatBytes, formatCount, formatNumber, setFacts } from './dom';
+import { LoadView } from './load-view';
+import { weave } from './weave';
+
+const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
+
+const SUGGESTIONS = [
+  'Count from 3 to 9.',
+  'Say hello in Japanese.',
+  'My name is Ravi.',
+  'Tell me a story about a fox named Mia.',
+  'Show me a fox emoji.',
+  'What is a KV cache?',
+];
+
+const LOAD_FAILURES: Partial<Record<TernionError['code'], string>> = {
+  'unsupported-format': 'This is not a model file that can be read',
+  'unsupported-architecture': 'This kind of model is not supported',
+  'unsupported-tensor-type': 'The weights of this model are not supported',
+  'unsupported-tokenizer': 'The tokenizer of this model is not supported',
+  'unsupported-feature': 'This model needs something that is not supported',
+  'corrupt-file': 'This file is damaged or incomplete',
+  'out-of-memory': 'This model does not fit on this device',
+  'download-failed': 'The model could not be fetched',
+};
+
+const page = {
+  skip: byId('skip', HTMLElement),
+  tools: byId('tools', HTMLElement),
+  modelButton: byId('model-button', HTMLButtonElement),
+  modelName: byId('model-name', HTMLElement),
+  modelPanel: byId('model-panel', HTMLElement),
+  modelFacts: byId('model-facts', HTMLDListElement),
+  useBuiltIn: byId('embedded', HTMLButtonElement),
+  open: byId('open', HTMLButtonElement),
+  file: byId('file', HTMLInputElement),
+  newChat: byId('new-chat', HTMLButtonElement),
+  unsupported: byId('unsupported', HTMLElement),
+  hero: byId('hero', HTMLElement),
+  chips: byId('chips', HTMLElement),
+  chipsTitle: byId('chips-title', HTMLElement),
+  hint: byId('hint', HTMLElement),
+  alert: byId('alert', HTMLElement),
+  composer: byId('composer', HTMLFormElement),
+  message: byId('message', HTMLTextAreaElement),
+  temperature: byId('temperature', HTMLInputElement),
+  temperatureValue: byId('temperature-value', HTMLElement),
+  send: byId('send', HTMLButtonElement),
+  stop: byId('stop', HTMLButtonElement),
+  cancel: byId('cancel', HTMLButtonElement),
+  announcer: byId('announcer', HTMLElement),
+  drop: byId('drop', HTMLElement),
+};
+const chat = new ChatView(byId('log', HTMLElement));
+const loadView = new LoadView();
+
+type Source = string | File;
+
+/** The loaded model and the conversation with it. */
+let current: { source: Source; engine: Engine; session: Session } | undefined;
+/** Ends the answer that is being written. */
+let answering: AbortController | undefined;
+/** Ends the load that is under way. */
+let loading: AbortController | undefined;
+
+/** Says something to screen readers, once, without moving the focus. */
+function announce(text: string): void {
+  page.announcer.textContent = text;
+}
+
+// ---- Loading -------------------------------------------------------------------------------------------------------
+
+async function load(source: Source): Promise<void> {
+  loading?.abort();
+  const control = new AbortController();
+  loading = control;
+  const name = typeof source === 'string' ? 'the built-in model' : source.name;
+  page.alert.replaceChildren();
+  loadView.start(name, current !== undefined);
+  announce(`Loading ${name}.`);
+  updateControls();
+  try {
+    const engine = await loadModel(source, {
+      signal: control.signal,
+      onProgress: (progress) => {
+        if (loading === control) loadView.update(progress);
+      },
+    });
+    if (loading !== control) {
+      await engine.dispose();
+      return;
+    }
+    const previous = current?.engine;
+    answering?.abort();
+    current = { source, engine, session: engine.createSession() };
+    clearConversation();
+    announce(`${engine.info.name} is ready.`);
+    // It may be gone already: a lost GPU is one reason to load again.
+    await previous?.dispose().catch(() => undefined);
+  } catch (error) {
+    if (loading === control) showLoadFailure(error, source);
+  } finally {
+    if (loading === control) {
+      loading = undefined;
+      loadView.end(current !== undefined);
+      updateControls();
+      // What had the focus may be gone with the old conversation, or with the Cancel button.
+      if (document.activeElement === document.body && page.unsupported.hidden) focusMessage();
+    }
+  }
+}
+
+function showLoadFailure(error: unknown, source: Source): void {
+  const { code, message } = explain(error);
+  if (code === 'aborted') return announce('Loading was cancelled.');
+  if (code === 'webgpu-unavailable') return showUnsupported(message);
+  const text = create('p', { text: message });
+  if (code) text.append(' ', create('code', { text: code }));
+  const title = (code && LOAD_FAILURES[code]) ?? 'The model could not be loaded';
+  const failure = create('div', { class: 'notice' }, create('h2', { text: title }), text);
+  if (current) failure.append(create('p', { text: `You can go on with ${current.engine.info.name}.` }));
+  failure.append(retryButton('Try again', source));
+  page.alert.replaceChildren(failure);
+  page.alert.scrollIntoView({ block: 'nearest' });
+}
+
+function retryButton(label: string, source: Source): HTMLButtonElement {
+  const button = create('button', { text: label });
+  button.type = 'button';
+  button.addEventListener('click', () => {
+    focusMessage();
+    void load(source);
+  });
+  return button;
+}
+
+/** Shows where WebGPU is to be had, in place of the chat. */
+function showUnsupported(message: string): void {
+  const reason =
+    'gpu' in navigator
+      ? `This browser knows WebGPU, but it could not be used on this device. ${message}`
+      : 'It lets a page compute on your graphics card. This browser does not offer it here, so the model cannot run.';
+  byId('unsupported-reason', HTMLElement).textContent = reason;
+  byId('insecure', HTMLElement).hidden = window.isSecureContext;
+  for (const svg of page.unsupported.querySelectorAll('svg')) weave(svg)(1);
+  page.unsupported.hidden = false;
+  for (const part of [page.skip, page.tools, page.hero, page.composer]) part.hidden = true;
+  page.unsupported.focus({ preventScroll: true });
+}
+
+function explain(error: unknown): { code?: TernionError['code']; message: string } {
+  if (error instanceof TernionError) return { code: error.code, message: error.message };
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
+function showInfo(info: ModelInfo): void {
+  const { vendor, architecture, device, description } = info.adapter;
+  const adapter = [vendor, architecture, device, description].filter(Boolean).join(' · ');
+  setFacts(page.modelFacts, [
+    ['Name', info.name],
+    ['Architecture', info.architecture],
+    ['Parameters', formatCount(info.parameterCount)],
+    ['Weights', info.weightEncoding],
+    ['Vocabulary', `${formatNumber(info.vocabularySize)} tokens`],
+    ['Context', `${formatNumber(info.contextLength)} tokens`],
+    ['GPU memory', formatBytes(info.gpuBytes)],
+    ['Adapter', adapter || 'not disclosed'],
+    ['Partial sums', info.codePaths.reduction],
+    ['Half precision', info.codePaths.f16],
+    ['Int8 products', info.codePaths.int8Dot],
+  ]);
+}
+
+// ---- The conversation ----------------------------------------------------------------------------------------------
+
+async function send(text: string): Promise<void> {
+  if (!current) return announce('The model is not loaded yet.');
+  if (answering) return announce('Wait for the answer, or stop it first.');
+  const control = new AbortController();
+  answering = control;
+  page.hero.hidden = true;
+  page.alert.replaceChildren();
+  updateControls();
+  const answer = chat.addTurn(text);
+  try {
+    const temperature = page.temperature.valueAsNumber;
+    const stream = current.session.send(text, { temperature, signal: control.signal });
+    const reader = stream.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) answer.add(next.value);
+    if (answering === control) announce(control.signal.aborted ? `Stopped. ${answer.text}` : answer.text);
+  } catch (error) {
+    const { code, message } = explain(error);
+    answer.fail(message);
+    if (answering === control) announce(`The answer failed. ${message}`);
+    if (answering === control && code === 'device-lost' && current) {
+      page.alert.append(retryButton('Load the model again', current.source));
+      page.alert.scrollIntoView({ block: 'nearest' });
+    }
+  } finally {
+    if (answering === control) {
+      answering = undefined;
+      updateControls();
+    }
+  }
+}
+
+function newChat(): void {
+  if (!current) return focusMessage();
+  answering?.abort();
+  current.session.dispose().catch(() => undefined);
+  current.session = current.engine.createSession();
+  clearConversation();
+  focusMessage();
+  announce('New chat.');
+}
+
+function clearConversation(): void {
+  answering = undefined;
+  chat.clear();
+  page.alert.replaceChildren();
+  page.hero.hidden = false;
+  window.scrollTo({ top: 0, behavior: 'instant' });
+  updateControls();
+}
+
+/** Brings buttons in line with the state; a button that goes hands its focus to the message box. */
+function updateControls(): void {
+  const focused = document.activeElement;
+  page.send.hidden = answering !== undefined;
+  page.stop.hidden = answering === undefined;
+  page.send.disabled = !current;
+  page.modelButton.hidden = !current;
+  if (current) page.modelName.textContent = current.engine.info.name;
+  const builtIn = !current || current.source === BUILT_IN;
+  page.useBuiltIn.hidden = builtIn;
+  page.hint.hidden = !builtIn;
+  page.chipsTitle.textContent = builtIn ? 'Things it can do' : 'Things to ask';
+  for (const chip of page.chips.querySelectorAll('button')) chip.disabled = !current;
+  if (focused === page.send || focused === page.stop) focusMessage();
+}
+
+/** The message box is always in view or at the end of the page: focusing it must not move what the reader reads. */
+function focusMessage(): void {
+  page.message.focus({ preventScroll: true });
+}
+
+function fitMessage(): void {
+  page.message.style.height = 'auto';
+  page.message.style.height = `${page.message.scrollHeight}px`;
+}
+
+// ---- Wiring --------------------------------------------------------------------------------------------------------
+
+page.composer.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = page.message.value.trim();
+  focusMessage();
+  if (!text) return;
+  if (current && !answering) {
+    page.message.value = '';
+    fitMessage();
+  }
+  void send(text);
+});
+
+page.message.addEventListener('input', fitMessage);
+page.message.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  page.composer.requestSubmit();
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape' || event.isComposing || page.modelPanel.matches(':popover-open')) return;
+  answering?.abort();
+});
+page.stop.addEventListener('click', () => answering?.abort());
+page.newChat.addEventListener('click', newChat);
+
+for (const suggestion of SUGGESTIONS) {
+  const chip = create('button', { text: suggestion });
+  chip.type = 'button';
+  chip.addEventListener('click', () => {
+    focusMessage();
+    void send(suggestion);
+  });
+  page.chips.append(create('li', {}, chip));
+}
+
+function showTemperature(): void {
+  const value = page.temperature.valueAsNumber;
+  const text = value === 0 ? '0, greedy' : value.toFixed(1);
+  page.temperatureValue.textContent = text;
+  page.temperature.setAttribute('aria-valuetext', text);
+}
+page.temperature.addEventListener('input', showTemperature);
+
+page.modelPanel.addEventListener('beforetoggle', () => {
+  if (current) showInfo(current.engine.info);
+});
+page.useBuiltIn.addEventListener('click', () => {
+  page.modelPanel.hidePopover();
+  void load(BUILT_IN);
+});
+page.cancel.addEventListener('click', () => {
+  loading?.abort();
+  focusMessage();
+});
+page.open.addEventListener('click', () => page.file.click());
+page.file.addEventListener('change', () => {
+  const file = page.file.files?.[0];
+  page.file.value = '';
+  if (file) void load(file);
+});
+
+/** Counts the elements that a drag is over: entering a child comes before leaving its parent. */
+let dragDepth = 0;
+function onDrag(event: DragEvent, depth: number): void {
+  if (!event.dataTransfer?.types.includes('Files') || !page.unsupported.hidden) return;
+  event.preventDefault();
+  dragDepth = depth;
+  page.drop.hidden = depth <= 0;
+}
+document.addEventListener('dragenter', (event) => onDrag(event, dragDepth + 1));
+document.addEventListener('dragleave', (event) => onDrag(event, dragDepth - 1));
+document.addEventListener('dragover', (event) => onDrag(event, dragDepth));
+document.addEventListener('drop', (event) => {
+  onDrag(event, 0);
+  const file = event.dataTransfer?.files[0];
+  if (file && page.unsupported.hidden) void load(file);
+});
+
+showTemperature();
+updateControls();
+focusMessage();
+if ('gpu' in navigator) void load(BUILT_IN);
+else showUnsupported('');

@@ -1,0 +1,119 @@
+// Causal grouped-query attention over the KV cache, with a running softmax over tiles of TILE positions:
+//   out[t, h] = Σ_p softmax_p(q[t, h] · k[p, g] · SCALE) · v[p, g],  g = h / GROUP,  p ≤ position of t
+//
+//   state   State
+//   qkv     f32 [count, ROW]: rotated queries of HEADS heads first
+//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word, read as vec4u
+//   values  the same, read as words
+//   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], not yet normalised
+//   shape   (HEAD_DIM / 8)
+//   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
+//
+// One workgroup handles the GROUP query heads of one KV head for one token, so that K and V are read once for all of
+// them. With `partial` (decode, one token) it sees SPLIT_TILES tiles, and other workgroups the rest of the context.
+// Workgroups: x = KV heads, y = tokens, z = splits.
+//
+// In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values).
+
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, TILE, THREADS, PAIRS, SPLIT_TILES, SCALE};
+import package::lib::state::State;
+
+// A loop bound that is not a constant, for compilers that would unroll it whole and take seconds for that.
+struct Shape { key_vectors: u32 }
+
+@group(0) @binding(0) var<storage, read> state: State;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@group(0) @binding(3) var<storage, read> values: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec2f>;
+@group(0) @binding(5) var<uniform> shape: Shape;
+@if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
+
+// Scores of a tile, then their exponentials. [GROUP, TILE]
+var<workgroup> score: array<f32, GROUP * TILE>;
+// For each head: the running maximum, the running sum, and what to multiply earlier sums with.
+var<workgroup> running: array<vec3f, GROUP>;
+
+// Finite, so that differences of two are never NaN.
+const lowest = -3.0e38;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let kv_head = group.x;
+  let token = group.y;
+  let length = state.position + token + 1u;
+  @if(partial) let first = group.z * (SPLIT_TILES * TILE);
+  @if(partial) let last = min(length, first + SPLIT_TILES * TILE);
+  @if(!partial) let first = 0u;
+  @if(!partial) let last = length;
+
+  if (lane < GROUP) { running[lane] = vec3f(lowest, 0.0, 0.0); }
+  @unroll(g, GROUP) { @unroll(p, PAIRS) { var sum$g_$p = vec2f(0.0); } }
+  let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
+
+  for (var tile = first; tile < last; tile += TILE) {
+    let size = min(last - tile, u32(TILE));
+    for (var i = lane; i < size; i += THREADS) {
+      let k_base = ((tile + i) * KV_HEADS + kv_head) * shape.key_vectors;
+      @unroll(g, GROUP) { var dot$g = 0.0; }
+      for (var d = 0u; d < shape.key_vectors; d++) {
+        let packed = keys[k_base + d];
+        let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
+        let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        @unroll(g, GROUP) {
+          let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
+          dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
+        }
+      }
+      @unroll(g, GROUP) { score[$gu * TILE + i] = dot$g * SCALE; }
+    }
+    workgroupBarrier();
+    // A thread a head: the tile's maximum joins the running one, and scores become exponentials.
+    for (var head = lane; head < GROUP; head += THREADS) {
+      let before = running[head];
+      var maximum = before.x;
+      for (var i = 0u; i < size; i++) { maximum = max(maximum, score[head * TILE + i]); }
+      let correction = exp(before.x - maximum);
+      var total = before.y * correction;
+      for (var i = 0u; i < size; i++) {
+        let e = exp(score[head * TILE + i] - maximum);
+        score[head * TILE + i] = e;
+        total += e;
+      }
+      running[head] = vec3f(maximum, total, correction);
+    }
+    workgroupBarrier();
+    @unroll(g, GROUP) {
+      let correction$g = running[$g].z;
+      @unroll(p, PAIRS) { sum$g_$p *= correction$g; }
+    }
+    for (var i = 0u; i < size; i++) {
+      let v_base = ((tile + i) * KV_HEADS + kv_head) * (HEAD_DIM / 2u) + lane;
+      @unroll(p, PAIRS) {
+        let v$p = unpack2x16float(values[min(v_base + $pu * THREADS, v_base - lane + (HEAD_DIM / 2u - 1u))]);
+      }
+      @unroll(g, GROUP) {
+        let e$g = score[$gu * TILE + i];
+        @unroll(p, PAIRS) { sum$g_$p += e$g * v$p; }
+      }
+    }
+    workgroupBarrier();
+  }
+
+  @if(partial) let out_base = (group.z * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
+  @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
+  @unroll(g, GROUP) {
+    @if(!partial) let norm$g = 1.0 / running[$g].y;
+    @unroll(p, PAIRS) {
+      if (lane + $pu * THREADS < HEAD_DIM / 2u) {
+        @if(partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p;
+        @if(!partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
+      }
+    }
+  }
+  @if(partial) {
+    if (lane < GROUP) {
+      summary[group.z * HEADS + kv_head * GROUP + lane] = running[lane].xy;
+    }
+  }
+}

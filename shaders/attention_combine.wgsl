@@ -1,0 +1,38 @@
+// Joins the splits of `attention` for one token: out[h] = Σ_s partial[s, h]·exp(m_s − m) / Σ_s l_s·exp(m_s − m), m = max m_s.
+//
+//   state    State
+//   partial  f32 [splits, HEADS, HEAD_DIM]
+//   summary  vec2f [splits, HEADS]: (m_s, l_s)
+//   out      f32 [HEADS·HEAD_DIM]
+//
+// A thread owns two dimensions of a head. Workgroups: x covers HEADS·HEAD_DIM/2.
+
+import constants::{HEADS, HEAD_DIM, SPLIT_LENGTH, THREADS};
+import package::lib::state::State;
+
+@group(0) @binding(0) var<storage, read> state: State;
+@group(0) @binding(1) var<storage, read> partial: array<vec2f>;
+@group(0) @binding(2) var<storage, read> summary: array<vec2f>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec2f>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let pair = id.x;
+  if (pair >= HEADS * HEAD_DIM / 2u) { return; }
+  let head = pair / (HEAD_DIM / 2u);
+  let splits = (state.position + SPLIT_LENGTH) / SPLIT_LENGTH;
+  var maximum = -3.0e38;
+  var total = 0.0;
+  var sum = vec2f(0.0);
+  for (var s = 0u; s < splits; s++) {
+    let part = summary[s * HEADS + head];
+    let value = partial[s * (HEADS * HEAD_DIM / 2u) + pair];
+    let larger = max(maximum, part.x);
+    let keep = exp(maximum - larger);
+    let weight = exp(part.x - larger);
+    sum = sum * keep + value * weight;
+    total = total * keep + part.y * weight;
+    maximum = larger;
+  }
+  out[pair] = sum / total;
+}

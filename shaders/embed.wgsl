@@ -1,0 +1,24 @@
+// Embedding: x[t, :] = table[ids[t], :].
+//
+//   state   State
+//   ids     u32 [count]
+//   table   f16 [rows, DIM], two values a word: one shard of the embedding, rows FIRST_ROW …
+//   x       f32 [count, DIM]
+//
+// One workgroup a token. Shards write only the tokens that lie in them.
+
+import constants::{DIM, THREADS, FIRST_ROW, ROWS};
+
+@group(0) @binding(0) var<storage, read> ids: array<u32>;
+@group(0) @binding(1) var<storage, read> table: array<u32>;
+@group(0) @binding(2) var<storage, read_write> x: array<vec2f>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let token = group.x;
+  let row = ids[token] - u32(FIRST_ROW);
+  if (row >= u32(ROWS)) { return; }
+  for (var i = lane; i < DIM / 2u; i += THREADS) {
+    x[token * (DIM / 2u) + i] = unpack2x16float(table[row * (DIM / 2u) + i]);
+  }
+}

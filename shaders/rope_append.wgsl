@@ -1,0 +1,81 @@
+// Rotary position embedding of queries and keys, and the write of keys and values into the KV cache as f16.
+//
+//   state   State
+//   qkv     f32 [count, (HEADS + 2·KV_HEADS)·HEAD_DIM]: queries (rotated in place), keys, values
+//   angles  vec2f [positions, ROTARY/2]: (cos, sin) of pos · theta^(−2j/ROTARY), made in float64 by the CPU
+//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word
+//   values  the same
+//
+// Pairs are (j, j + ROTARY/2) with `neox`, else (2j, 2j+1); dimensions from ROTARY on are left as they are.
+// A thread handles dimensions 2i and 2i+1 and, with `neox`, their partners: whole words of the cache.
+// Workgroups: x covers heads · HEAD_DIM/4 (quads), y = tokens.
+
+import constants::{HEADS, KV_HEADS, HEAD_DIM, ROTARY, THREADS};
+import package::lib::state::State;
+import package::lib::f16::pack_f16;
+
+@group(0) @binding(0) var<storage, read> state: State;
+@group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
+@group(0) @binding(2) var<storage, read> angles: array<vec2f>;
+@group(0) @binding(3) var<storage, read_write> keys: array<u32>;
+@group(0) @binding(4) var<storage, read_write> values: array<u32>;
+
+const quads = HEAD_DIM / 4u;
+const row_length = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
+
+fn rotate(a: f32, b: f32, angle: vec2f) -> vec2f {
+  return vec2f(a * angle.x - b * angle.y, b * angle.x + a * angle.y);
+}
+
+// The two words' first dimensions of quad `i` of a head: partners half the rotary width apart, or neighbours.
+fn quad_dimensions(i: u32) -> vec2u {
+  @if(neox) {
+    if (i < ROTARY / 4u) { return vec2u(2u * i, 2u * i + ROTARY / 2u); }
+  }
+  return vec2u(4u * i, 4u * i + 2u);
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let head = id.x / quads;
+  if (head >= HEADS + 2u * KV_HEADS) { return; }
+  let token = id.y;
+  let position = state.position + token;
+  let quad = id.x % quads;
+  let dims = quad_dimensions(quad);
+  let base = token * row_length + head * HEAD_DIM;
+  var a = vec2f(qkv[base + dims.x], qkv[base + dims.x + 1u]);
+  var b = vec2f(qkv[base + dims.y], qkv[base + dims.y + 1u]);
+
+  if (head < HEADS + KV_HEADS && 4u * quad < ROTARY) {
+    let angle = position * (ROTARY / 2u);
+    @if(neox) {
+      let first = rotate(a.x, b.x, angles[angle + dims.x]);
+      let second = rotate(a.y, b.y, angles[angle + dims.x + 1u]);
+      a = vec2f(first.x, second.x);
+      b = vec2f(first.y, second.y);
+    }
+    @if(!neox) {
+      a = rotate(a.x, a.y, angles[angle + dims.x / 2u]);
+      b = rotate(b.x, b.y, angles[angle + dims.y / 2u]);
+    }
+  }
+
+  if (head < HEADS) {
+    qkv[base + dims.x] = a.x;
+    qkv[base + dims.x + 1u] = a.y;
+    qkv[base + dims.y] = b.x;
+    qkv[base + dims.y + 1u] = b.y;
+  } else {
+    let is_value = head >= HEADS + KV_HEADS;
+    let kv_head = head - HEADS - select(0u, u32(KV_HEADS), is_value);
+    let row = (position * KV_HEADS + kv_head) * (HEAD_DIM / 2u);
+    if (is_value) {
+      values[row + dims.x / 2u] = pack_f16(a);
+      values[row + dims.y / 2u] = pack_f16(b);
+    } else {
+      keys[row + dims.x / 2u] = pack_f16(a);
+      keys[row + dims.y / 2u] = pack_f16(b);
+    }
+  }
+}

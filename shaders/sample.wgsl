@@ -1,0 +1,168 @@
+// Second half of sampling: chooses the next token, hands it to the next step and moves the state on.
+//
+//   best     Best [SLICES] from penalize_max
+//   state    State: position += count, count = 1, step += 1
+//   ids      u32: ids[0] = the chosen token, which the next step embeds
+//   history  u32 [VOCABULARY]: the token's count += 1
+//   logits   f32 [VOCABULARY]      (these two only with `random`)
+//   options  SamplerOptions
+//
+// Greedy takes the best token. With `random`, z = (logit − max) / temperature and the token is drawn from exp(z) among
+// those that every filter keeps: the top_k highest, then the fewest whose probability adds up to top_p, and those with
+// z ≥ ln(min_p). Filters are thresholds on z, found exactly by radix selection: z as an ordered integer, its bytes from
+// the highest, the one bin that the boundary falls in at each. Ties at a threshold are kept, as is usual.
+// The draw is a Gumbel maximum, argmax(z + noise(seed, step, token)): no prefix sum, no order of evaluation.
+//
+// One workgroup.
+
+import constants::{VOCABULARY, SLICES, THREADS};
+import package::lib::state::State;
+import package::lib::sampler::{SamplerOptions, Best, better, no_token};
+
+@group(0) @binding(0) var<storage, read> best: array<Best>;
+@group(0) @binding(1) var<storage, read_write> state: State;
+@group(0) @binding(2) var<storage, read_write> ids: array<u32>;
+@group(0) @binding(3) var<storage, read_write> history: array<u32>;
+@if(random) @group(0) @binding(4) var<storage, read> logits: array<f32>;
+@if(random) @group(0) @binding(5) var<storage, read> options: SamplerOptions;
+
+var<workgroup> partial: array<Best, THREADS>;
+
+// The best of all threads' `mine`, for every thread.
+fn best_of_group(mine: Best, lane: u32) -> Best {
+  partial[lane] = mine;
+  workgroupBarrier();
+  var result = partial[0];
+  for (var i = 1u; i < THREADS; i++) { result = better(result, partial[i]); }
+  return result;
+}
+
+@if(random) var<workgroup> sums: array<f32, THREADS>;
+// Tokens, and probability in units of 2^-31, of each bin of a radix pass. Integers, so that order does not matter.
+@if(random) var<workgroup> bin_count: array<atomic<u32>, 256>;
+@if(random) var<workgroup> bin_mass: array<atomic<u32>, 256>;
+// What a radix pass found: the key's prefix so far, and what the bins above it hold.
+@if(random) var<workgroup> found: vec3u;
+
+// A key that sorts like z ≤ 0 does: more negative, smaller.
+@if(random)
+fn key_of(z: f32) -> u32 { return ~bitcast<u32>(-abs(z)); }
+
+@if(random)
+fn mass_of(z: f32, total: f32) -> u32 { return u32(exp(z) / total * 2147483648.0 + 0.5); }
+
+// The smallest key to keep, so that the keys kept are the fewest that reach `wanted` tokens (or mass, `by_mass`).
+// Only keys from `floor_key` on take part.
+@if(random)
+fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, lane: u32) -> u32 {
+  if (lane == 0u) { found = vec3u(0u); }
+  for (var shift = 24i; shift >= 0i; shift -= 8i) {
+    for (var i = lane; i < 256u; i += THREADS) {
+      atomicStore(&bin_count[i], 0u);
+      atomicStore(&bin_mass[i], 0u);
+    }
+    workgroupBarrier();
+    let prefix = found.x;
+    for (var i = lane; i < VOCABULARY; i += THREADS) {
+      let z = (logits[i] - top) / options.temperature;
+      let key = key_of(z);
+      // Two shifts, for one by 32 is not defined.
+      if (key >= floor_key && ((key >> u32(shift)) >> 8u) == prefix) {
+        let bin = (key >> u32(shift)) & 255u;
+        atomicAdd(&bin_count[bin], 1u);
+        atomicAdd(&bin_mass[bin], mass_of(z, total));
+      }
+    }
+    workgroupBarrier();
+    if (lane == 0u) {
+      var above = found.y;
+      var bin = 255u;
+      loop {
+        let here = select(atomicLoad(&bin_count[bin]), atomicLoad(&bin_mass[bin]), by_mass);
+        if (bin == 0u || above + here >= wanted) { break; }
+        above += here;
+        bin -= 1u;
+      }
+      found = vec3u((prefix << 8u) | bin, above, 0u);
+    }
+    workgroupBarrier();
+  }
+  return found.x;
+}
+
+// Three words to three well-mixed words (pcg3d, Jarzynski and Olano 2020, jcgt.org/published/0009/03/02).
+@if(random)
+fn pcg3d(v: vec3u) -> vec3u {
+  var r = v * 1664525u + 1013904223u;
+  r.x += r.y * r.z;
+  r.y += r.z * r.x;
+  r.z += r.x * r.y;
+  r ^= r >> vec3u(16u);
+  r.x += r.y * r.z;
+  r.y += r.z * r.x;
+  r.z += r.x * r.y;
+  return r;
+}
+
+@if(random)
+fn gumbel(seed: u32, step: u32, token: u32) -> f32 {
+  let uniform_number = (f32(pcg3d(vec3u(seed, step, token)).x >> 8u) + 0.5) / 16777216.0;
+  return -log(-log(uniform_number));
+}
+
+@if(random)
+fn draw(top: f32, lane: u32) -> Best {
+  var sum = 0.0;
+  for (var i = lane; i < VOCABULARY; i += THREADS) { sum += exp((logits[i] - top) / options.temperature); }
+  sums[lane] = sum;
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < THREADS; i++) { total += sums[i]; }
+
+  var floor_key = 0u;
+  if (options.min_p > 0.0) { floor_key = key_of(min(log(options.min_p), 0.0)); }
+  var kept = 0u;
+  if (options.top_k > 0u) { kept = threshold(false, options.top_k, 0u, top, total, lane); }
+  if (options.top_p < 1.0) {
+    // Of the mass that top_k left.
+    workgroupBarrier();
+    var mass = 0u;
+    for (var i = lane; i < VOCABULARY; i += THREADS) {
+      let z = (logits[i] - top) / options.temperature;
+      if (key_of(z) >= kept) { mass += mass_of(z, total); }
+    }
+    sums[lane] = f32(mass);
+    workgroupBarrier();
+    var kept_mass = 0.0;
+    for (var i = 0u; i < THREADS; i++) { kept_mass += sums[i]; }
+    let wanted = max(u32(kept_mass * options.top_p), 1u);
+    kept = max(kept, threshold(true, wanted, kept, top, total, lane));
+  }
+  kept = max(kept, floor_key);
+
+  var mine = no_token;
+  for (var i = lane; i < VOCABULARY; i += THREADS) {
+    let z = (logits[i] - top) / options.temperature;
+    if (key_of(z) >= kept) { mine = better(mine, Best(z + gumbel(options.seed, state.step, i), i)); }
+  }
+  workgroupBarrier();
+  return best_of_group(mine, lane);
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var mine = no_token;
+  for (var i = lane; i < SLICES; i += THREADS) { mine = better(mine, best[i]); }
+  var chosen = best_of_group(mine, lane);
+  @if(random) {
+    workgroupBarrier();
+    chosen = draw(chosen.value, lane);
+  }
+  if (lane == 0u) {
+    ids[0] = chosen.token;
+    history[chosen.token] += 1u;
+    state.position += state.count;
+    state.count = 1u;
+    state.step += 1u;
+  }
+}

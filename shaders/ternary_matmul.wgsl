@@ -1,0 +1,111 @@
+// Ternary matrix × int8 activations: y[t, r] = (Σ_c code[r, c]·q[t, c] − Σ_c q[t, c]) · scale[r] / s[t], code = weight + 1.
+// Decode runs it with TOKENS = 1 (matrix × vector), prefill with more (matrix × matrix).
+//
+//   weights  u32x4 [row_blocks of 8 rows, chunks of 64 columns, 8 rows]: the canonical layout of src/formats/canonical.ts
+//   scale    f32 [rows, padded to 8]
+//   q        int8 [tokens, chunks·64], four a word, read as vec4u
+//   scales   vec2f [tokens]: (1/s, Σ q) from rms_norm_quantize
+//   y        f32 [tokens, out]
+//   shape    (chunks, row_blocks, out): not constants, so that matrices of all shapes share their pipelines
+//
+// A thread owns one row of each of BLOCKS row blocks, for TOKENS tokens, and every SPLIT-th chunk of its columns: a
+// workgroup is 8·SPLIT threads. Rows meet no other rows, so with SPLIT = 1 there is no reduction; else one barrier.
+// Workgroups: x = row blocks / BLOCKS, y = tokens / TOKENS.
+//
+// Variants of the result: `add` adds it to y (the residual); `gated` takes the matrix as gate rows over up rows, gives a
+// thread the same row of both and writes activation(gate)·up, out = rows / 2; `relu2` makes it relu², else it is SiLU.
+
+import constants::{BLOCKS, PAIRS, TOKENS, SPLIT};
+import package::lib::dot::dot4;
+
+struct Shape { chunks: u32, row_blocks: u32, out: u32 }
+
+@group(0) @binding(0) var<storage, read> weights: array<vec4u>;
+@group(0) @binding(1) var<storage, read> scale: array<f32>;
+@group(0) @binding(2) var<storage, read> q: array<vec4u>;
+@group(0) @binding(3) var<storage, read> scales: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<uniform> shape: Shape;
+
+const threads = 8u * SPLIT;
+const values = u32(BLOCKS * TOKENS);
+@if(split) var<workgroup> partial: array<i32, threads * values>;
+
+fn activation(gate: f32) -> f32 {
+  @if(relu2) { let positive = max(gate, 0.0); return positive * positive; }
+  @if(!relu2) { return gate / (1.0 + exp(-gate)); }
+}
+
+// The b-th row block of a workgroup. The last workgroup may have too many: they repeat the last one, and are not written.
+@if(gated)
+fn block_index(group: u32, b: u32) -> u32 {
+  return min(group * (BLOCKS / 2u) + b / 2u, shape.row_blocks / 2u - 1u) + (b & 1u) * (shape.row_blocks / 2u);
+}
+@if(!gated)
+fn block_index(group: u32, b: u32) -> u32 {
+  return min(group * BLOCKS + b, shape.row_blocks - 1u);
+}
+
+@compute @workgroup_size(threads)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = lane & 7u;
+  let part = lane >> 3u;
+  let token = group.y * TOKENS;
+  let chunks = shape.chunks;
+  @unroll(b, BLOCKS) {
+    let block$b = block_index(group.x, $bu);
+    let base$b = block$b * (chunks * 8u) + row;
+    @unroll(t, TOKENS) { var sum$b_$t = 0; }
+  }
+  @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * 4u); }
+  for (var chunk = part; chunk < chunks; chunk += SPLIT) {
+    @unroll(b, BLOCKS) { let w$b = weights[base$b + chunk * 8u]; }
+    @unroll(j, 4) {
+      @unroll(t, TOKENS) { let q$j_$t = q[q_base$t + chunk * 4u + $ju]; }
+      @unroll(b, BLOCKS) {
+        @unroll(k, 4) {
+          let code$b_$j_$k = (w$b[$j] >> (2u * $ku)) & 0x03030303u;
+          @unroll(t, TOKENS) { sum$b_$t += dot4(code$b_$j_$k, q$j_$t[$k]); }
+        }
+      }
+    }
+  }
+
+  @if(split) {
+    @unroll(b, BLOCKS) { @unroll(t, TOKENS) { partial[lane * values + $bu * TOKENS + $tu] = sum$b_$t; } }
+    workgroupBarrier();
+    if (part != 0u) { return; }
+    for (var other = 1u; other < SPLIT; other++) {
+      let first = (other * 8u + row) * values;
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += partial[first + $bu * TOKENS + $tu]; } }
+    }
+  }
+
+  @unroll(b, BLOCKS) { let factor$b = scale[block$b * 8u + row]; }
+  @unroll(t, TOKENS) {
+    {
+      let q_scale = scales[token + $tu];
+      @unroll(b, BLOCKS) { let result$b = (f32(sum$b_$t) - q_scale.y) * (factor$b * q_scale.x); }
+      let out = (token + $tu) * shape.out;
+      @if(gated) {
+        @unroll(p, PAIRS) {
+          {
+            let index = (group.x * (BLOCKS / 2u) + $pu) * 8u + row;
+            if (index < shape.out) { y[out + index] = activation(result$(2*p)) * result$(2*p+1); }
+          }
+        }
+      }
+      @if(!gated) {
+        @unroll(b, BLOCKS) {
+          {
+            let index = (group.x * BLOCKS + $bu) * 8u + row;
+            if (index < shape.out) {
+              @if(add) y[out + index] += result$b;
+              @if(!add) y[out + index] = result$b;
+            }
+          }
+        }
+      }
+    }
+  }
+}

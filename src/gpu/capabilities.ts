@@ -1,0 +1,81 @@
+// What a device can do, as far as a kernel cares, and how to ask an adapter for it.
+
+import { TernionError } from '../errors';
+
+/** The code path chosen for each capability; each can be switched off to test the other path. */
+export interface Capabilities {
+  /** `enable subgroups` compiles. Subgroup sizes as the adapter reports them; 0 where it has none. */
+  subgroups: boolean;
+  subgroupMinSize: number;
+  subgroupMaxSize: number;
+  /** f16 is an arithmetic type. Without it values are stored with pack2x16float. */
+  shaderF16: boolean;
+  /** dot4I8Packed exists. Without it bytes are unpacked. */
+  packedDot: boolean;
+  /** Kernels can be timed. */
+  timestamps: boolean;
+}
+
+/** Capabilities of `device`; `features` says what WGSL itself offers (`navigator.gpu.wgslLanguageFeatures`). */
+export function capabilitiesOf(
+  device: GPUDevice,
+  features: ReadonlySet<string> | undefined,
+  forced: Partial<Capabilities> = {},
+): Capabilities {
+  const subgroups = device.features.has('subgroups');
+  const info = device.adapterInfo;
+  return {
+    subgroups,
+    subgroupMinSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
+    subgroupMaxSize: subgroups ? (info.subgroupMaxSize ?? 0) : 0,
+    shaderF16: device.features.has('shader-f16'),
+    packedDot: features?.has('packed_4x8_integer_dot_product') ?? false,
+    timestamps: device.features.has('timestamp-query'),
+    ...forced,
+  };
+}
+
+/** The entry point of WebGPU in a page or worker, or the `webgpu-unavailable` error. */
+export function browserGpu(): GPU {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (gpu) return gpu;
+  throw new TernionError(
+    'webgpu-unavailable',
+    globalThis.isSecureContext === false
+      ? 'WebGPU needs a secure context: serve the page over https or from localhost.'
+      : 'This browser has no WebGPU. Current versions of Chrome, Edge, Safari and Firefox have it.',
+  );
+}
+
+/** A device with every optional feature that Ternion can use, and the adapter's own limits. */
+export async function requestDevice(gpu: GPU): Promise<GPUDevice> {
+  let adapter: GPUAdapter | null = null;
+  let cause: unknown;
+  try {
+    adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  } catch (error) {
+    cause = error;
+  }
+  if (!adapter) {
+    const message =
+      'WebGPU found no adapter: the GPU or its driver may be blocked, or hardware acceleration is off.';
+    throw new TernionError('webgpu-unavailable', message, { cause });
+  }
+  const wanted: GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+  const { limits } = adapter;
+  try {
+    return await adapter.requestDevice({
+      requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+      },
+    });
+  } catch (error) {
+    throw new TernionError('webgpu-unavailable', 'The GPU adapter refused to give a device.', {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,71 @@
+// The one mechanism for WGSL variants and shared pieces: WESL imports and conditions, constants, and bounded unrolling.
+
+import { link } from 'wesl';
+import { TernionError } from '../errors';
+
+/** Numbers a shader sees as `import constants::NAME;`, written into its text so that compilers can use them. */
+export type ShaderConstants = Record<string, number>;
+/** Flags for `@if(name)` / `@else` in a shader. */
+export type ShaderConditions = Record<string, boolean>;
+
+const sources: Record<string, string> = import.meta.glob('../../shaders/**/*.wgsl', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+
+/**
+ * The text of `shaders/<name>.wgsl` as WGSL, with its imports from `shaders/lib/` resolved.
+ *
+ * Beyond WESL a shader may say `@unroll(i, N) { … }`, where N is a number or a constant: the block is repeated without
+ * braces, `$i` being 0 to N-1 and `$(2*i+1)` what it says. Named scalars made this way stay in registers, where an array indexed at run time would
+ * not (naga and SwiftShader do not unroll loops).
+ */
+export async function shaderText(
+  name: string,
+  constants: ShaderConstants,
+  conditions: ShaderConditions,
+): Promise<string> {
+  const weslSrc: Record<string, string> = {};
+  for (const [path, text] of Object.entries(sources)) {
+    const key = path.replace('../../shaders/', '');
+    if (key.startsWith('lib/') || key === `${name}.wgsl`) weslSrc[key] = unroll(text, constants);
+  }
+  if (!(`${name}.wgsl` in weslSrc)) throw new TernionError('internal', `There is no shader named ${name}.`);
+  const linked = await link({ weslSrc, rootModuleName: name, conditions, constants });
+  return linked.dest;
+}
+
+/** Expands every `@unroll(i, N) { … }`, the outermost first, so that inner counts may use outer indices. */
+function unroll(text: string, constants: ShaderConstants): string {
+  const head = /@unroll\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*\{/.exec(text);
+  if (!head) return text;
+  const [whole, index, count] = head as unknown as [string, string, string];
+  const times = constants[count] ?? Number(count);
+  if (!Number.isInteger(times))
+    throw new TernionError('internal', `@unroll(${index}, ${count}): ${count} is unknown.`);
+  const bodyStart = head.index + whole.length;
+  const bodyEnd = closingBrace(text, bodyStart);
+  const body = text.slice(bodyStart, bodyEnd);
+  let expanded = '';
+  for (let i = 0; i < times; i++) expanded += substitute(body, index, i);
+  return text.slice(0, head.index) + unroll(expanded, constants) + unroll(text.slice(bodyEnd + 1), constants);
+}
+
+function substitute(body: string, index: string, value: number): string {
+  const linear = new RegExp(`\\$\\((\\d+)\\*${index}(?:\\+(\\d+))?\\)`, 'g');
+  return body
+    .replace(linear, (_, factor: string, offset?: string) =>
+      String(Number(factor) * value + Number(offset ?? 0)),
+    )
+    .replaceAll(`$${index}`, String(value));
+}
+
+function closingBrace(text: string, from: number): number {
+  let depth = 1;
+  for (let i = from; i < text.length; i++) {
+    if (text[i] === '{') depth++;
+    else if (text[i] === '}' && --depth === 0) return i;
+  }
+  throw new TernionError('internal', 'An @unroll block is not closed.');
+}

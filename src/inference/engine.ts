@@ -1,0 +1,205 @@
+// A loaded model on one device: the engine itself, without worker or page.
+
+import { throwIfAborted } from '../errors';
+import type { ByteSource } from '../formats/byte-source';
+import { parseGguf } from '../formats/gguf';
+import type { GpuContext } from '../gpu/context';
+import { ReadbackRing } from '../gpu/readback';
+import { architectures } from '../model/architectures';
+import { configFromMetadata } from '../model/config';
+import { checkTensors, loadWeights } from '../model/load';
+import { TernionError } from '../errors';
+import { chatTemplateOf, Tokenizer, tokenizerSpecFromGguf, type ChatTemplate } from '../tokenizer';
+import { KvCache } from './kv-cache';
+import { RequestQueue } from './request-queue';
+import { LocalSession, type SessionHost } from './session';
+import { checkTokenIds } from './token-ids';
+import { Transformer } from './transformer';
+import type { DetokenizeOptions, Engine, LoadProgress, ModelInfo, TokenizeOptions } from './types';
+import { defaultVariants, type Variants } from './variants';
+
+/** A longer context costs memory in every session, so it has to be asked for. */
+const DEFAULT_CONTEXT = 4096;
+
+/** How to load a model. */
+export interface EngineOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096. */
+  contextLength?: number | undefined;
+  /** Kernel variants to run instead of those that the device suggests. */
+  variants?: Partial<Variants> | undefined;
+}
+
+/** An engine in the thread that it is used from. */
+export class LocalEngine implements Engine {
+  readonly #sessions = new Set<LocalSession>();
+  readonly #queue = new RequestQueue();
+  readonly #readbacks: ReadbackRing;
+  #disposed = false;
+
+  private constructor(
+    private readonly gpu: GpuContext,
+    private readonly transformer: Transformer,
+    private readonly tokenizer: Tokenizer,
+    private readonly template: ChatTemplate,
+    private readonly staticInfo: Omit<ModelInfo, 'gpuBytes'>,
+    private readonly onDispose: () => void,
+  ) {
+    this.#readbacks = new ReadbackRing(gpu);
+  }
+
+  /** Loads the GGUF file `source` onto `gpu`, which the engine then owns: it is destroyed by `dispose` and on failure. */
+  static async load(
+    gpu: GpuContext,
+    source: ByteSource,
+    options: EngineOptions = {},
+    onDispose: () => void = () => {},
+  ): Promise<LocalEngine> {
+    try {
+      return await LocalEngine.#load(gpu, source, options, onDispose);
+    } catch (error) {
+      gpu.destroy();
+      throw error;
+    }
+  }
+
+  static async #load(
+    gpu: GpuContext,
+    source: ByteSource,
+    { signal, onProgress, contextLength, variants: chosen }: EngineOptions,
+    onDispose: () => void,
+  ): Promise<LocalEngine> {
+    const file = await parseGguf(source, signal);
+    const { metadata, tensors } = file;
+    const spec = tokenizerSpecFromGguf((key) => metadata.get(key));
+    const tokenizer = new Tokenizer(spec);
+    const config = configFromMetadata(
+      metadata,
+      architectures,
+      tensors.get('token_embd.weight')?.shape[0] ?? 0,
+    );
+    checkTensors(file, config);
+    const context = checkContextLength(contextLength, config.contextLength);
+    const weights = await loadWeights(gpu, file, [source], config, {
+      signal,
+      onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
+    });
+    throwIfAborted(signal);
+    const variants = { ...defaultVariants(gpu.capabilities), ...chosen };
+    onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
+    const transformer = await Transformer.create(gpu, config, weights, variants, context);
+    await transformer.compile();
+    onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
+    throwIfAborted(signal);
+    const { vendor, architecture, device, description } = gpu.device.adapterInfo;
+    const { subgroups, shaderF16, packedDot } = gpu.capabilities;
+    const info: Omit<ModelInfo, 'gpuBytes'> = {
+      architecture: config.architecture,
+      name: config.name,
+      contextLength: context,
+      vocabularySize: config.vocabularySize,
+      parameterCount: weights.parameterCount,
+      weightEncoding: tensors.get('blk.0.attn_q.weight')!.encoding,
+      adapter: { vendor, architecture, device, description },
+      codePaths: {
+        reduction: subgroups ? 'subgroups' : 'workgroup',
+        f16: shaderF16 ? 'shader-f16' : 'pack2x16float',
+        int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',
+      },
+    };
+    return new LocalEngine(
+      gpu,
+      transformer,
+      tokenizer,
+      chatTemplateOf(spec, config.architecture),
+      info,
+      onDispose,
+    );
+  }
+
+  get info(): ModelInfo {
+    return { ...this.staticInfo, gpuBytes: this.gpu.bytes };
+  }
+
+  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
+    this.#assertUsable();
+    if (typeof text !== 'string')
+      throw new TernionError('invalid-argument', 'The text to tokenize is not a string.');
+    return this.tokenizer.encode(text, options);
+  }
+
+  async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
+    this.#assertUsable();
+    return this.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
+  }
+
+  async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
+    this.#assertUsable();
+    const { transformer, gpu } = this;
+    const ids = checkTokenIds(tokenIds, this.staticInfo.vocabularySize);
+    if (ids.length === 0) throw new TernionError('invalid-argument', 'There are no tokens to evaluate.');
+    if (ids.length > transformer.contextLength) {
+      const message = `${ids.length} tokens do not fit the context of ${transformer.contextLength}.`;
+      throw new TernionError('context-overflow', message);
+    }
+    await this.#queue.enter();
+    let cache: KvCache | undefined;
+    try {
+      cache = await KvCache.create(gpu, transformer.config, ids.length);
+      const plan = await transformer.plan(cache);
+      await transformer.prefill(cache, plan, ids, 0);
+      const encoder = gpu.device.createCommandEncoder();
+      transformer.encodeHead(encoder);
+      gpu.device.queue.submit([encoder.finish()]);
+      const { logits } = transformer.work;
+      return new Float32Array(await gpu.read(logits, 0, this.staticInfo.vocabularySize * 4));
+    } finally {
+      cache?.destroy();
+      this.#queue.leave();
+    }
+  }
+
+  createSession(): LocalSession {
+    this.#assertUsable();
+    const host: SessionHost = {
+      transformer: this.transformer,
+      tokenizer: this.tokenizer,
+      template: this.template,
+      readbacks: this.#readbacks,
+      queue: this.#queue,
+      onDispose: (session) => this.#sessions.delete(session),
+    };
+    const session = new LocalSession(host);
+    this.#sessions.add(session);
+    return session;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await Promise.all([...this.#sessions].map((session) => session.dispose()));
+    await this.#queue.enter();
+    this.gpu.destroy();
+    this.#queue.leave();
+    this.onDispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #assertUsable(): void {
+    if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
+    this.gpu.assertAlive();
+  }
+}
+
+function checkContextLength(wanted: number | undefined, most: number): number {
+  if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
+  if (Number.isInteger(wanted) && wanted > 0) return Math.min(wanted, most);
+  throw new TernionError(
+    'invalid-argument',
+    `contextLength is ${String(wanted)}; it must be a positive integer.`,
+  );
+}

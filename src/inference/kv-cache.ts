@@ -1,0 +1,50 @@
+// Keys and values of the tokens that a sequence has seen, on the GPU, and which tokens those are.
+
+import type { GpuContext } from '../gpu/context';
+import type { LayerCache } from '../kernels/rope-append';
+import type { ModelConfig } from '../model/config';
+
+/** f16 keys and values of up to `capacity` positions for every layer: [capacity, kvHeads, headDim] each. */
+export class KvCache {
+  /** Tokens whose keys and values are in the cache, position by position. */
+  tokenIds: number[] = [];
+
+  private constructor(
+    readonly layers: readonly LayerCache[],
+    readonly capacity: number,
+    private readonly gpu: GpuContext,
+  ) {}
+
+  /** Bytes that a cache of `capacity` positions takes. */
+  static byteLength(config: ModelConfig, capacity: number): number {
+    return config.layers * 2 * capacity * config.kvHeads * config.headDim * 2;
+  }
+
+  /** Allocates a cache; rejects with `out-of-memory` if the device has no room. */
+  static create(gpu: GpuContext, config: ModelConfig, capacity: number): Promise<KvCache> {
+    const size = KvCache.byteLength(config, capacity) / config.layers / 2;
+    return gpu.checkedAllocation(`a KV cache of ${capacity} tokens`, () => {
+      const layers = Array.from({ length: config.layers }, (_, layer) => ({
+        keys: gpu.createBuffer(`keys ${layer}`, size),
+        values: gpu.createBuffer(`values ${layer}`, size),
+      }));
+      return new KvCache(layers, capacity, gpu);
+    });
+  }
+
+  /** Length of the longest common prefix of the cached tokens and `ids`. */
+  commonPrefix(ids: ArrayLike<number>): number {
+    const most = Math.min(ids.length, this.tokenIds.length);
+    let n = 0;
+    while (n < most && ids[n] === this.tokenIds[n]) n++;
+    return n;
+  }
+
+  destroy(): void {
+    for (const { keys, values } of this.layers) {
+      this.gpu.free(keys);
+      this.gpu.free(values);
+    }
+    this.tokenIds = [];
+  }
+}

@@ -1,0 +1,24 @@
+// Embedding look-up (shaders/embed.wgsl): token ids to rows of the residual stream.
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+import type { HalfMatrix } from './matrices';
+
+/**
+ * One dispatch per shard of `table`; together they fill `x` f32 [tokens, cols] from `ids` u32 [tokens].
+ * Workgroups: x = tokens.
+ */
+export function embed(gpu: GpuContext, table: HalfMatrix, ids: GPUBuffer, x: GPUBuffer): Promise<Dispatch[]> {
+  return Promise.all(
+    table.shards.map((shard) =>
+      gpu.dispatch(
+        'embed',
+        {
+          shader: 'embed',
+          constants: { DIM: table.cols, THREADS: 64, FIRST_ROW: shard.firstRow, ROWS: shard.rows },
+        },
+        [ids, shard.buffer, x],
+        [1, 1, 1],
+      ),
+    ),
+  );
+}

@@ -1,0 +1,29 @@
+// Matrices as they lie on the GPU, in the layouts that the kernels read.
+
+/** Rows of a ternary matrix in the canonical layout of src/formats/canonical.ts; a fused matrix stacks several. */
+export interface TernaryMatrix {
+  /** Rows and columns without padding. Rows of each stacked part are padded to 8 on their own. */
+  rows: number;
+  cols: number;
+  /** 2-bit codes, u32 [blocks of 8 rows, chunks of 64 columns, 8 rows, 4 words]. */
+  codes: GPUBuffer;
+  /** f32 [blocks of 8 rows · 8]: what a row's integer product is multiplied by. */
+  scales: GPUBuffer;
+}
+
+/** A matrix of f16, row by row, cut into shards of whole rows that fit a binding. */
+export interface HalfMatrix {
+  rows: number;
+  cols: number;
+  shards: { buffer: GPUBuffer; firstRow: number; rows: number }[];
+}
+
+/** Int8 activations of up to `tokens` tokens, as rms_norm_quantize writes them and ternary_matmul reads them. */
+export interface QuantizedRows {
+  /** Columns, padded to a multiple of 64. */
+  padded: number;
+  /** int8 [tokens, padded], four a word. */
+  values: GPUBuffer;
+  /** vec2f [tokens]: (1/s, Σ q). */
+  scales: GPUBuffer;
+}

@@ -1,0 +1,62 @@
+// Rotary embedding and the write into the KV cache (shaders/rope_append.wgsl).
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+import type { AttentionShape } from './attention';
+
+/** Which dimensions of a head turn together: (j, j + rotary/2) or (2j, 2j + 1). */
+export type RopePairs = 'neox' | 'normal';
+
+/** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
+export interface LayerCache {
+  keys: GPUBuffer;
+  values: GPUBuffer;
+}
+
+/**
+ * Rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
+ * at positions `state.position`…. `angles` vec2f [positions, rotary/2], see `ropeAngles`. headDim and rotary are
+ * multiples of 4. Workgroups: y = tokens.
+ */
+export function ropeAppend(
+  gpu: GpuContext,
+  shape: AttentionShape & { rotary: number; pairs: RopePairs },
+  state: GPUBuffer,
+  qkv: GPUBuffer,
+  angles: GPUBuffer,
+  cache: LayerCache,
+): Promise<Dispatch> {
+  const { heads, kvHeads, headDim, rotary, pairs } = shape;
+  const threads = 32;
+  return gpu.dispatch(
+    'rope + append',
+    {
+      shader: 'rope_append',
+      constants: { HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, ROTARY: rotary, THREADS: threads },
+      conditions: { neox: pairs === 'neox' },
+    },
+    [state, qkv, angles, cache.keys, cache.values],
+    [Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads), 1, 1],
+  );
+}
+
+/**
+ * (cos, sin) of pos · theta^(−2j/rotary) / factors[j] for `positions` positions, f32 [positions, rotary/2, 2], computed
+ * in float64: sines of large angles are where GPUs are least exact. `factors` is `rope_freqs.weight` where a model has it.
+ */
+export function ropeAngles(
+  positions: number,
+  rotary: number,
+  theta: number,
+  factors?: ArrayLike<number>,
+): Float32Array {
+  const half = rotary / 2;
+  const table = new Float32Array(positions * half * 2);
+  for (let j = 0; j < half; j++) {
+    const frequency = theta ** ((-2 * j) / rotary) / (factors?.[j] ?? 1);
+    for (let position = 0; position < positions; position++) {
+      table[(position * half + j) * 2] = Math.cos(position * frequency);
+      table[(position * half + j) * 2 + 1] = Math.sin(position * frequency);
+    }
+  }
+  return table;
+}

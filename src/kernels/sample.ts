@@ -1,0 +1,90 @@
+// Choosing the next token on the GPU (shaders/penalize_max.wgsl, shaders/sample.wgsl).
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+
+/** The buffers of sampling, all written by the kernels or by `SamplerOptions`' owner. */
+export interface SampleBuffers {
+  /** f32 [vocabulary]. */
+  logits: GPUBuffer;
+  /** Room for `sliceCount(vocabulary)` pairs (f32 logit, u32 token). */
+  best: GPUBuffer;
+  /** The 8 words of `packSamplerOptions`. */
+  options: GPUBuffer;
+  /** u32 [vocabulary]: times generated, plus 2^31 for tokens of the prompt. */
+  history: GPUBuffer;
+  /** f32 [vocabulary]. */
+  bias: GPUBuffer;
+  state: GPUBuffer;
+  ids: GPUBuffer;
+}
+
+/** Which parts of the kernels are compiled in. Greedy decoding without penalties needs neither. */
+export interface SampleMode {
+  penalties: boolean;
+  random: boolean;
+}
+
+const SLICE = 1024;
+
+/** Slices that the vocabulary is searched in. */
+export function sliceCount(vocabulary: number): number {
+  return Math.ceil(vocabulary / SLICE);
+}
+
+/** Sampling parameters with every default filled in. */
+export interface SamplerParameters {
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repetitionPenalty: number;
+  frequencyPenalty: number;
+  presencePenalty: number;
+  /** 32 bits. */
+  seed: number;
+}
+
+/** The struct SamplerOptions of shaders/lib/sampler.wgsl. */
+export function packSamplerOptions(p: SamplerParameters): Uint32Array {
+  const words = new Uint32Array(8);
+  const floats = new Float32Array(words.buffer);
+  floats.set([p.temperature, p.topP, p.minP]);
+  words[3] = p.topK;
+  floats.set([p.repetitionPenalty, p.frequencyPenalty, p.presencePenalty], 4);
+  words[7] = p.seed;
+  return words;
+}
+
+/** Two dispatches: logits [vocabulary] → ids[0], and the state of the next step. */
+export function sample(
+  gpu: GpuContext,
+  vocabulary: number,
+  threads: number,
+  mode: SampleMode,
+  buffers: SampleBuffers,
+): Promise<Dispatch[]> {
+  const { logits, best, options, history, bias, state, ids } = buffers;
+  const slices = sliceCount(vocabulary);
+  return Promise.all([
+    gpu.dispatch(
+      'penalties + max',
+      {
+        shader: 'penalize_max',
+        constants: { VOCABULARY: vocabulary, SLICE, THREADS: threads },
+        conditions: { penalties: mode.penalties },
+      },
+      mode.penalties ? [logits, best, options, history, bias] : [logits, best],
+      [slices, 1, 1],
+    ),
+    gpu.dispatch(
+      'sample',
+      {
+        shader: 'sample',
+        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads },
+        conditions: { random: mode.random },
+      },
+      mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
+      [1, 1, 1],
+    ),
+  ]);
+}

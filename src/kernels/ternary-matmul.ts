@@ -1,0 +1,55 @@
+// Ternary matrix × int8 activations (shaders/ternary_matmul.wgsl): where nearly all the time goes.
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+import type { QuantizedRows, TernaryMatrix } from './matrices';
+
+/** How one variant divides the work. Every variant gives the same integers, and so the same result to the bit. */
+export interface MatmulVariant {
+  /** Blocks of 8 rows that a workgroup owns; even for `gated`. */
+  blocks: number;
+  /** Tokens that a workgroup handles at once; 1 for decode. */
+  tokens: number;
+  /** Threads that share a row's columns; 1 needs no reduction. */
+  split: number;
+}
+
+/** What becomes of the products: stored, added to `y`, or activation(gate)·up of interleaved row blocks. */
+export type MatmulEpilogue = 'store' | 'add' | 'relu2-gate' | 'silu-gate';
+
+/**
+ * `y` f32 [tokens, outCols] from `q` int8 [tokens, cols]; outCols = rows, or rows / 2 when gated. `q` and `y` must have
+ * room for tokens rounded up to a multiple of `variant.tokens`. Workgroups: y = ceil(tokens / variant.tokens).
+ */
+export function ternaryMatmul(
+  gpu: GpuContext,
+  label: string,
+  matrix: TernaryMatrix,
+  epilogue: MatmulEpilogue,
+  variant: MatmulVariant,
+  q: QuantizedRows,
+  y: GPUBuffer,
+): Promise<Dispatch> {
+  const rowBlocks = Math.ceil(matrix.rows / 8);
+  const gated = epilogue.endsWith('-gate');
+  const shape = gpu.uniform([q.padded / 64, rowBlocks, gated ? matrix.rows / 2 : matrix.rows]);
+  return gpu.dispatch(
+    label,
+    {
+      shader: 'ternary_matmul',
+      constants: {
+        BLOCKS: variant.blocks,
+        PAIRS: gated ? variant.blocks / 2 : 0,
+        TOKENS: variant.tokens,
+        SPLIT: variant.split,
+      },
+      conditions: {
+        split: variant.split > 1,
+        add: epilogue === 'add',
+        gated,
+        relu2: epilogue === 'relu2-gate',
+      },
+    },
+    [matrix.codes, matrix.scales, q.values, q.scales, y, shape],
+    [Math.ceil(rowBlocks / variant.blocks), 1, 1],
+  );
+}

@@ -1,0 +1,73 @@
+// The tensors that a config calls for: their names in a GGUF file and their shapes. One list drives checks and loading.
+
+import { TernionError } from '../errors';
+import type { ModelConfig } from './config';
+
+/** A ternary matrix of one layer; `parts` are stacked row by row in one GPU buffer, so that one dispatch serves all. */
+export interface MatrixPlan {
+  parts: { name: string; rows: number }[];
+  cols: number;
+}
+
+/** A norm weight, f32 [length]. */
+export interface NormPlan {
+  name: string;
+  length: number;
+}
+
+/** What one layer is made of. */
+export interface LayerPlan {
+  attnNorm: NormPlan;
+  qkv: MatrixPlan;
+  attnSubNorm: NormPlan | undefined;
+  attnOutput: MatrixPlan;
+  ffnNorm: NormPlan;
+  gateUp: MatrixPlan;
+  ffnSubNorm: NormPlan | undefined;
+  ffnDown: MatrixPlan;
+}
+
+/** The tensors of layer `index`. */
+export function layerPlan(config: ModelConfig, index: number): LayerPlan {
+  const { width, ffnWidth, heads, kvHeads, headDim } = config;
+  const name = (part: string): string => `blk.${index}.${part}.weight`;
+  const norm = (part: string, length: number): NormPlan => ({ name: name(part), length });
+  const matrix = (cols: number, parts: [string, number][]): MatrixPlan => ({
+    cols,
+    parts: parts.map(([part, rows]) => ({ name: name(part), rows })),
+  });
+  const qWidth = heads * headDim;
+  const kvWidth = kvHeads * headDim;
+  return {
+    attnNorm: norm('attn_norm', width),
+    qkv: matrix(width, [
+      ['attn_q', qWidth],
+      ['attn_k', kvWidth],
+      ['attn_v', kvWidth],
+    ]),
+    attnSubNorm: config.subNorms ? norm('attn_sub_norm', qWidth) : undefined,
+    attnOutput: matrix(qWidth, [['attn_output', width]]),
+    ffnNorm: norm('ffn_norm', width),
+    gateUp: matrix(width, [
+      ['ffn_gate', ffnWidth],
+      ['ffn_up', ffnWidth],
+    ]),
+    ffnSubNorm: config.subNorms ? norm('ffn_sub_norm', ffnWidth) : undefined,
+    ffnDown: matrix(ffnWidth, [['ffn_down', width]]),
+  };
+}
+
+/** Checks that `tensor` is there with `shape` (outermost first); returns it. */
+export function expectTensor<T extends { shape: readonly number[] }>(
+  tensors: ReadonlyMap<string, T>,
+  name: string,
+  shape: readonly number[],
+): T {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new TernionError('corrupt-file', `The tensor ${name} is missing.`);
+  if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+    const message = `The tensor ${name} has shape [${tensor.shape.join(', ')}]; the model needs [${shape.join(', ')}].`;
+    throw new TernionError('corrupt-file', message);
+  }
+  return tensor;
+}

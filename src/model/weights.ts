@@ -1,0 +1,28 @@
+// A model's tensors on the GPU, in the order and layout that the forward pass wants them.
+
+import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
+
+/** One transformer layer. Norms are f32 [length]. */
+export interface LayerWeights {
+  attnNorm: GPUBuffer;
+  /** Rows of q, k and v. */
+  qkv: TernaryMatrix;
+  attnSubNorm: GPUBuffer | undefined;
+  attnOutput: TernaryMatrix;
+  ffnNorm: GPUBuffer;
+  /** Rows of gate, then of up. */
+  gateUp: TernaryMatrix;
+  ffnSubNorm: GPUBuffer | undefined;
+  ffnDown: TernaryMatrix;
+}
+
+/** All of a model. */
+export interface ModelWeights {
+  embedding: HalfMatrix;
+  layers: LayerWeights[];
+  outputNorm: GPUBuffer;
+  /** The same as `embedding` where the head is tied to it. */
+  head: HalfMatrix;
+  /** Elements of all tensors. */
+  parameterCount: number;
+}

@@ -1,0 +1,93 @@
+// Renders a conversation to the text that a model was trained to continue.
+import { TernionError } from '../errors';
+import type { ChatMessage } from '../inference/types';
+import { parseTemplate, runTemplate, TemplateRaisedError } from './template-guard';
+import type { TokenizerSpec } from './spec';
+
+/** What a template is rendered with, besides the messages. */
+export interface RenderOptions {
+  /** End with the opening of the assistant's turn, so that the model answers. */
+  addGenerationPrompt: boolean;
+  /** The texts of the begin- and end-of-text tokens; '' if there are none. */
+  bosToken: string;
+  eosToken: string;
+}
+
+/**
+ * A chat template in Jinja. Templates come from model files, which anyone may have made: one sees only the messages and
+ * options, and a template that runs away is stopped within seconds.
+ */
+export class ChatTemplate {
+  readonly #program: ReturnType<typeof parseTemplate>;
+
+  /** @throws TernionError `template-failed` if the source is no Jinja template. */
+  constructor(readonly source: string) {
+    try {
+      this.#program = parseTemplate(source);
+    } catch (cause) {
+      throw failed('The chat template of this model cannot be read', cause);
+    }
+  }
+
+  /** @throws TernionError `template-failed` if the template refuses the messages, or fails or runs away on them. */
+  render(messages: readonly ChatMessage[], options: RenderOptions): string {
+    try {
+      return runTemplate(this.#program, {
+        messages,
+        add_generation_prompt: options.addGenerationPrompt,
+        bos_token: options.bosToken,
+        eos_token: options.eosToken,
+      });
+    } catch (cause) {
+      if (cause instanceof TemplateRaisedError) {
+        throw failed('The chat template of this model does not take these messages', cause);
+      }
+      throw failed('The chat template of this model failed', cause);
+    }
+  }
+}
+
+/**
+ * The template of a model: its own, or where the file has none the one that its family is known to use, told by the
+ * vocabulary and the architecture:
+ *
+ * - BitNet b1.58 with `<|eot_id|>`: `User: Hello<|eot_id|>Assistant: `
+ * - `<|start_header_id|>`: the headers of Llama 3
+ * - `<|im_start|>`: ChatML
+ * - anything else: `User: Hello`, an empty line, `Assistant: `
+ */
+export function chatTemplateOf(
+  spec: Pick<TokenizerSpec, 'chatTemplate' | 'tokens'>,
+  architecture: string,
+): ChatTemplate {
+  return new ChatTemplate(spec.chatTemplate ?? fallbackSource(spec.tokens, architecture));
+}
+
+const BITNET =
+  "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}";
+
+const LLAMA_3 =
+  "{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
+
+const CHATML =
+  "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+const PLAIN =
+  "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '\\n\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
+
+function fallbackSource(tokens: readonly string[], architecture: string): string {
+  // BitNet 2B4T has the whole vocabulary of Llama 3, headers included, so its architecture decides first.
+  if (architecture.startsWith('bitnet') && tokens.includes('<|eot_id|>')) return BITNET;
+  if (tokens.includes('<|start_header_id|>')) return LLAMA_3;
+  if (tokens.includes('<|im_start|>')) return CHATML;
+  return PLAIN;
+}
+
+function failed(what: string, cause: unknown): TernionError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TernionError('template-failed', `${what}: ${reason}.`, { cause });
+}

@@ -1,0 +1,128 @@
+// Renders conversations and raw text to ids, so that what a user writes stays text and what a model wrote stays its ids.
+import type { ChatMessage } from '../inference/types';
+import type { ChatTemplate } from './chat-template';
+import { toWellFormed, type Tokenizer } from './tokenizer';
+
+/** A piece of a rendered prompt: a control token, or text between control tokens. */
+export type PromptSegment = { readonly special: number } | { readonly text: string };
+
+/**
+ * Renders `messages` with `template`. Control tokens are those that the template writes; one that is spelled out in a
+ * message stays plain text. If the model wants a begin-of-text token, the first segment is one, and only the first.
+ *
+ * How: a character that occurs nowhere in the messages is put inside every control token's text in them (and behind a
+ * tail that the text after it could complete). It goes through the template like any other, keeps those texts from being
+ * recognised, and is then taken out again.
+ *
+ * @throws TernionError `template-failed`.
+ */
+export function renderConversation(
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+  messages: readonly ChatMessage[],
+  options: { addGenerationPrompt?: boolean } = {},
+): PromptSegment[] {
+  const marker = unusedCharacter(JSON.stringify(messages));
+  const rendered = template.render(breakInside(messages, tokenizer, marker) as ChatMessage[], {
+    addGenerationPrompt: options.addGenerationPrompt ?? true,
+    bosToken: textOf(tokenizer, tokenizer.bosId),
+    eosToken: textOf(tokenizer, tokenizer.eosId),
+  });
+  const segments = tokenizer.splitSpecial(toWellFormed(rendered)).flatMap((piece): PromptSegment[] => {
+    if ('id' in piece) return [{ special: piece.id }];
+    const text = piece.text.replaceAll(marker, '');
+    return text === '' ? [] : [{ text }];
+  });
+  return withBos(tokenizer, segments);
+}
+
+/**
+ * The ids of a rendered prompt. Where `cachedIds` begin with the same segments, their ids are taken as they are: a
+ * model's own answer need not be tokenized to the ids that it sampled, and only equal ids can be reused from a KV cache.
+ * From the first difference on everything is tokenized.
+ */
+export function encodeSegments(
+  tokenizer: Tokenizer,
+  segments: readonly PromptSegment[],
+  cachedIds: readonly number[] = [],
+): number[] {
+  const ids: number[] = [];
+  let matches = true;
+  for (const segment of segments) {
+    const run = matches ? nextRun(tokenizer, cachedIds, ids.length) : [];
+    matches &&= runEquals(tokenizer, run, segment);
+    for (const id of matches ? run : encodeSegment(tokenizer, segment)) ids.push(id);
+  }
+  return ids;
+}
+
+/** The ids of raw text: control tokens written in it are recognised, and it begins with one begin-of-text token if the model wants one. */
+export function encodeRaw(tokenizer: Tokenizer, text: string): number[] {
+  const ids = tokenizer.encode(text, { parseSpecial: true });
+  return wantsBos(tokenizer) && ids[0] !== tokenizer.bosId ? [tokenizer.bosId, ...ids] : ids;
+}
+
+/** A control token standing alone, or all ids up to the next one. */
+function nextRun(tokenizer: Tokenizer, ids: readonly number[], start: number): readonly number[] {
+  let end = start;
+  while (end < ids.length && !tokenizer.isSpecial(ids[end]!)) end++;
+  return ids.slice(start, end === start ? start + 1 : end);
+}
+
+function runEquals(tokenizer: Tokenizer, run: readonly number[], segment: PromptSegment): boolean {
+  if (run.length === 0) return false;
+  if ('special' in segment) return run.length === 1 && run[0] === segment.special;
+  return !tokenizer.isSpecial(run[0]!) && tokenizer.decode(run, { trimSpacePrefix: true }) === segment.text;
+}
+
+function encodeSegment(tokenizer: Tokenizer, segment: PromptSegment): number[] {
+  return 'special' in segment ? [segment.special] : tokenizer.encode(segment.text);
+}
+
+function wantsBos(tokenizer: Tokenizer): tokenizer is Tokenizer & { bosId: number } {
+  return tokenizer.addBos && tokenizer.bosId !== undefined;
+}
+
+function withBos(tokenizer: Tokenizer, segments: PromptSegment[]): PromptSegment[] {
+  const [first] = segments;
+  const begins = first && 'special' in first && first.special === tokenizer.bosId;
+  return wantsBos(tokenizer) && !begins ? [{ special: tokenizer.bosId }, ...segments] : segments;
+}
+
+function textOf(tokenizer: Tokenizer, id: number | undefined): string {
+  return id === undefined ? '' : tokenizer.tokenText(id);
+}
+
+/** A private-use character that is not in `text`. */
+function unusedCharacter(text: string): string {
+  let code = 0xe000;
+  while (text.includes(String.fromCharCode(code))) code++;
+  return String.fromCharCode(code);
+}
+
+/** A copy of `value` in which no string holds a control token's text whole, or a beginning of one at its end. */
+function breakInside(value: unknown, tokenizer: Tokenizer, marker: string): unknown {
+  if (typeof value === 'string') return breakText(value, tokenizer, marker);
+  if (Array.isArray(value)) return value.map((item) => breakInside(item, tokenizer, marker));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, breakInside(item, tokenizer, marker)]),
+  );
+}
+
+function breakText(text: string, tokenizer: Tokenizer, marker: string): string {
+  const broken = tokenizer
+    .splitSpecial(text)
+    .map((piece) => ('text' in piece ? piece.text : breakToken(tokenizer.tokenText(piece.id), marker)))
+    .join('');
+  // Templates trim: what the next text would join is the tail before the spaces at the end.
+  const solid = broken.trimEnd();
+  return tokenizer.openSpecialTail(solid) < solid.length
+    ? solid + marker + broken.slice(solid.length)
+    : broken;
+}
+
+function breakToken(text: string, marker: string): string {
+  const [first = ''] = text;
+  return first + marker + text.slice(first.length);
+}

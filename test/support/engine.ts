@@ -1,0 +1,26 @@
+// Loads a model of the repository into an engine under Node.
+import { readFile } from 'node:fs/promises';
+import { bytesSource } from '../../src/formats/byte-source';
+import { capabilitiesOf, type Capabilities } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
+import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import { openGpu, requestDevice, type DeviceOptions } from './dawn';
+
+/** How to load, and on what kind of device. */
+export interface FixtureOptions extends EngineOptions, DeviceOptions {
+  capabilities?: Partial<Capabilities>;
+}
+
+export async function openContext({ capabilities, ...options }: FixtureOptions = {}): Promise<GpuContext> {
+  const device = await requestDevice(options);
+  return new GpuContext(
+    device,
+    capabilitiesOf(device, openGpu(options.driver).wgslLanguageFeatures, capabilities),
+  );
+}
+
+/** Loads the model at `path`, relative to the root of the repository. */
+export async function loadFixture(path: string, options: FixtureOptions = {}): Promise<LocalEngine> {
+  const bytes = await readFile(new URL(`../../${path}`, import.meta.url));
+  return LocalEngine.load(await openContext(options), bytesSource(bytes), options);
+}

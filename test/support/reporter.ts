@@ -1,0 +1,22 @@
+// Ends every run with the line `N passed, N failed, N skipped`, and leaves it in the file named by TERNION_SUMMARY.
+import { writeFileSync } from 'node:fs';
+import type { Reporter, TestModule } from 'vitest/node';
+
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const states = modules.flatMap((module) =>
+      [...module.children.allTests()].map((test) => test.result().state),
+    );
+    const count = (state: string) => states.filter((each) => each === state).length;
+    // A file that could not be loaded, a hook that threw, an error nobody caught: none has a test to its name.
+    const failedElsewhere =
+      modules.flatMap((module) => [module, ...module.children.allSuites()]).flatMap((each) => each.errors())
+        .length + unhandledErrors.length;
+    // What never came to run is `pending`: after a crash, or with --bail.
+    const skipped = count('skipped') + count('pending');
+    const line = `${count('passed')} passed, ${count('failed') + failedElsewhere} failed, ${skipped} skipped`;
+    if (process.env.TERNION_SUMMARY) writeFileSync(process.env.TERNION_SUMMARY, `${line}\n`);
+    // The default reporter writes its own summary in the same turn.
+    setImmediate(() => console.log(line));
+  }
+}

@@ -1,0 +1,103 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { TernionError } from '../../../src/errors';
+import { bytesSource } from '../../../src/formats/byte-source';
+import { parseGguf } from '../../../src/formats/gguf';
+import { parseSafetensors } from '../../../src/formats/safetensors';
+import { bool, f32, numbers, text, texts, u32, writeGguf } from '../../support/gguf-writer';
+
+const SEED = 20240227; // any, but fixed: a failure can be repeated
+
+const gguf = writeGguf({
+  metadata: [
+    ['general.architecture', text('bitnet-b1.58')],
+    ['general.alignment', u32(32)],
+    ['eps', f32(1e-5)],
+    ['add', bool(true)],
+    ['tokens', texts(['a', 'bc', 'Ġthe', ''])],
+    ['types', numbers('i32', [1, 2, 3])],
+    ['nested', { type: 'array', of: 'array', values: [numbers('u8', [1]), texts(['x'])] }],
+    ['seed', { type: 'u64', value: 2n ** 60n }],
+  ],
+  tensors: [
+    { name: 'token_embd.weight', type: 'F16', shape: [4, 32], bytes: new Uint8Array(256) },
+    { name: 'a', type: 'I2_S', shape: [2, 128], bytes: new Uint8Array(96) },
+    { name: 'b', type: 'Q2_0', shape: [2, 64], bytes: new Uint8Array(36) },
+  ],
+});
+
+const json = JSON.stringify({
+  __metadata__: { format: 'pt' },
+  a: { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24] },
+  b: { dtype: 'U8', shape: [8], data_offsets: [24, 32] },
+});
+const safetensors = new Uint8Array(8 + json.length + 32);
+safetensors[0] = json.length;
+safetensors.set(new TextEncoder().encode(json), 8);
+
+/** Changes that damage does and that an attacker would try: single bits, bytes, and numbers at the edges of 32 and 64 bits. */
+function mutation(size: number): fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> {
+  const at = fc.nat(size - 1);
+  const edges = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
+  return fc.oneof(
+    fc.tuple(at, fc.nat(7)).map(
+      ([i, bit]) =>
+        (b: Uint8Array) =>
+          b.with(i, b[i]! ^ (1 << bit)),
+    ),
+    fc.tuple(at, fc.nat(255)).map(
+      ([i, byte]) =>
+        (b: Uint8Array) =>
+          b.with(i, byte),
+    ),
+    fc.tuple(at, fc.constantFrom(...edges)).map(([i, edge]) => (b: Uint8Array) => {
+      const out = b.slice();
+      if (i + 8 <= out.length) new DataView(out.buffer).setBigUint64(i, edge, true);
+      return out;
+    }),
+    at.map((end) => (b: Uint8Array) => b.slice(0, Math.max(end, 1))),
+    fc.tuple(at, at).map(
+      ([from, to]) =>
+        (b: Uint8Array) =>
+          b.slice().copyWithin(to, from, from + 40),
+    ),
+  );
+}
+
+/** Parses 500 damaged files; gives how each ended, and throws at anything but success and the three codes. */
+async function outcomes(
+  original: Uint8Array,
+  parse: (bytes: Uint8Array) => Promise<unknown>,
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const mutations = fc.array(mutation(original.length), { minLength: 1, maxLength: 3 });
+  const property = fc.asyncProperty(mutations, async (changes) => {
+    const bytes = changes.reduce((b, change) => (b.length === original.length ? change(b) : b), original);
+    const start = performance.now();
+    const outcome = await parse(bytes).then(() => 'fine', codeOf);
+    expect(['fine', 'corrupt-file', 'unsupported-format', 'unsupported-tensor-type']).toContain(outcome);
+    // A header of a kilobyte takes some microseconds; half a second means that a number of it was believed.
+    expect(performance.now() - start).toBeLessThan(500);
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  });
+  await fc.assert(property, { seed: SEED, numRuns: 500 });
+  return counts;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof TernionError) return error.code;
+  throw error;
+}
+
+it('a damaged GGUF header is refused with a reason, or read, at once', async () => {
+  const counts = await outcomes(gguf, (bytes) => parseGguf(bytesSource(bytes)));
+  // The mutations reach everything: some are harmless, many are not.
+  for (const outcome of ['fine', 'corrupt-file', 'unsupported-format'])
+    expect(counts.get(outcome)).toBeGreaterThan(5);
+});
+
+it('a damaged safetensors header is refused with a reason, or read, at once', async () => {
+  const counts = await outcomes(safetensors, (bytes) => parseSafetensors(bytesSource(bytes)));
+  for (const outcome of ['fine', 'corrupt-file', 'unsupported-format'])
+    expect(counts.get(outcome)).toBeGreaterThan(5);
+});

@@ -1,0 +1,174 @@
+// Chat templates: what they render, what they are refused, and that a hostile one can neither escape nor run away.
+import { describe, expect, it } from 'vitest';
+import { ChatTemplate, chatTemplateOf } from '../../../src/tokenizer';
+
+const OPTIONS = { addGenerationPrompt: true, bosToken: '<s>', eosToken: '</s>' };
+const MESSAGES = [
+  { role: 'system', content: 'Be brief.' },
+  { role: 'user', content: ' Hi ' },
+];
+
+function render(source: string, messages = MESSAGES): string {
+  return new ChatTemplate(source).render(messages, OPTIONS);
+}
+
+function failure(message: RegExp): object {
+  return expect.objectContaining({ code: 'template-failed', message: expect.stringMatching(message) });
+}
+
+function byVocabulary(tokens: string[], architecture = 'llama'): string {
+  return chatTemplateOf({ tokens }, architecture).render(MESSAGES, OPTIONS);
+}
+
+function nested(depth: number): string {
+  return '{% for a in range(1000) %}'.repeat(depth) + 'x' + '{% endfor %}'.repeat(depth);
+}
+
+function repeat(step: string, times: number): string {
+  return step.repeat(times);
+}
+
+describe('a chat template', () => {
+  it('sees messages, tokens and the wish for an answer', () => {
+    expect(
+      render('{{ bos_token }}{{ messages[1].content | trim }}{{ eos_token }}{{ add_generation_prompt }}'),
+    ).toBe('<s>Hi</s>true');
+  });
+
+  it('has loops, namespaces, macros and range', () => {
+    const source =
+      '{% set ns = namespace(n=0) %}{% macro bold(x) %}*{{ x }}*{% endmacro %}' +
+      '{% for i in range(1, 8, 3) %}{% set ns.n = ns.n + i %}{{ bold(i) }}{% endfor %}={{ ns.n }}';
+    expect(render(source)).toBe('*1**4**7*=12');
+  });
+
+  it('is refused if it is no template', () => {
+    expect(() => new ChatTemplate('{% for x in %}')).toThrow(failure(/cannot be read/));
+  });
+
+  it('refuses messages with its own words', () => {
+    const source =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('No system messages') }}{% endif %}";
+    expect(() => render(source)).toThrow(failure(/does not take these messages: No system messages/));
+    expect(render(source, MESSAGES.slice(1))).toBe('');
+  });
+});
+
+describe('the fallback template', () => {
+  it('is BitNet’s for a BitNet architecture with its end-of-turn token', () => {
+    expect(byVocabulary(['<|start_header_id|>', '<|eot_id|>'], 'bitnet-b1.58')).toBe(
+      'System: Be brief.<|eot_id|>User: Hi<|eot_id|>Assistant: ',
+    );
+  });
+
+  it('is Llama 3’s where its headers are tokens', () => {
+    expect(byVocabulary(['<|start_header_id|>', '<|eot_id|>'])).toBe(
+      '<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>' +
+        '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>' +
+        '<|start_header_id|>assistant<|end_header_id|>\n\n',
+    );
+  });
+
+  it('is ChatML where its marks are tokens', () => {
+    expect(byVocabulary(['<|im_start|>'])).toBe(
+      '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
+  it('is plain names for any other vocabulary', () => {
+    expect(byVocabulary(['a'], 'bitnet')).toBe('System: Be brief.\n\nUser: Hi\n\nAssistant:');
+  });
+
+  it('is not taken where the file has a template', () => {
+    const template = chatTemplateOf({ tokens: ['<|im_start|>'], chatTemplate: 'own' }, 'llama');
+    expect(template.render(MESSAGES, OPTIONS)).toBe('own');
+  });
+});
+
+describe('a hostile template', () => {
+  it.each([
+    "''.constructor",
+    "''['constructor']",
+    'messages.__proto__',
+    "messages['constructor']",
+    'messages[0].__proto__',
+    'messages[0].constructor',
+    'messages.constructor.constructor',
+    'range.constructor',
+    'raise_exception.__proto__',
+    "namespace(a=1)['__proto__']",
+    'globalThis',
+    'process',
+    'strftime_now',
+    'this',
+  ])('finds nothing at %s', (expression) => {
+    expect(render(`{{ ${expression} is defined }}`)).toBe('false');
+  });
+
+  it('cannot read the source of a function', () => {
+    expect(render("{{ range }}{{ '' ~ raise_exception }}{% macro m() %}{% endmacro %}{{ m ~ '' }}")).toBe(
+      '<function><function><function>',
+    );
+  });
+
+  it('cannot change the messages of the caller', () => {
+    const messages = [{ role: 'user', content: 'a' }];
+    expect(() => render("{% set messages[0].content = 'b' %}", messages)).toThrow(failure(/./));
+    expect(messages).toEqual([{ role: 'user', content: 'a' }]);
+  });
+
+  // Each of these would take from minutes to ages, or all memory, if it were let run.
+  it.each([
+    ['nested loops', nested(6), /too (long|many steps)/],
+    ['a giant range', '{% for i in range(1000000000000) %}x{% endfor %}', /far too long/],
+    ['a text that doubles', `{% set x = 'ab' %}${repeat('{% set x = x + x %}', 60)}{{ x }}`, /far too long/],
+    ['a list that doubles', `{% set x = [1] %}${repeat('{% set x = x + x %}', 60)}`, /far too long/],
+    [
+      'a list in itself, doubled',
+      `{% set x = [1] %}${repeat('{% set x = [x, x] %}', 60)}{{ x | tojson }}`,
+      /far too long/,
+    ],
+    [
+      'namespaces filled from the far end',
+      Array.from({ length: 40 }, (_, i) => `{% set n${i} = namespace() %}`).join('') +
+        Array.from({ length: 39 }, (_, i) => `{% set n${i}.a = [n${i + 1}, n${i + 1}] %}`).join('') +
+        '{{ n0 | tojson }}',
+      /far too long/,
+    ],
+    ['a namespace in itself', '{% set n = namespace() %}{% set n.a = n %}{{ n | tojson }}', /./],
+    ['a macro that calls itself', '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}', /./],
+    [
+      'a macro that calls itself twice',
+      '{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}',
+      /too (long|many steps)/,
+    ],
+    ['a giant indentation', `{{ 'a\\nb' | indent(200000000) }}`, /far too long/],
+    [
+      'a replacement of everything by much',
+      `{% set x = 'a' %}${repeat('{% set x = x + x %}', 15)}{{ x.replace('a', x) }}`,
+      /string length|far too long/,
+    ],
+  ])('is stopped in time: %s', (_, source, message) => {
+    const start = performance.now();
+    expect(() => render(source)).toThrow(failure(message));
+    expect(performance.now() - start).toBeLessThan(8000);
+  });
+
+  it.each([
+    ['a giant source', 'x'.repeat(200_000)],
+    ['a long run of spaces', ' '.repeat(90_000)],
+    ['deep nesting', '{{ ' + '('.repeat(40_000) + '1' + ')'.repeat(40_000) + ' }}'],
+  ])('is refused before it runs: %s', (_, source) => {
+    expect(() => new ChatTemplate(source)).toThrow(failure(/cannot be read/));
+  });
+
+  it('does not keep an honest template from a long conversation', () => {
+    const messages = Array.from({ length: 2000 }, (_, i) => ({
+      role: i % 2 ? 'assistant' : 'user',
+      content: `turn ${i} `.repeat(20),
+    }));
+    const source =
+      '{% for m in messages %}{% set content = m.role | capitalize + ": " + m.content | trim %}{{ content }}{% endfor %}';
+    expect(render(source, messages)).toContain('Assistant: turn 1999');
+  });
+});

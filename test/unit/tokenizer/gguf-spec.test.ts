@@ -1,0 +1,137 @@
+// What is read from GGUF metadata, what is put right in it, and what is refused.
+import { describe, expect, it } from 'vitest';
+import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../../src/tokenizer';
+import { llama3Metadata } from './llama3-vocabulary';
+import { tinyMetadata } from './tiny-model';
+
+function specWith(changes: Record<string, unknown>, metadata = tinyMetadata()): TokenizerSpec {
+  for (const [key, value] of Object.entries(changes)) metadata.set(`tokenizer.${key}`, value);
+  return tokenizerSpecFromGguf((key) => metadata.get(key));
+}
+
+function wantsBos(pre: string): boolean {
+  return specWith({ 'ggml.add_bos_token': undefined, 'ggml.pre': pre }).addBos;
+}
+
+function code(name: string, message: RegExp): object {
+  return expect.objectContaining({ code: name, message: expect.stringMatching(message) });
+}
+
+describe('the metadata of a byte-level vocabulary', () => {
+  it('say what begins a prompt and what ends an answer', () => {
+    const spec = specWith({});
+    expect(spec).toMatchObject({ model: 'gpt2', bosId: 1533, eosId: 1534, addBos: true, ignoreMerges: true });
+    expect(spec.endIds).toEqual([1534, 1535]);
+    expect(spec.chatTemplate).toContain('add_generation_prompt');
+  });
+
+  it('may come as typed arrays and bigints', () => {
+    const types = Int32Array.from(tinyMetadata().get('tokenizer.ggml.token_type') as number[]);
+    const changes = { 'ggml.token_type': types, 'ggml.bos_token_id': 1533n };
+    expect(specWith(changes)).toEqual(specWith({}));
+  });
+
+  it('may leave out the end of turn: it is known by its name', () => {
+    const tokenizer = new Tokenizer(specWith({ 'ggml.eot_token_id': undefined }));
+    expect(tokenizer.endIds).toEqual(new Set([1534, 1535]));
+  });
+
+  it('may leave out the types: what begins and ends is still a control token', () => {
+    const tokenizer = new Tokenizer(specWith({ 'ggml.token_type': undefined }));
+    expect([1533, 1534, 1535, 64].map((id) => tokenizer.isSpecial(id))).toEqual([true, true, true, false]);
+  });
+
+  it('may call the end of turn user-defined', () => {
+    const types = (tinyMetadata().get('tokenizer.ggml.token_type') as number[]).with(1535, 4);
+    const tokenizer = new Tokenizer(specWith({ 'ggml.token_type': types, 'ggml.eot_token_id': undefined }));
+    expect(tokenizer.isSpecial(1535)).toBe(true);
+    expect(tokenizer.endIds.has(1535)).toBe(true);
+  });
+
+  it('may use the largest uint32 for a token that is not there', () => {
+    expect(specWith({ 'ggml.eot_token_id': 0xffffffff }).endIds).toEqual([1534]);
+  });
+
+  it('want a begin-of-text token by default only for the family of Llama 3', () => {
+    expect(['llama-bpe', 'falcon3', 'qwen2', 'gpt-2', 'falcon', 'default'].map(wantsBos)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it.each(['llama3', 'llama-v3', 'llama-bpe', 'falcon3'])('mean the same by the pre-tokenizer %s', (pre) => {
+    expect(specWith({ 'ggml.pre': pre })).toEqual(specWith({}));
+  });
+
+  it.each([undefined, 'default'])('need not name the pre-tokenizer of the Llama 3 vocabulary: %s', (pre) => {
+    const given = specWith({ 'ggml.pre': pre }, llama3Metadata());
+    expect(given).toEqual(specWith({}, llama3Metadata()));
+    // A vocabulary that is not recognised is cut by other rules.
+    expect(specWith({ 'ggml.pre': pre }).wordPatterns).toHaveLength(4);
+  });
+
+  it('are repaired where a converter wrote begin-of-text in front of every control token', () => {
+    const metadata = llama3Metadata();
+    const tokens = metadata.get('tokenizer.ggml.tokens') as string[];
+    const doubled = tokens.map((text, id) => (id > 128000 ? `<|begin_of_text|>${text}` : text));
+    expect(specWith({ 'ggml.tokens': doubled }, metadata).tokens).toEqual(tokens);
+  });
+});
+
+describe('the metadata of a SentencePiece vocabulary', () => {
+  const sentencePiece = {
+    'ggml.model': 'llama',
+    'ggml.tokens': ['<unk>', '<s>', '</s>', '<0x0A>', '▁', 'a', '▁a', 'aa'],
+    'ggml.token_type': [2, 3, 3, 6, 1, 1, 1, 1],
+    'ggml.scores': [0, 0, 0, 0, -3, -3, -1, -1],
+    'ggml.bos_token_id': undefined,
+    'ggml.eos_token_id': undefined,
+    'ggml.eot_token_id': undefined,
+    'ggml.add_bos_token': undefined,
+  };
+
+  it('have the defaults of Llama', () => {
+    const tokenizer = new Tokenizer(specWith(sentencePiece));
+    expect(tokenizer.encode('a', { addBos: true })).toEqual([1, 6]);
+    expect(tokenizer.endIds).toEqual(new Set([2]));
+    expect(tokenizer.addBos).toBe(true);
+  });
+
+  it('merge pieces of equal score from left to right', () => {
+    const bare = new Tokenizer(specWith({ ...sentencePiece, 'ggml.add_space_prefix': false }));
+    expect(bare.encode(' aaaa')).toEqual([6, 7, 5]);
+    expect(bare.encode('aaaaa')).toEqual([7, 7, 5]);
+  });
+
+  it('fall back to bytes, and from those to the unknown token', () => {
+    const bare = new Tokenizer(specWith({ ...sentencePiece, 'ggml.add_space_prefix': false }));
+    expect(bare.encode('a\nb')).toEqual([5, 3, 0]);
+    expect(bare.decode([5, 3, 0])).toBe('a\n');
+  });
+});
+
+describe('metadata that cannot be used', () => {
+  it.each([
+    ['no tokenizer', { 'ggml.model': undefined }, /model is missing/],
+    ['no tokens', { 'ggml.tokens': undefined }, /tokens is missing/],
+    ['tokens that are no strings', { 'ggml.tokens': [1, 2] }, /no list of strings/],
+    ['an empty vocabulary', { 'ggml.tokens': [], 'ggml.token_type': [] }, /empty/],
+    ['no merges', { 'ggml.merges': undefined }, /merges is missing/],
+    ['too few types', { 'ggml.token_type': [1, 1] }, /1536 tokens but 2 token types/],
+    ['an end outside the vocabulary', { 'ggml.eos_token_id': 1536 }, /id 1536/],
+    ['a begin-of-text that is wanted and not there', { 'ggml.bos_token_id': undefined }, /begin-of-text/],
+    ['an id that is no number', { 'ggml.eos_token_id': 'x' }, /eos_token_id is no number/],
+    ['SentencePiece without scores', { 'ggml.model': 'llama' }, /scores is missing/],
+  ])('is corrupt: %s', (_, changes, message) => {
+    expect(() => specWith(changes)).toThrow(code('corrupt-file', message));
+  });
+
+  it('is not supported if it names another tokenizer or pre-tokenizer', () => {
+    expect(() => specWith({ 'ggml.model': 'rwkv' })).toThrow(code('unsupported-tokenizer', /"rwkv"/));
+    expect(() => specWith({ 'ggml.pre': 'tekken' })).toThrow(code('unsupported-tokenizer', /"tekken"/));
+  });
+});

@@ -1,0 +1,166 @@
+// A tokenizer.json gives the same tokenizer as the GGUF of the same vocabulary.
+import llama from 'llama-tokenizer-js';
+import { describe, expect, it } from 'vitest';
+import { Tokenizer, tokenizerSpecFromJson, type JsonSpecExtras } from '../../../src/tokenizer';
+import { encodeIndependently, llama3Merges, llama3Tokenizer, llama3Tokens } from './llama3-vocabulary';
+import { sampleTexts } from './samples';
+
+const LLAMA3_PATTERN =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+type Json = Record<string, unknown>;
+
+/** The tokenizer.json of Llama 3, as published. */
+function llama3Json(): Json & { model: Json } {
+  const tokens = llama3Tokens();
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+  const split = { type: 'Split', pattern: { Regex: LLAMA3_PATTERN }, behavior: 'Isolated', invert: false };
+  const single = [
+    { SpecialToken: { id: '<|begin_of_text|>', type_id: 0 } },
+    { Sequence: { id: 'A', type_id: 0 } },
+  ];
+  return {
+    added_tokens: tokens.slice(128000).map((content, i) => ({ id: 128000 + i, content, special: true })),
+    normalizer: null,
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [split, byteLevel] },
+    post_processor: { type: 'Sequence', processors: [byteLevel, { type: 'TemplateProcessing', single }] },
+    model: {
+      type: 'BPE',
+      ignore_merges: true,
+      vocab: Object.fromEntries(tokens.slice(0, 128000).map((text, id) => [text, id])),
+      merges: llama3Merges(),
+    },
+  };
+}
+
+const CONFIG = {
+  bos_token: '<|begin_of_text|>',
+  eos_token: { content: '<|end_of_text|>' },
+  chat_template: 'own',
+};
+
+function tokenizerFrom(json: unknown, config: unknown = CONFIG, extras: JsonSpecExtras = {}): Tokenizer {
+  return new Tokenizer(tokenizerSpecFromJson(json, config, extras));
+}
+
+describe('a byte-level tokenizer.json', () => {
+  const spec = tokenizerSpecFromJson(llama3Json(), CONFIG, {
+    generationConfig: { eos_token_id: [128001, 128009] },
+  });
+
+  it('gives the ids of an independent encoder', () => {
+    const tokenizer = new Tokenizer(spec);
+    for (const text of sampleTexts(500, 11))
+      expect(tokenizer.encode(text)).toEqual(encodeIndependently(text));
+    expect(tokenizer.endIds).toEqual(llama3Tokenizer().endIds);
+  });
+
+  it('says what begins and ends', () => {
+    expect(spec).toMatchObject({ bosId: 128000, eosId: 128001, endIds: [128001, 128009], addBos: true });
+    expect(spec.chatTemplate).toBe('own');
+    const config = {
+      ...CONFIG,
+      add_bos_token: false,
+      chat_template: [{ name: 'default', template: 'other' }],
+    };
+    expect(tokenizerSpecFromJson(llama3Json(), config)).toMatchObject({
+      addBos: false,
+      chatTemplate: 'other',
+    });
+  });
+
+  it('takes merges written as pairs, and normalises where it says so', () => {
+    const json = llama3Json();
+    json.model.merges = llama3Merges().map((pair) => pair.split(' '));
+    json.normalizer = { type: 'NFC' };
+    expect(tokenizerFrom(json).encode('e\u0301')).toEqual(encodeIndependently('é'));
+  });
+
+  it('distinguishes added tokens that are text, and fills the rows of the embedding', () => {
+    const json = llama3Json();
+    json.added_tokens = [
+      ...(json.added_tokens as object[]),
+      { id: 128256, content: '<think>', special: false },
+    ];
+    const tokenizer = tokenizerFrom(json, CONFIG, { vocabularySize: 128260 });
+    expect(tokenizer.vocabularySize).toBe(128260);
+    expect(tokenizer.encode('<think>')).toEqual([128256]);
+    expect(tokenizer.decode([128256, 128259])).toBe('<think>');
+  });
+
+  it.each([
+    ['no object', null, CONFIG, 'corrupt-file'],
+    ['no vocabulary', { ...llama3Json(), model: { type: 'BPE', merges: [] } }, CONFIG, 'corrupt-file'],
+    ['an end that is no token', llama3Json(), { ...CONFIG, eos_token: '<nope>' }, 'corrupt-file'],
+    [
+      'another model',
+      { ...llama3Json(), model: { type: 'Unigram', vocab: {} } },
+      CONFIG,
+      'unsupported-tokenizer',
+    ],
+    [
+      'another normalizer',
+      { ...llama3Json(), normalizer: { type: 'Lowercase' } },
+      CONFIG,
+      'unsupported-tokenizer',
+    ],
+    [
+      'no ByteLevel',
+      { ...llama3Json(), pre_tokenizer: { type: 'Whitespace' } },
+      CONFIG,
+      'unsupported-tokenizer',
+    ],
+    [
+      'a split that is not kept',
+      {
+        ...llama3Json(),
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: [
+            { type: 'Split', pattern: { Regex: 'a' }, behavior: 'Removed' },
+            { type: 'ByteLevel' },
+          ],
+        },
+      },
+      CONFIG,
+      'unsupported-tokenizer',
+    ],
+  ])('is refused: %s', (_, json, config, code) => {
+    expect(() => tokenizerSpecFromJson(json, config)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('a SentencePiece tokenizer.json', () => {
+  it('gives the ids of an independent encoder', () => {
+    const tokenizer = tokenizerFrom(llama2Json(), {
+      bos_token: '<s>',
+      eos_token: '</s>',
+      add_bos_token: true,
+    });
+    for (const text of sampleTexts(500, 13, 10)) {
+      const wellFormed = text.replace(/[\uD800-\uDFFF]/gu, '\uFFFD');
+      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(llama.encode(wellFormed, false, true));
+    }
+    expect(tokenizer.endIds).toEqual(new Set([2]));
+    expect(tokenizer.encode('<0x0A>', { parseSpecial: true })).not.toContain(13);
+  });
+});
+
+/** The tokenizer.json of Llama 2, as published. */
+function llama2Json(): Json {
+  const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  const merges = Array.from(llama.merges).sort(([, a], [, b]) => a - b);
+  return {
+    added_tokens: ['<unk>', '<s>', '</s>'].map((content, id) => ({ id, content, special: true })),
+    normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replace] },
+    pre_tokenizer: null,
+    post_processor: null,
+    model: {
+      type: 'BPE',
+      unk_token: '<unk>',
+      byte_fallback: true,
+      vocab: Object.fromEntries(llama.vocabById.map((text, id) => [text, id])),
+      merges: merges.map(([pair]) => pair),
+    },
+  };
+}

@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
-// Three builds in one file: the library (`--mode lib`), the demo (default), and the tests (vitest reads `test`).
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+// Two builds in one file: the library (`--mode lib`) and the demo (default).
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
@@ -9,21 +12,26 @@ export default defineConfig(({ mode }) => {
         target: 'es2022',
         outDir: 'dist',
         lib: {
-          entry: { index: 'src/index.ts', inline: 'src/inline.ts' },
+          entry: {
+            index: file('src/index.ts'),
+            inline: file('src/inline.ts'),
+            worker: file('src/worker/main.ts'),
+          },
           formats: ['es' as const],
         },
       },
+      worker: { format: 'es' as const },
     };
   }
   return {
     root: 'demo',
     base: './',
-    publicDir: '../public',
+    publicDir: file('public'),
     build: {
       target: 'es2022',
-      outDir: '../dist/demo',
+      outDir: file('dist/demo'),
       emptyOutDir: true,
-      rollupOptions: { input: { index: 'demo/index.html' } },
+      rollupOptions: { input: { index: file('demo/index.html') } },
     },
     worker: { format: 'es' as const },
   };

@@ -1,1 +1,20 @@
-export {};
+// Ternion: ternary language models in the browser, on the visitor's own GPU. This is the whole public API of a page.
+
+export { loadModel, type LoadOptions } from './api/load-model';
+export { TernionError, type TernionErrorCode } from './errors';
+export type { ModelSource } from './storage/open-source';
+export type { StreamTransport } from './worker/protocol';
+export type {
+  ChatMessage,
+  DetokenizeOptions,
+  Engine,
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  LoadProgress,
+  ModelInfo,
+  Prompt,
+  Session,
+  TokenizeOptions,
+  Usage,
+} from './inference/types';

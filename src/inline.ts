@@ -1,1 +1,19 @@
-export {};
+// Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
+
+export { loadLocal as loadModel, type LocalLoadOptions as LoadOptions } from './inference/load-local';
+export { TernionError, type TernionErrorCode } from './errors';
+export type { ModelSource } from './storage/open-source';
+export type {
+  ChatMessage,
+  DetokenizeOptions,
+  Engine,
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  LoadProgress,
+  ModelInfo,
+  Prompt,
+  Session,
+  TokenizeOptions,
+  Usage,
+} from './inference/types';

@@ -16,12 +16,11 @@ export interface Capabilities {
   timestamps: boolean;
 }
 
-/** Capabilities of `device`; `features` says what WGSL itself offers (`navigator.gpu.wgslLanguageFeatures`). */
-export function capabilitiesOf(
+/** What `device` can do. Language features are tried out, since a device does not say which it has. */
+export async function probeCapabilities(
   device: GPUDevice,
-  features: ReadonlySet<string> | undefined,
   forced: Partial<Capabilities> = {},
-): Capabilities {
+): Promise<Capabilities> {
   const subgroups = device.features.has('subgroups');
   const info = device.adapterInfo;
   return {
@@ -29,10 +28,16 @@ export function capabilitiesOf(
     subgroupMinSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
     subgroupMaxSize: subgroups ? (info.subgroupMaxSize ?? 0) : 0,
     shaderF16: device.features.has('shader-f16'),
-    packedDot: features?.has('packed_4x8_integer_dot_product') ?? false,
+    packedDot: await compiles(device, 'const four = dot4I8Packed(0x01010101u, 0x01010101u);'),
     timestamps: device.features.has('timestamp-query'),
     ...forced,
   };
+}
+
+async function compiles(device: GPUDevice, code: string): Promise<boolean> {
+  device.pushErrorScope('validation');
+  device.createShaderModule({ code });
+  return (await device.popErrorScope()) === null;
 }
 
 /** The entry point of WebGPU in a page or worker, or the `webgpu-unavailable` error. */

@@ -2,6 +2,7 @@
 
 import { TernionError } from '../errors';
 import type { Capabilities } from './capabilities';
+import { mapForReading } from './map-async';
 import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
 
 /** A compiled kernel with its buffers, ready to be dispatched any number of times. */
@@ -201,7 +202,7 @@ export class GpuContext {
       const encoder = this.device.createCommandEncoder();
       encoder.copyBufferToBuffer(buffer, offset, readback, 0, size);
       this.device.queue.submit([encoder.finish()]);
-      await readback.mapAsync(GPUMapMode.READ);
+      await mapForReading(this.device, readback);
       const copy = readback.getMappedRange().slice(0);
       readback.unmap();
       return copy;

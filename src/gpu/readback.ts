@@ -2,6 +2,7 @@
 
 import { TernionError } from '../errors';
 import type { GpuContext } from './context';
+import { mapForReading } from './map-async';
 
 const BYTES = 4;
 
@@ -21,7 +22,7 @@ export class ReadbackRing {
     encoder.copyBufferToBuffer(source, 0, buffer, 0, BYTES);
     return async () => {
       try {
-        await buffer.mapAsync(GPUMapMode.READ);
+        await mapForReading(this.gpu.device, buffer);
         const [word] = new Uint32Array(buffer.getMappedRange());
         buffer.unmap();
         this.#free.push(buffer);

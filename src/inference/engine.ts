@@ -1,7 +1,7 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
 import { throwIfAborted } from '../errors';
-import type { ByteSource } from '../formats/byte-source';
+import type { ByteSource } from '../storage/byte-source';
 import { parseGguf } from '../formats/gguf';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
@@ -103,6 +103,7 @@ export class LocalEngine implements Engine {
       weightEncoding: tensors.get('blk.0.attn_q.weight')!.encoding,
       adapter: { vendor, architecture, device, description },
       codePaths: {
+        stream: 'local',
         reduction: subgroups ? 'subgroups' : 'workgroup',
         f16: shaderF16 ? 'shader-f16' : 'pack2x16float',
         int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',

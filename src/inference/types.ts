@@ -1,11 +1,8 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
-/** One message of a conversation, in the shape that chat templates and chat APIs share. */
-export interface ChatMessage {
-  /** `system`, `user`, `assistant`; a model's template may know more. */
-  role: string;
-  content: string;
-}
+import type { ChatMessage } from '../tokenizer/chat-template';
+
+export type { ChatMessage };
 
 /**
  * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
@@ -101,6 +98,8 @@ export interface ModelInfo {
   adapter: { vendor: string; architecture: string; device: string; description: string };
   /** The code path chosen for each capability. */
   codePaths: {
+    /** How chunks reach the page: as a transferred stream, or over a MessagePort where streams cannot be transferred. */
+    stream: 'local' | 'transferred' | 'message-port';
     /** How partial sums meet. */
     reduction: 'subgroups' | 'workgroup';
     /** Arithmetic type of half-precision values; they are stored in 16 bits either way. */

@@ -1,7 +1,7 @@
 // Brings a model's tensors from a file to the GPU: checks all of them first, then streams them in the file's order.
 
 import { throwIfAborted } from '../errors';
-import type { ByteSource } from '../formats/byte-source';
+import type { ByteSource } from '../storage/byte-source';
 import { canonicalWords, chunkCount, paddedRows } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
 import type { GgufContents, TensorInfo } from '../formats/gguf';
@@ -50,9 +50,10 @@ export async function loadWeights(
   const total = destinations.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
   let loaded = 0;
   let inFlight = 0;
-  for (const { tensor, write } of destinations) {
+  for (const destination of destinations) {
+    const { tensor } = destination;
     throwIfAborted(signal);
-    await write(sources[tensor.file]!, signal);
+    await destination.write(sources[tensor.file]!, signal);
     loaded += tensor.byteLength;
     inFlight += tensor.byteLength;
     if (inFlight > MAX_UPLOADS_IN_FLIGHT) {

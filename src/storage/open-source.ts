@@ -1,7 +1,7 @@
 // Turns whatever a caller calls a model into bytes that can be read.
 
 import { TernionError } from '../errors';
-import { blobSource, bytesSource, type ByteSource } from '../formats/byte-source';
+import { blobSource, bytesSource, type ByteSource } from './byte-source';
 
 /** A model file: its URL, a `File` or `Blob`, or its bytes. */
 export type ModelSource = string | URL | Blob | ArrayBuffer | Uint8Array;

@@ -1,8 +1,14 @@
 // Renders a conversation to the text that a model was trained to continue.
 import { TernionError } from '../errors';
-import type { ChatMessage } from '../inference/types';
 import { parseTemplate, runTemplate, TemplateRaisedError } from './template-guard';
 import type { TokenizerSpec } from './spec';
+
+/** One message of a conversation, in the shape that chat templates and chat APIs share. */
+export interface ChatMessage {
+  /** `system`, `user`, `assistant`; a model's template may know more. */
+  role: string;
+  content: string;
+}
 
 /** What a template is rendered with, besides the messages. */
 export interface RenderOptions {

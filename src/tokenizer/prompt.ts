@@ -1,6 +1,5 @@
 // Renders conversations and raw text to ids, so that what a user writes stays text and what a model wrote stays its ids.
-import type { ChatMessage } from '../inference/types';
-import type { ChatTemplate } from './chat-template';
+import type { ChatMessage, ChatTemplate } from './chat-template';
 import { toWellFormed, type Tokenizer } from './tokenizer';
 
 /** A piece of a rendered prompt: a control token, or text between control tokens. */

@@ -23,11 +23,17 @@ describe('random models reproduce the reference logits', () => {
   }
 });
 
-describe('the embedded model', async () => {
+const EMBEDDED = [
+  'public/models/ternion-tiny-i2_s.gguf',
+  'test/fixtures/models/ternion-tiny-tq2_0.gguf',
+  'test/fixtures/models/ternion-tiny-tq1_0.gguf',
+];
+
+describe.for(EMBEDDED)('the embedded model as %s', async (path) => {
   const prompts = await readJson<GoldenPrompt[]>('prompts.json');
   let engine: LocalEngine;
   beforeAll(async () => {
-    engine = await loadFixture('public/models/ternion-tiny-i2_s.gguf');
+    engine = await loadFixture(path);
   });
   afterAll(() => engine.dispose());
 

@@ -1,10 +1,10 @@
 // Loads a model of the repository into an engine under Node.
 import { readFile } from 'node:fs/promises';
-import { bytesSource } from '../../src/formats/byte-source';
-import { capabilitiesOf, type Capabilities } from '../../src/gpu/capabilities';
+import { bytesSource } from '../../src/storage/byte-source';
+import { probeCapabilities, type Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
-import { openGpu, requestDevice, type DeviceOptions } from './dawn';
+import { requestDevice, type DeviceOptions } from './dawn';
 
 /** How to load, and on what kind of device. */
 export interface FixtureOptions extends EngineOptions, DeviceOptions {
@@ -13,10 +13,7 @@ export interface FixtureOptions extends EngineOptions, DeviceOptions {
 
 export async function openContext({ capabilities, ...options }: FixtureOptions = {}): Promise<GpuContext> {
   const device = await requestDevice(options);
-  return new GpuContext(
-    device,
-    capabilitiesOf(device, openGpu(options.driver).wgslLanguageFeatures, capabilities),
-  );
+  return new GpuContext(device, await probeCapabilities(device, capabilities));
 }
 
 /** Loads the model at `path`, relative to the root of the repository. */

@@ -1,0 +1,219 @@
+// The two ceilings of an adapter: how fast it reads memory, and how fast it multiplies bytes in registers.
+//
+// Each is the best of a few variants of a kernel that does nothing else. Both are upper bounds for the engine's kernels,
+// and measured in the same run as these, so that their ratio holds on a busy machine too.
+
+import type { Capabilities } from '../../src/gpu/capabilities';
+import { timeGpu } from './measure';
+
+/** One variant of a ceiling kernel and what it reached. */
+export interface CeilingSample {
+  variant: string;
+  /** Units (bytes, multiply-adds) per second. */
+  rate: number;
+}
+
+/** Both ceilings, and what they are the best of. */
+export interface Ceilings {
+  /** Bytes read per second. */
+  bytesPerSecond: number;
+  /** int8 multiply-adds per second. */
+  multiplyAddsPerSecond: number;
+  bytes: CeilingSample[];
+  dots: CeilingSample[];
+}
+
+/** How thoroughly to look. */
+export interface CeilingOptions {
+  quick?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+interface Kernel {
+  variant: string;
+  code: string;
+  /** Units of work in one dispatch. */
+  work: number;
+  workgroups: [number, number];
+}
+
+const MEBI = 1 << 20;
+
+/** Measures both ceilings of `device`. Takes a few seconds. */
+export async function measureCeilings(
+  device: GPUDevice,
+  capabilities: Capabilities,
+  { quick = false, signal }: CeilingOptions = {},
+): Promise<Ceilings> {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const room = Math.min(maxStorageBufferBindingSize, maxBufferSize, (quick ? 128 : 512) * MEBI);
+  const sizes = [room, room / 4].map((size) => Math.floor(size / MEBI) * MEBI);
+  const threads = [8, 32, 64, 256].filter((n) => n <= device.limits.maxComputeInvocationsPerWorkgroup);
+  const data = device.createBuffer({
+    label: 'ceilings',
+    size: room,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+  });
+  fill(device, data);
+  const run = (kernels: Kernel[]): Promise<CeilingSample[]> =>
+    measureKernels(device, data, kernels, { quick, signal });
+  try {
+    const bytes = await run(sizes.flatMap((size) => threads.map((n) => readKernel(size, n))));
+    const dots = await run(
+      threads.flatMap((n) =>
+        [4, 8, 16].map((accumulators) => dotKernel(n, accumulators, capabilities.packedDot)),
+      ),
+    );
+    return {
+      bytesPerSecond: Math.max(...bytes.map(({ rate }) => rate)),
+      multiplyAddsPerSecond: Math.max(...dots.map(({ rate }) => rate)),
+      bytes,
+      dots,
+    };
+  } finally {
+    data.destroy();
+  }
+}
+
+/** Some bytes in every page: memory that was never written may not be there at all. */
+function fill(device: GPUDevice, buffer: GPUBuffer): void {
+  const words = new Uint32Array((8 * MEBI) / 4);
+  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + 1, 0x9e3779b1);
+  for (let at = 0; at < buffer.size; at += words.byteLength) {
+    device.queue.writeBuffer(buffer, at, words, 0, Math.min(words.byteLength, buffer.size - at) / 4);
+  }
+}
+
+/** Runs every kernel for a moment, then the promising ones for longer. */
+async function measureKernels(
+  device: GPUDevice,
+  data: GPUBuffer,
+  kernels: readonly Kernel[],
+  { quick, signal }: CeilingOptions,
+): Promise<CeilingSample[]> {
+  const out = device.createBuffer({ label: 'ceilings out', size: 16, usage: GPUBufferUsage.STORAGE });
+  const samples: (CeilingSample & { again(): Promise<number> })[] = [];
+  try {
+    for (const kernel of kernels) {
+      signal?.throwIfAborted();
+      const encode = await prepare(device, kernel, data, out);
+      const once = Math.max(0.01, await timeGpu(device, encode(1)));
+      const rate = async (target: number): Promise<number> => {
+        const repeats = Math.max(1, Math.min(4096, Math.round(target / once)));
+        const ms = await timeGpu(device, encode(repeats));
+        return (kernel.work * repeats * 1000) / ms;
+      };
+      const first = await rate(quick ? 15 : 40);
+      samples.push({ variant: kernel.variant, rate: first, again: () => rate(quick ? 40 : 150) });
+    }
+    const promising = samples.toSorted((a, b) => b.rate - a.rate).slice(0, 3);
+    for (const candidate of promising) {
+      for (let i = 0; i < (quick ? 1 : 3); i++) {
+        signal?.throwIfAborted();
+        candidate.rate = Math.max(candidate.rate, await candidate.again());
+      }
+    }
+    return samples.map(({ variant, rate }) => ({ variant, rate }));
+  } finally {
+    out.destroy();
+  }
+}
+
+async function prepare(
+  device: GPUDevice,
+  { code, workgroups, variant }: Kernel,
+  data: GPUBuffer,
+  out: GPUBuffer,
+): Promise<(repeats: number) => (encoder: GPUCommandEncoder) => void> {
+  const module = device.createShaderModule({ label: variant, code });
+  const pipeline = await device.createComputePipelineAsync({
+    label: variant,
+    layout: 'auto',
+    compute: { module, entryPoint: 'main' },
+  });
+  const bindGroup = device.createBindGroup({
+    layout: pipeline.getBindGroupLayout(0),
+    entries: [data, out].map((buffer, binding) => ({ binding, resource: { buffer } })),
+  });
+  return (repeats) => (encoder) => {
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    for (let i = 0; i < repeats; i++) pass.dispatchWorkgroups(...workgroups);
+    pass.end();
+  };
+}
+
+/** Workgroups in two dimensions, since one holds 65,535. */
+function grid(groups: number): [number, number] {
+  const y = Math.ceil(groups / 32768);
+  return [Math.ceil(groups / y), y];
+}
+
+const BINDINGS = `
+@group(0) @binding(0) var<storage, read> data: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+`;
+
+/**
+ * Reads `size` bytes once as vec4u, 64 a thread, neighbours next to each other. The words are folded into one that is
+ * written only if it has a value that it will hardly have, so nothing of it can be left out.
+ */
+function readKernel(size: number, threads: number): Kernel {
+  const perThread = 64;
+  const vectors = size / 16;
+  const groups = vectors / (perThread * threads);
+  const workgroups = grid(groups);
+  const code = `${BINDINGS}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let start = (group.y * ${workgroups[0]}u + group.x) * ${perThread * threads}u + lane;
+  var a = vec4u(0u);
+  var b = vec4u(0u);
+  var c = vec4u(0u);
+  var d = vec4u(0u);
+  for (var i = 0u; i < ${perThread * threads}u; i += ${4 * threads}u) {
+    a ^= data[start + i];
+    b ^= data[start + i + ${threads}u];
+    c ^= data[start + i + ${2 * threads}u];
+    d ^= data[start + i + ${3 * threads}u];
+  }
+  let v = (a ^ b) + (c ^ d);
+  let folded = v.x ^ v.y ^ v.z ^ v.w;
+  if (folded == 0x5eed1e55u) { out[lane & 3u] = folded; }
+}`;
+  const variant = `${size / MEBI} MiB, ${threads} threads`;
+  return { variant, code, work: workgroups[0] * workgroups[1] * perThread * threads * 16, workgroups };
+}
+
+/**
+ * Multiplies registers: each step changes one operand and multiplies it into every accumulator, each of which has a loaded
+ * operand of its own. One more addition a step is all there is beside dots and their sums.
+ */
+function dotKernel(threads: number, accumulators: number, packedDot: boolean): Kernel {
+  const steps = 512;
+  const groups = Math.ceil(16384 / threads);
+  const each = (text: (i: number) => string): string =>
+    Array.from({ length: accumulators }, (_, i) => text(i)).join('\n');
+  const dot = packedDot
+    ? 'fn dot4(a: u32, b: u32) -> i32 { return dot4I8Packed(a, b); }'
+    : `fn bytes(a: u32) -> vec4i { return vec4i(i32(a << 24u), i32(a << 16u), i32(a << 8u), i32(a)) >> vec4u(24u); }
+fn dot4(a: u32, b: u32) -> i32 { return dot(bytes(a), bytes(b)); }`;
+  const code = `${BINDINGS}
+${dot}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let start = (group.x * ${threads}u + lane) & 1023u;
+  var q = data[start].x;
+${each((i) => `  let w${i} = data[start + ${i + 1}u].y;\n  var sum${i} = i32(data[start].z);`)}
+  for (var step = 0u; step < ${steps}u; step++) {
+    q += step;
+${each((i) => `    sum${i} += dot4(w${i}, q);`)}
+  }
+  var folded = 0;
+${each((i) => `  folded = folded * 31 + sum${i};`)}
+  if (folded == 0x5eed1e5) { out[lane & 3u] = u32(folded); }
+}`;
+  const variant = `${threads} threads, ${accumulators} accumulators`;
+  return { variant, code, work: groups * threads * steps * accumulators * 4, workgroups: [groups, 1] };
+}

@@ -1,0 +1,81 @@
+// The page's side of loading: starts the worker and hands back an engine that speaks to it.
+
+import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
+import { TernionError, throwIfAborted } from '../errors';
+import { browserGpu } from '../gpu/capabilities';
+import type { LoadProgress } from '../inference/types';
+import type { ModelSource } from '../storage/open-source';
+import { valueOf, type StreamTransport, type WorkerApi } from '../worker/protocol';
+import TernionWorker from '../worker/main?worker&inline';
+import { RemoteEngine } from './remote-engine';
+
+/** How to load a model. */
+export interface LoadOptions {
+  /** Called as the load goes on; see `LoadProgress` for the units. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
+  signal?: AbortSignal;
+  /**
+   * Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096.
+   * A session's KV cache has this length.
+   */
+  contextLength?: number;
+  /**
+   * Makes the worker. Default: one whose code is part of this module, started from a blob URL. A page whose
+   * Content-Security-Policy forbids that can serve `ternion/worker` itself and start it here as a module worker.
+   */
+  createWorker?: () => Worker;
+  /** How chunks come from the worker. Default `auto`; `message-port` forces what browsers without transferable streams use. */
+  streamTransport?: StreamTransport;
+}
+
+/**
+ * Loads a ternary model (a GGUF file: its URL, a `File` or `Blob`, or its bytes) in a Web Worker and resolves to an
+ * engine that is ready to generate. Rejects with a `TernionError`; see its codes.
+ */
+export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
+  const { signal, contextLength, streamTransport } = options;
+  throwIfAborted(signal);
+  // Where the page has no WebGPU, neither has its worker: say so without starting one.
+  browserGpu();
+  const worker = options.createWorker?.() ?? new TernionWorker({ name: 'ternion' });
+  const api = wrap<WorkerApi>(worker);
+  const request = 0;
+  const onAbort = (): void => void api.abort(request);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const onProgress = proxy((progress: LoadProgress) => options.onProgress?.(progress));
+    const loading = api.load(request, absolute(source), { contextLength, streamTransport }, onProgress);
+    const info = valueOf(await Promise.race([loading, failureOf(worker)]));
+    return new RemoteEngine(worker, api, info);
+  } catch (error) {
+    stop(worker, api);
+    throw error instanceof TernionError ? error : unusable(error);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A relative URL means relative to the page; the worker's own base is its blob. */
+function absolute(source: ModelSource): ModelSource {
+  if (typeof source === 'string') return new URL(source, document.baseURI).href;
+  return source instanceof URL ? source.href : source;
+}
+
+/** Rejects if the worker's script cannot be run at all. */
+function failureOf(worker: Worker): Promise<never> {
+  return new Promise((_, reject) => {
+    worker.addEventListener('error', (event) => reject(unusable(event.message)), { once: true });
+  });
+}
+
+function unusable(cause: unknown): TernionError {
+  return new TernionError('internal', 'The worker could not be started, or did not understand the call.', {
+    cause,
+  });
+}
+
+function stop(worker: Worker, api: Remote<WorkerApi>): void {
+  api[releaseProxy]();
+  worker.terminate();
+}

@@ -1,0 +1,146 @@
+// The worker's side: owns the GPU and the engine, and answers the page's calls.
+
+import { transfer } from 'comlink';
+import { TernionError } from '../errors';
+import { loadLocal } from '../inference/load-local';
+import type { LocalEngine } from '../inference/engine';
+import type { LocalSession } from '../inference/session';
+import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../inference/types';
+import type { ModelSource } from '../storage/open-source';
+import { framesOf, serveFrames } from './frames';
+import {
+  outcomeOf,
+  toFailure,
+  type FrameChannel,
+  type Outcome,
+  type RemoteGenerateOptions,
+  type RemoteLoadOptions,
+  type RemotePrompt,
+  type SessionState,
+  type WorkerApi,
+} from './protocol';
+
+/** One engine and its sessions. Sessions are numbered by the page and made at their first use. */
+export class WorkerEndpoint implements WorkerApi {
+  #engine: LocalEngine | undefined;
+  #transfersStreams = false;
+  readonly #sessions = new Map<number, LocalSession>();
+  readonly #requests = new Map<number, AbortController>();
+
+  load(
+    request: number,
+    source: ModelSource,
+    { contextLength, streamTransport }: RemoteLoadOptions,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Outcome<ModelInfo>> {
+    return outcomeOf(async () => {
+      const { signal } = this.#begin(request);
+      try {
+        this.#engine = await loadLocal(source, { contextLength, signal, onProgress });
+      } finally {
+        this.#requests.delete(request);
+      }
+      this.#transfersStreams = streamTransport !== 'message-port' && canTransferStreams();
+      const { info } = this.#engine;
+      const stream = this.#transfersStreams ? 'transferred' : 'message-port';
+      return { ...info, codePaths: { ...info.codePaths, stream } };
+    });
+  }
+
+  abort(request: number): void {
+    this.#requests.get(request)?.abort();
+  }
+
+  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>> {
+    return outcomeOf(() => this.#loaded().tokenize(text, options));
+  }
+
+  detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>> {
+    return outcomeOf(() => this.#loaded().detokenize(ids, options));
+  }
+
+  async nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>> {
+    const outcome = await outcomeOf(() => this.#loaded().nextLogits(ids));
+    return 'value' in outcome ? transfer(outcome, [outcome.value.buffer]) : outcome;
+  }
+
+  generate(
+    request: number,
+    id: number,
+    what: RemotePrompt,
+    options: RemoteGenerateOptions,
+  ): Outcome<FrameChannel> {
+    try {
+      const session = this.#session(id);
+      const { signal } = this.#begin(request);
+      const chunks =
+        'send' in what
+          ? session.send(what.send, { ...options, signal })
+          : session.generate(what.prompt, { ...options, signal });
+      const frames = framesOf(
+        chunks,
+        () => this.#state(session),
+        () => this.#requests.delete(request),
+      );
+      if (this.#transfersStreams) return transfer({ value: { stream: frames } }, [frames]);
+      const { port1, port2 } = new MessageChannel();
+      serveFrames(frames, port1);
+      return transfer({ value: { port: port2 } }, [port2]);
+    } catch (error) {
+      return { failure: toFailure(error) };
+    }
+  }
+
+  sessionState(id: number): Outcome<SessionState> {
+    return { value: this.#state(this.#session(id)) };
+  }
+
+  disposeSession(id: number): Promise<Outcome<void>> {
+    return outcomeOf(async () => {
+      await this.#sessions.get(id)?.dispose();
+      this.#sessions.delete(id);
+    });
+  }
+
+  dispose(): Promise<Outcome<void>> {
+    return outcomeOf(async () => {
+      await this.#engine?.dispose();
+      this.#sessions.clear();
+    });
+  }
+
+  #begin(request: number): AbortController {
+    const controller = new AbortController();
+    this.#requests.set(request, controller);
+    return controller;
+  }
+
+  #session(id: number): LocalSession {
+    let session = this.#sessions.get(id);
+    if (!session) {
+      session = this.#loaded().createSession();
+      this.#sessions.set(id, session);
+    }
+    return session;
+  }
+
+  #state({ tokenIds, messages }: LocalSession): SessionState {
+    return { tokenIds: [...tokenIds], messages: [...messages], gpuBytes: this.#loaded().info.gpuBytes };
+  }
+
+  #loaded(): LocalEngine {
+    if (this.#engine) return this.#engine;
+    throw new TernionError('disposed', 'No model is loaded.');
+  }
+}
+
+/** Safari, to date, throws a DataCloneError. */
+function canTransferStreams(): boolean {
+  const stream = new ReadableStream();
+  try {
+    structuredClone(stream, { transfer: [stream] });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,114 @@
+// What page and worker say to each other. Both sides import this file, and nothing else of each other.
+
+import { TernionError, type TernionErrorCode } from '../errors';
+import type {
+  ChatMessage,
+  DetokenizeOptions,
+  GenerateChunk,
+  GenerateOptions,
+  LoadProgress,
+  ModelInfo,
+  Prompt,
+  TokenizeOptions,
+} from '../inference/types';
+import type { ModelSource } from '../storage/open-source';
+
+/** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
+export type StreamTransport = 'auto' | 'message-port';
+
+/** Options of `load` that can be cloned; the progress callback travels beside them. */
+export interface RemoteLoadOptions {
+  contextLength?: number | undefined;
+  streamTransport?: StreamTransport | undefined;
+}
+
+/** A failure as plain data: structured clone would keep neither the class nor the code of an error. */
+export interface Failure {
+  code: TernionErrorCode;
+  message: string;
+  cause: string | undefined;
+}
+
+/** What a call came to. */
+export type Outcome<T> = { value: T } | { failure: Failure };
+
+/** The parts of a session that the page mirrors. */
+export interface SessionState {
+  tokenIds: number[];
+  messages: ChatMessage[];
+  gpuBytes: number;
+}
+
+/** One message of a generation: a chunk (the last one with what it left behind), or the failure that ended it. */
+export type Frame = { chunk: GenerateChunk; state?: SessionState } | { failure: Failure };
+
+/** How the frames of a generation come: as a stream, or pulled one by one through a port. */
+export type FrameChannel = { stream: ReadableStream<Frame> } | { port: MessagePort };
+
+/** From page to worker, through the port of a generation. */
+export type PortRequest = 'pull' | 'cancel';
+/** The answer to each `pull`: a frame, or the end; and to `cancel`: the end. */
+export type PortReply = { frame: Frame } | 'end';
+
+/** What the page calls. Every method resolves to an outcome; `request` names a call so that `abort` can end it. */
+export interface WorkerApi {
+  load(
+    request: number,
+    source: ModelSource,
+    options: RemoteLoadOptions,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Outcome<ModelInfo>>;
+  abort(request: number): void;
+  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
+  detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;
+  nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>>;
+  generate(
+    request: number,
+    session: number,
+    what: RemotePrompt,
+    options: RemoteGenerateOptions,
+  ): Outcome<FrameChannel>;
+  sessionState(session: number): Outcome<SessionState>;
+  disposeSession(session: number): Promise<Outcome<void>>;
+  dispose(): Promise<Outcome<void>>;
+}
+
+/** `generate(prompt)`, or `send(text)`. */
+export type RemotePrompt = { prompt: Prompt } | { send: string };
+export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;
+
+/** Any thrown value as plain data. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof TernionError) {
+    return {
+      code: error.code,
+      message: error.message,
+      cause: error.cause === undefined ? undefined : text(error.cause),
+    };
+  }
+  return { code: 'internal', message: `An unexpected failure: ${text(error)}`, cause: text(error) };
+}
+
+/** The error that a failure stands for. */
+export function toError({ code, message, cause }: Failure): TernionError {
+  return new TernionError(code, message, cause === undefined ? undefined : { cause: new Error(cause) });
+}
+
+/** Runs `call`; what it returns or throws becomes an outcome. */
+export async function outcomeOf<T>(call: () => T | Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await call() };
+  } catch (error) {
+    return { failure: toFailure(error) };
+  }
+}
+
+/** The value of an outcome; throws its failure. */
+export function valueOf<T>(outcome: Outcome<T>): T {
+  if ('failure' in outcome) throw toError(outcome.failure);
+  return outcome.value;
+}
+
+function text(cause: unknown): string {
+  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}

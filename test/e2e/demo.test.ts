@@ -1,0 +1,115 @@
+// The built demo page, used as a visitor would: by keyboard and mouse, found by roles and labels.
+import { readFile } from 'node:fs/promises';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, it, describe } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { chromiumUnavailable, launchChromium } from '../support/chromium';
+import { serveDemo, type Served } from '../support/serve';
+
+const reason = chromiumUnavailable();
+
+describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () => {
+  let server: Served;
+  let browser: Browser;
+  let page: Page;
+  const errors: string[] = [];
+  const answer = (n: number) => page.getByRole('article', { name: `Answer ${n}` });
+  const finished = (n: number) =>
+    answer(n)
+      .locator('summary')
+      .filter({ hasText: /complete|stopped|length/ })
+      .waitFor();
+  const ask = async (text: string, n: number): Promise<string> => {
+    await page.getByRole('textbox', { name: 'Message' }).fill(text);
+    await page.keyboard.press('Enter');
+    await finished(n);
+    return answer(n).locator('.text').innerText();
+  };
+
+  beforeAll(async () => {
+    await build({ configFile: 'vite.config.ts', logLevel: 'warn' });
+    server = await serveDemo();
+    browser = await launchChromium();
+    page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+    await page.goto(server.url);
+    await page
+      .getByRole('button', { name: 'Send' })
+      .and(page.locator(':enabled'))
+      .waitFor({ timeout: 60_000 });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+    expect(errors).toEqual([]);
+  });
+
+  it('chats with the embedded model at once, by keyboard alone', async () => {
+    expect(await ask('Count from 3 to 9.', 1)).toBe('3, 4, 5, 6, 7, 8, 9');
+    expect(
+      await page.getByRole('textbox', { name: 'Message' }).evaluate((box) => box === document.activeElement),
+    ).toBe(true);
+  });
+
+  it('shows ids and text of every chunk side by side', async () => {
+    expect(await ask('Say hello in Japanese.', 2)).toBe('こんにちは');
+    await answer(2).locator('summary').click();
+    const pieces = await answer(2).locator('.chunks .piece').allTextContents();
+    expect(pieces.join('')).toBe('こんにちは');
+    const ids = (await answer(2).locator('.chunks .ids').allTextContents()).join(' ').trim().split(/\s+/);
+    const golden = JSON.parse(
+      await readFile(new URL('../fixtures/prompts.json', import.meta.url), 'utf8'),
+    ) as { text: string; greedy: number[] }[];
+    expect(ids.map(Number)).toEqual(golden.find(({ text }) => text === 'こんにちは')!.greedy);
+  });
+
+  it('remembers the conversation until a new chat begins', async () => {
+    await ask('My name is Ravi.', 3);
+    expect(await ask('What is my name?', 4)).toBe('Your name is Ravi.');
+    await page.getByRole('button', { name: 'New chat' }).click();
+    expect(await page.getByRole('article').count()).toBe(0);
+    expect(await ask('What is my name?', 1)).not.toContain('Ravi');
+  });
+
+  it('stops at the button and keeps what was said', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await page.getByRole('textbox', { name: 'Message' }).fill('Tell me a story about a fox named Mia.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await answer(1).locator('summary').filter({ hasText: 'stopped' }).waitFor();
+    const partial = await answer(1).locator('.text').innerText();
+    expect(partial.length).toBeLessThan(300);
+    expect(await ask('Spell planet.', 2)).toBe('p-l-a-n-e-t');
+  });
+
+  it('samples when the temperature is raised', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await page.getByRole('slider', { name: 'Temperature' }).fill('1.5');
+    const stories = [await ask('Tell me a story.', 1), await ask('Tell me a story.', 2)];
+    expect(stories[0]).not.toBe(stories[1]);
+    await page.getByRole('slider', { name: 'Temperature' }).fill('0');
+  });
+
+  it('says why a file is no model, and goes on with the one it has', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    const file = {
+      name: 'note.gguf',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.from('hello, I am no model'),
+    };
+    await page.locator('input[type=file]').setInputFiles(file);
+    await page.getByRole('alert').filter({ hasText: 'unsupported-format' }).waitFor();
+    expect(await ask('Show me a fox emoji.', 1)).toBe('🦊');
+  });
+
+  it('says which browsers have WebGPU where there is none', async () => {
+    const bare = await browser.newPage();
+    await bare.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
+    await bare.goto(server.url);
+    await bare.getByRole('heading', { name: 'This page needs WebGPU' }).waitFor();
+    expect(await bare.getByText('Firefox').first().isVisible()).toBe(true);
+    expect(await bare.getByRole('button', { name: 'Send' }).isVisible()).toBe(false);
+    await bare.close();
+  });
+});

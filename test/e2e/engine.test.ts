@@ -1,0 +1,152 @@
+// The whole stack in real browsers: page, worker, GPU and back, against golden values and the model's own skills.
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelInfo } from '../../src/inference/types';
+import { inBrowsers, type TestPage } from '../support/browsers';
+import type { Collected } from '../support/collect';
+import { checkLogits, type Golden, type GoldenPrompt } from '../support/golden';
+import { serveSources, type Served } from '../support/serve';
+
+const MODEL = '/models/ternion-tiny-i2_s.gguf';
+const fixture = async <T>(name: string): Promise<T> =>
+  JSON.parse(await readFile(new URL(`../fixtures/${name}`, import.meta.url), 'utf8')) as T;
+
+let server: Served;
+beforeAll(async () => {
+  server = await serveSources();
+});
+afterAll(() => server.close());
+
+inBrowsers((open) => {
+  const openPage = (): Promise<TestPage> => open(`${server.url}test/e2e/pages/engine.html`);
+
+  describe.for(['auto', 'message-port'] as const)('with stream transport %s', (transport) => {
+    let page: TestPage;
+    let info: ModelInfo;
+    beforeAll(async () => {
+      page = await openPage();
+      ({ info } = await page.call<{ info: ModelInfo }>('load', MODEL, transport));
+    });
+    afterAll(async () => {
+      expect(page.errors).toEqual([]);
+      await page.close();
+    });
+
+    it('says how chunks travel', () => {
+      expect(info.codePaths.stream).toBe(transport === 'auto' ? 'transferred' : 'message-port');
+    });
+
+    it('counts from 3 to 9', async () => {
+      const answer = await page.call<Collected>('send', 'Count from 3 to 9.');
+      expect(answer.text).toBe('3, 4, 5, 6, 7, 8, 9');
+      expect(answer.finishReason).toBe('stop');
+      expect(answer.chunks.length).toBeGreaterThan(15);
+    });
+
+    it('says hello in Japanese: more ids than characters, and no broken character in any chunk', async () => {
+      const answer = await page.call<Collected>('send', 'Say hello in Japanese.');
+      expect(answer.text).toBe('こんにちは');
+      expect(answer.tokenIds.length).toBeGreaterThan(answer.text.length);
+      expect(answer.chunks.filter(({ text }) => text.includes('\uFFFD'))).toEqual([]);
+    });
+
+    it('remembers a name over three turns, and evaluates only what is new', async () => {
+      await page.call('newSession');
+      const turns = ['My name is Ravi.', 'What is the capital of Japan?', 'What is my name?'];
+      const answers: Collected[] = [];
+      for (const turn of turns) answers.push(await page.call<Collected>('send', turn));
+      expect(answers[2]!.text).toBe('Your name is Ravi.');
+      for (const [i, { usage }] of answers.entries()) {
+        const before = answers[i - 1];
+        const known = before ? before.usage!.promptTokens + before.tokenIds.length : 0;
+        // The end token of the last answer may not have been evaluated yet.
+        expect(usage!.cachedTokens).toBeGreaterThanOrEqual(known - (before ? 1 : 0));
+        expect(usage!.cachedTokens).toBeLessThanOrEqual(known);
+      }
+      expect(await page.call('messages')).toHaveLength(6);
+    });
+
+    it('stops when the reader leaves, and goes on working with the cache kept', async () => {
+      for (const leave of ['cancel', 'break']) {
+        await page.call('newSession');
+        const ids = await page.call<number[]>('readSome', 'Count from 3 to 9.', 4, 0, leave);
+        expect(ids).toHaveLength(4);
+        expect(await page.call<number>('cachedLength')).toBeGreaterThan(10);
+        const next = await page.call<Collected>('send', 'What is 3 + 4?');
+        expect(next.text).toBe('3 + 4 = 7');
+        expect(next.usage!.cachedTokens).toBeGreaterThan(10);
+      }
+    });
+
+    it('ends with `abort` when the signal fires', async () => {
+      await page.call('newSession');
+      const chunks = await page.call<Collected['chunks']>('sendAndAbort', 'Tell me a story.', 5);
+      expect(chunks.at(-1)!.finishReason).toBe('abort');
+      expect(chunks.flatMap(({ tokenIds }) => tokenIds).length).toBeLessThanOrEqual(6);
+      expect((await page.call<Collected>('send', 'Spell planet.')).text).toBe('p-l-a-n-e-t');
+    });
+
+    it('gives everything to a reader who waits 2 s between reads', async () => {
+      await page.call('newSession');
+      const ids = await page.call<number[]>('readSome', 'Show me a fox emoji.', 3, 2000, 'cancel');
+      const { tokenIds } = await page.call<Collected>('generate', [
+        { role: 'user', content: 'Show me a fox emoji.' },
+      ]);
+      expect(ids).toEqual(tokenIds.slice(0, 3));
+    });
+
+    it('refuses bad input with the right code', async () => {
+      const { code, isTernionError } = await page.call<{ code: string; isTernionError: boolean }>(
+        'refusedSend',
+        '',
+      );
+      expect([code, isTernionError]).toEqual(['invalid-argument', true]);
+      expect(await page.call('refusedSend', 'x', { maxTokens: -1 })).toMatchObject({
+        code: 'invalid-argument',
+      });
+      const long = 'word '.repeat(2000);
+      expect(await page.call('refusedSend', long)).toMatchObject({ code: 'context-overflow' });
+    });
+  });
+
+  describe('against golden values', () => {
+    let page: TestPage;
+    beforeAll(async () => {
+      page = await openPage();
+    });
+    afterAll(() => page.close());
+
+    it('reproduces the reference logits', async () => {
+      const golden = await fixture<Golden>('random-bitnet-b1.58-i2_s.golden.json');
+      await page.call('load', '/test/fixtures/random-bitnet-b1.58-i2_s.gguf');
+      for (const each of golden.cases) {
+        checkLogits(await page.call<number[]>('nextLogits', each.ids), each, golden.activations);
+      }
+      await page.call('dispose');
+      expect(await page.call('refusedAfterDispose')).toMatchObject({
+        code: 'disposed',
+        isTernionError: true,
+      });
+    });
+
+    it('answers every prompt as the reference does', async () => {
+      await page.call('load', MODEL);
+      for (const { messages, greedy, sure, text } of await fixture<GoldenPrompt[]>('prompts.json')) {
+        const answer = await page.call<Collected>('generate', messages, { maxTokens: greedy.length });
+        expect(answer.tokenIds.slice(0, sure)).toEqual(greedy.slice(0, sure));
+        if (sure === greedy.length) expect(answer.text).toBe(text);
+        expect(await page.call('detokenize', answer.tokenIds)).toBe(answer.text);
+      }
+    });
+  });
+
+  it('refuses what it cannot load with the right code', async () => {
+    const page = await openPage();
+    expect(await page.call('refusedLoad', '/no-such-model.gguf')).toMatchObject({
+      code: expect.stringMatching(/download-failed|unsupported-format/) as string,
+    });
+    expect(await page.call('refusedBytes', [1, 2, 3])).toMatchObject({ isTernionError: true });
+    expect(await page.call('abortedLoad', MODEL)).toMatchObject({ code: 'aborted', isTernionError: true });
+    await page.close();
+  });
+});

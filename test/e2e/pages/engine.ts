@@ -1,0 +1,109 @@
+// Offers the engine to the tests: functions on `globalThis` that take and give JSON.
+import {
+  loadModel,
+  TernionError,
+  type ChatMessage,
+  type Engine,
+  type GenerateOptions,
+  type LoadProgress,
+  type Session,
+  type StreamTransport,
+} from '../../../src/index';
+import { collect, type Collected } from '../../support/collect';
+
+let engine: Engine;
+let session: Session;
+
+/** What went wrong, as JSON. */
+interface Refusal {
+  isTernionError: boolean;
+  code: string | undefined;
+  message: string;
+}
+
+async function refusal(run: () => Promise<unknown>): Promise<Refusal | undefined> {
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return {
+      isTernionError: error instanceof TernionError,
+      code: error instanceof TernionError ? error.code : undefined,
+      message: String(error),
+    };
+  }
+}
+
+/** Reads `reads` chunks, waiting `pauseMs` between them, and then leaves in the given way. */
+async function readSome(
+  text: string,
+  reads: number,
+  pauseMs: number,
+  leave: 'cancel' | 'break',
+): Promise<number[]> {
+  const ids: number[] = [];
+  const stream = session.send(text);
+  if (leave === 'break') {
+    for await (const { tokenIds } of stream as unknown as AsyncIterable<{ tokenIds: number[] }>) {
+      ids.push(...tokenIds);
+      if (ids.length >= reads) break;
+    }
+    return ids;
+  }
+  const reader = stream.getReader();
+  while (ids.length < reads) {
+    const { value } = await reader.read();
+    ids.push(...(value?.tokenIds ?? []));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  await reader.cancel();
+  return ids;
+}
+
+Object.assign(globalThis, {
+  async load(url: string, streamTransport?: StreamTransport, contextLength?: number) {
+    const progress: LoadProgress[] = [];
+    engine = await loadModel(url, {
+      onProgress: (each) => progress.push(each),
+      ...(streamTransport && { streamTransport }),
+      ...(contextLength && { contextLength }),
+    });
+    session = engine.createSession();
+    return { info: engine.info, progress };
+  },
+  refusedLoad: (url: string) => refusal(() => loadModel(url)),
+  refusedBytes: (bytes: number[]) => refusal(() => loadModel(Uint8Array.from(bytes))),
+  async abortedLoad(url: string) {
+    const controller = new AbortController();
+    return refusal(() =>
+      loadModel(url, { signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) }),
+    );
+  },
+  refusedSend: (text: string, options?: GenerateOptions) =>
+    refusal(() => collect(session.send(text, options))),
+  nextLogits: async (ids: number[]) => Array.from(await engine.nextLogits(ids)),
+  tokenize: (text: string) => engine.tokenize(text),
+  detokenize: (ids: number[]) => engine.detokenize(ids),
+  send: (text: string, options?: GenerateOptions): Promise<Collected> => collect(session.send(text, options)),
+  generate: (messages: ChatMessage[], options?: GenerateOptions): Promise<Collected> =>
+    collect(engine.createSession().generate(messages, options)),
+  readSome,
+  async sendAndAbort(text: string, afterTokens: number) {
+    const controller = new AbortController();
+    const chunks = [];
+    for await (const chunk of session.send(text, { signal: controller.signal }) as unknown as AsyncIterable<
+      Collected['chunks'][number]
+    >) {
+      chunks.push(chunk);
+      if (chunks.length >= afterTokens) controller.abort();
+    }
+    return chunks;
+  },
+  messages: () => session.messages,
+  cachedLength: () => session.tokenIds.length,
+  newSession() {
+    session = engine.createSession();
+  },
+  dispose: () => engine.dispose(),
+  refusedAfterDispose: () => refusal(() => engine.tokenize('x')),
+});

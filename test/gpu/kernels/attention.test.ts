@@ -1,0 +1,188 @@
+// Causal grouped-query attention, whole (prefill) and split over the context (decode), against the softmax in float64.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { GpuContext } from '../../../src/gpu/context';
+import {
+  attention,
+  attentionSplits,
+  splitAttention,
+  type AttentionShape,
+  type AttentionVariant,
+} from '../../../src/kernels/attention';
+import { openContext } from '../../support/engine';
+import { halves, largestError, normals, words } from '../../support/reference';
+import { filled, readFloats, run, uploadState } from '../../support/reference-gpu';
+
+let gpu: GpuContext;
+beforeAll(async () => {
+  gpu = await openContext();
+});
+afterAll(() => gpu.destroy());
+
+/** Positions in the cache: more than any test looks at. */
+const CAPACITY = 208;
+
+/** Keys and values as f16 holds them, [CAPACITY, kvHeads, headDim]. */
+interface Cache {
+  keys: Float64Array;
+  values: Float64Array;
+  buffers: { keys: GPUBuffer; values: GPUBuffer };
+}
+
+function randomCache({ kvHeads, headDim }: AttentionShape, scale = 1): Cache {
+  const size = CAPACITY * kvHeads * headDim;
+  const keys = halves(normals(size, 1, scale));
+  const values = halves(normals(size, 2));
+  const buffers = {
+    keys: gpu.upload('keys', words(keys.bits)),
+    values: gpu.upload('values', words(values.bits)),
+  };
+  return { keys: keys.values, values: values.values, buffers };
+}
+
+/** Queries of `tokens` tokens in rows that have keys and values behind them. */
+function randomQueries({ heads, kvHeads, headDim }: AttentionShape, tokens: number): Float32Array {
+  return normals(tokens * (heads + 2 * kvHeads) * headDim, 3);
+}
+
+/** The plain formula for the token at `position`, whose queries begin at `queries[0]`: [heads, headDim]. */
+function reference(
+  { heads, kvHeads, headDim }: AttentionShape,
+  queries: Float32Array,
+  cache: Cache,
+  position: number,
+): Float64Array {
+  const out = new Float64Array(heads * headDim);
+  for (let head = 0; head < heads; head++) {
+    const kvHead = Math.floor(head / (heads / kvHeads));
+    const row = (p: number): number => (p * kvHeads + kvHead) * headDim;
+    const scores = Array.from({ length: position + 1 }, (_, p) => {
+      let dot = 0;
+      for (let d = 0; d < headDim; d++) dot += queries[head * headDim + d]! * cache.keys[row(p) + d]!;
+      return dot / Math.sqrt(headDim);
+    });
+    const top = Math.max(...scores);
+    const weights = scores.map((score) => Math.exp(score - top));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [p, weight] of weights.entries()) {
+      for (let d = 0; d < headDim; d++) {
+        out[head * headDim + d]! += (weight / total) * cache.values[row(p) + d]!;
+      }
+    }
+  }
+  return out;
+}
+
+/** Attention of `tokens` tokens from `position` on, by the prefill kernel. */
+async function whole(
+  shape: AttentionShape,
+  variant: AttentionVariant,
+  { buffers }: Cache,
+  queries: Float32Array,
+  position: number,
+  tokens: number,
+): Promise<Float32Array> {
+  const size = tokens * shape.heads * shape.headDim;
+  const out = filled(gpu, 'out', size);
+  const state = uploadState(gpu, position, tokens);
+  const dispatch = await attention(gpu, shape, variant, state, gpu.upload('qkv', queries), buffers, out);
+  dispatch.workgroups[1] = tokens;
+  run(gpu, [dispatch]);
+  return readFloats(gpu, out, size);
+}
+
+/** Attention of one token at `position`, by the decode kernels. */
+async function split(
+  shape: AttentionShape,
+  variant: AttentionVariant,
+  { buffers }: Cache,
+  queries: Float32Array,
+  position: number,
+): Promise<Float32Array> {
+  const size = shape.heads * shape.headDim;
+  const most = attentionSplits(variant, CAPACITY);
+  const partial = {
+    sums: filled(gpu, 'sums', most * size),
+    summary: filled(gpu, 'summary', most * shape.heads * 2),
+  };
+  const out = filled(gpu, 'out', size);
+  const state = uploadState(gpu, position, 1);
+  const qkv = gpu.upload('qkv', queries);
+  const dispatches = await splitAttention(gpu, shape, variant, state, qkv, buffers, partial, out);
+  dispatches[0].workgroups[2] = attentionSplits(variant, position + 1);
+  run(gpu, dispatches);
+  return readFloats(gpu, out, size);
+}
+
+// Sums of a few hundred products in f32, and exponentials of them.
+const TOLERANCE = 1e-5;
+
+const CASES: (AttentionShape & AttentionVariant)[] = [
+  // One query head a KV head; fewer threads than pairs of dimensions.
+  { heads: 2, kvHeads: 2, headDim: 64, threads: 8, tile: 32, splitTiles: 2 },
+  { heads: 4, kvHeads: 2, headDim: 128, threads: 32, tile: 32, splitTiles: 2 },
+  { heads: 8, kvHeads: 2, headDim: 64, threads: 8, tile: 32, splitTiles: 2 },
+  // 48 pairs of dimensions are no multiple of 32 threads.
+  { heads: 5, kvHeads: 1, headDim: 96, threads: 32, tile: 32, splitTiles: 2 },
+  // Fewer threads than query heads a KV head, and other tiles.
+  { heads: 5, kvHeads: 1, headDim: 64, threads: 4, tile: 16, splitTiles: 1 },
+];
+
+describe.each(CASES)(
+  '$heads heads over $kvHeads, $headDim wide, $threads threads, tiles of $tile',
+  ({ threads, tile, splitTiles, ...shape }) => {
+    const variant = { threads, tile, splitTiles };
+
+    // At and beside the edges of tiles and splits of 16, 32 and 64 positions.
+    test.each([1, 31, 32, 33, 64, 65, 200])('sees a context of %i tokens', async (length) => {
+      const cache = randomCache(shape);
+      const queries = randomQueries(shape, 1);
+      const expected = reference(shape, queries, cache, length - 1);
+      const wholeOut = await whole(shape, variant, cache, queries, length - 1, 1);
+      expect(largestError(wholeOut, expected)).toBeLessThan(TOLERANCE);
+      const splitOut = await split(shape, variant, cache, queries, length - 1);
+      expect(largestError(splitOut, expected)).toBeLessThan(TOLERANCE);
+    });
+
+    test('each token of a prompt sees itself and those before it', async () => {
+      const tokens = 40;
+      const position = 25;
+      const cache = randomCache(shape);
+      const queries = randomQueries(shape, tokens);
+      const out = await whole(shape, variant, cache, queries, position, tokens);
+      const size = shape.heads * shape.headDim;
+      const row = size + 2 * shape.kvHeads * shape.headDim;
+      for (let token = 0; token < tokens; token++) {
+        const expected = reference(shape, queries.subarray(token * row), cache, position + token);
+        expect(largestError(out.subarray(token * size, (token + 1) * size), expected)).toBeLessThan(
+          TOLERANCE,
+        );
+      }
+    });
+
+    test('scores of some hundreds neither overflow nor vanish', async () => {
+      // Standard deviation 100, so the best and the second best are far apart, mostly; f32 has them to some 1e-4.
+      const cache = randomCache(shape, 100);
+      const queries = randomQueries(shape, 1);
+      const expected = reference(shape, queries, cache, 99);
+      expect(largestError(await whole(shape, variant, cache, queries, 99, 1), expected)).toBeLessThan(1e-3);
+      expect(largestError(await split(shape, variant, cache, queries, 99), expected)).toBeLessThan(1e-3);
+    });
+
+    test('scores that all are far below zero still have a softmax', async () => {
+      const cache = randomCache(shape);
+      // All keys are the same but for little, and all queries opposite to them: scores near -200.
+      const { headDim } = shape;
+      const strength = 200 / Math.sqrt(headDim);
+      const keys = halves(normals(CAPACITY * shape.kvHeads * headDim, 4, 0.05).map((value) => 1 + value));
+      const opposed = {
+        ...cache,
+        keys: keys.values,
+        buffers: { ...cache.buffers, keys: gpu.upload('keys', words(keys.bits)) },
+      };
+      const queries = randomQueries(shape, 1).map((value) => -strength + value);
+      const expected = reference(shape, queries, opposed, 99);
+      expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
+      expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
+    });
+  },
+);

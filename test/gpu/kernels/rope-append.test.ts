@@ -1,0 +1,198 @@
+// Rotary embedding and the write into the KV cache against the formula, and rounding to f16 bit by bit.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
+import type { GpuContext } from '../../../src/gpu/context';
+import type { AttentionShape } from '../../../src/kernels/attention';
+import { ropeAngles, ropeAppend, type RopePairs } from '../../../src/kernels/rope-append';
+import { openContext } from '../../support/engine';
+import { largestError, normals, random } from '../../support/reference';
+import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
+
+let gpu: GpuContext;
+beforeAll(async () => {
+  gpu = await openContext();
+});
+afterAll(() => gpu.destroy());
+
+interface Shape extends AttentionShape {
+  rotary: number;
+  pairs: RopePairs;
+}
+
+/** A step: `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] from `position` on. */
+interface Step {
+  position: number;
+  qkv: Float32Array;
+  factors?: Float32Array;
+}
+
+/** Positions that the cache has room for. */
+const CAPACITY = 40;
+const THETA = 10000;
+/** What the cache holds before. */
+const UNTOUCHED = 0xabcd;
+
+async function append(shape: Shape, { position, qkv, factors }: Step) {
+  const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
+  const tokens = qkv.length / row;
+  const cacheWords = (CAPACITY * shape.kvHeads * shape.headDim) / 2;
+  const cache = {
+    keys: filled(gpu, 'keys', cacheWords, UNTOUCHED * 0x10001),
+    values: filled(gpu, 'values', cacheWords, UNTOUCHED * 0x10001),
+  };
+  const buffer = gpu.upload('qkv', qkv);
+  const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
+  const state = uploadState(gpu, position, tokens);
+  const dispatch = await ropeAppend(gpu, shape, state, buffer, angles, cache);
+  dispatch.workgroups[1] = tokens;
+  run(gpu, [dispatch]);
+  return {
+    qkv: await readFloats(gpu, buffer, qkv.length),
+    keys: new Uint16Array((await readWords(gpu, cache.keys, cacheWords)).buffer),
+    values: new Uint16Array((await readWords(gpu, cache.values, cacheWords)).buffer),
+  };
+}
+
+/** The head `x`, turned for `position`. */
+function turn({ rotary, pairs }: Shape, x: Float32Array, position: number, factors?: Float32Array) {
+  const out = Float64Array.from(x);
+  for (let j = 0; j < rotary / 2; j++) {
+    const angle = (position * THETA ** ((-2 * j) / rotary)) / (factors?.[j] ?? 1);
+    const [a, b] = pairs === 'neox' ? [j, j + rotary / 2] : [2 * j, 2 * j + 1];
+    out[a] = x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle);
+    out[b] = x[b]! * Math.cos(angle) + x[a]! * Math.sin(angle);
+  }
+  return out;
+}
+
+/** The bits of the nearest f16, ties to even; what lies above 65504, its largest number, becomes that. */
+function nearestHalf(value: number): number {
+  const bits = floatBitsToHalf(new Int32Array(Float32Array.of(value).buffer)[0]!);
+  return (bits & 0x7fff) === 0x7c00 ? bits - 1 : bits;
+}
+
+function expectAppended(
+  shape: Shape,
+  { position, qkv, factors }: Step,
+  out: Awaited<ReturnType<typeof append>>,
+) {
+  const { heads, kvHeads, headDim } = shape;
+  const row = (heads + 2 * kvHeads) * headDim;
+  for (let token = 0; token < qkv.length / row; token++) {
+    for (let head = 0; head < heads + 2 * kvHeads; head++) {
+      const at = token * row + head * headDim;
+      const x = qkv.subarray(at, at + headDim);
+      const turned = turn(shape, x, position + token, factors);
+      if (head < heads) {
+        const query = out.qkv.subarray(at, at + headDim);
+        // Two products and a sum in f32.
+        expect(largestError(query, turned)).toBeLessThan(3e-7);
+        // Dimensions beyond the rotary ones are not touched at all.
+        expect(query.subarray(shape.rotary)).toEqual(x.subarray(shape.rotary));
+        continue;
+      }
+      const kvHead = (head - heads) % kvHeads;
+      const slot = ((position + token) * kvHeads + kvHead) * headDim;
+      if (head >= heads + kvHeads) {
+        expect([...out.values.subarray(slot, slot + headDim)]).toEqual([...x].map(nearestHalf));
+      } else {
+        const key = Float64Array.from(out.keys.subarray(slot, slot + headDim), halfToFloat);
+        // Half a unit in the last of f16's 11 bits is at most 2^-11 of a number.
+        expect(largestError(key, turned)).toBeLessThan(2 ** -11);
+      }
+    }
+  }
+  const written = new Set(Array.from({ length: qkv.length / row }, (_, token) => position + token));
+  for (const cache of [out.keys, out.values]) {
+    const touched = [...cache.keys()].filter(
+      (i) => !written.has(Math.floor(i / (kvHeads * headDim))) && cache[i] !== UNTOUCHED,
+    );
+    expect(touched).toEqual([]);
+  }
+}
+
+describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
+  test.each([
+    { heads: 4, kvHeads: 2, headDim: 64, rotary: 64 },
+    { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
+    { heads: 2, kvHeads: 2, headDim: 128, rotary: 32 },
+    { heads: 1, kvHeads: 1, headDim: 8, rotary: 4 },
+  ])(
+    '$heads heads of $headDim over $kvHeads, $rotary dimensions turned',
+    async ({ heads, kvHeads, headDim, rotary }) => {
+      const shape: Shape = { heads, kvHeads, headDim, rotary, pairs };
+      const row = (heads + 2 * kvHeads) * headDim;
+      for (const [position, tokens] of [
+        [0, 1],
+        [7, 3],
+        [CAPACITY - 5, 5],
+      ] as const) {
+        const step: Step = { position, qkv: normals(tokens * row, row + position) };
+        expectAppended(shape, step, await append(shape, step));
+      }
+    },
+  );
+});
+
+test('frequency factors divide the frequencies', async () => {
+  const shape: Shape = { heads: 4, kvHeads: 2, headDim: 64, rotary: 64, pairs: 'neox' };
+  const factors = normals(32, 1).map((value) => 1 + Math.abs(value));
+  const step: Step = { position: 20, qkv: normals(2 * 8 * 64, 2), factors };
+  expectAppended(shape, step, await append(shape, step));
+});
+
+describe('rounding to f16', () => {
+  const shape: Shape = { heads: 1, kvHeads: 1, headDim: 128, rotary: 4, pairs: 'normal' };
+
+  /** Stores numbers as values of one position and gives back their f16 bits. */
+  async function store(numbers: readonly number[]): Promise<number[]> {
+    const stored: number[] = [];
+    for (let at = 0; at < numbers.length; at += 128) {
+      const qkv = new Float32Array(3 * 128);
+      qkv.set(numbers.slice(at, at + 128), 2 * 128);
+      stored.push(...(await append(shape, { position: 0, qkv })).values.subarray(0, 128));
+    }
+    return stored.slice(0, numbers.length);
+  }
+
+  async function expectNearest(numbers: readonly number[]): Promise<void> {
+    const stored = await store(numbers);
+    const wrong = numbers.flatMap((value, i) =>
+      stored[i] === nearestHalf(value) ? [] : [{ value, stored: stored[i], nearest: nearestHalf(value) }],
+    );
+    expect(wrong).toEqual([]);
+  }
+
+  /** The f32 numbers just below, at and above `value`, of either sign. */
+  function around(value: number): number[] {
+    const bits = new Int32Array(Float32Array.of(value).buffer)[0]!;
+    return [-1, 0, 1].flatMap((step) => {
+      const [near] = new Float32Array(Int32Array.of(bits + step).buffer);
+      return [near!, -near!];
+    });
+  }
+
+  test('takes the nearest number, and of two the even one', async () => {
+    // Ties between neighbours: just above 1, 2 and 1000, the largest two, and across powers of two.
+    const ties = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 2 + 2 ** -10, 1000.25, 1000.75, 65488, 2 - 2 ** -11];
+    await expectNearest(ties.flatMap(around));
+  });
+
+  test('takes the nearest subnormal number, and of two the even one', async () => {
+    const unit = 2 ** -24;
+    const ties = [0.5, 1.5, 2.5, 100.5, 511.5, 1022.5, 1023.5].map((units) => units * unit);
+    const others = [unit, 1023 * unit, 2 ** -14, 2 ** -26, 1e-20];
+    await expectNearest([0, ...[...ties, ...others].flatMap(around)]);
+  });
+
+  test('takes the largest number for anything above it', async () => {
+    await expectNearest([65504, 65519, 65520, 65536, 1e6, 3e38].flatMap(around));
+  });
+
+  test('is right for numbers of every magnitude', async () => {
+    const next = random(1);
+    await expectNearest(
+      Array.from({ length: 2048 }, () => (next() < 0.5 ? -1 : 1) * 2 ** (next() * 45 - 28)),
+    );
+  });
+});

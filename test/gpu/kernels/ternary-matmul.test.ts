@@ -1,0 +1,182 @@
+// Ternary matrix × int8 activations against the integer product, in every variant.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Capabilities } from '../../../src/gpu/capabilities';
+import type { GpuContext } from '../../../src/gpu/context';
+import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../../../src/kernels/ternary-matmul';
+import { openContext } from '../../support/engine';
+import {
+  largestError,
+  normals,
+  randomActivations,
+  randomTernary,
+  ternaryProduct,
+  type PlainActivations,
+  type PlainTernary,
+} from '../../support/reference';
+import { readWords, run, uploadActivations, uploadTernary } from '../../support/reference-gpu';
+
+/** Those that the engine runs by default: decode and prefill, on software adapters and on GPUs. */
+const DEFAULTS: readonly MatmulVariant[] = [
+  { blocks: 4, tokens: 1, split: 1 },
+  { blocks: 2, tokens: 1, split: 8 },
+  { blocks: 2, tokens: 4, split: 1 },
+  { blocks: 2, tokens: 4, split: 8 },
+];
+
+/** More blocks, tokens and parts. Compilers take long for these: one epilogue has to do, for the products are the same. */
+const OTHERS: readonly MatmulVariant[] = [
+  { blocks: 1, tokens: 1, split: 1 },
+  { blocks: 8, tokens: 1, split: 1 },
+  { blocks: 4, tokens: 1, split: 2 },
+  { blocks: 4, tokens: 4, split: 2 },
+  { blocks: 2, tokens: 8, split: 1 },
+];
+
+/** Room for 5 tokens rounded up to the most that a variant takes at once. */
+const ROOM = 8;
+const TOKENS = 5;
+
+interface Shape {
+  rows: number;
+  cols: number;
+}
+
+/** Rows of the result: rows of the matrix, or half of them. */
+const widthOf = (epilogue: MatmulEpilogue, rows: number): number =>
+  epilogue.endsWith('-gate') ? rows / 2 : rows;
+
+/** What y holds before. */
+const before = (width: number): Float32Array => normals(ROOM * width, 9);
+
+/** The result of one variant, its bits as words: [tokens, width]. */
+async function multiply(
+  gpu: GpuContext,
+  matrix: PlainTernary,
+  activations: PlainActivations,
+  epilogue: MatmulEpilogue,
+  variant: MatmulVariant,
+): Promise<Uint32Array> {
+  const width = widthOf(epilogue, matrix.rows);
+  const y = gpu.upload('y', before(width));
+  const q = uploadActivations(gpu, activations, ROOM);
+  const dispatch = await ternaryMatmul(gpu, 'matmul', uploadTernary(gpu, matrix), epilogue, variant, q, y);
+  dispatch.workgroups[1] = Math.ceil(activations.tokens / variant.tokens);
+  run(gpu, [dispatch]);
+  return readWords(gpu, y, activations.tokens * width);
+}
+
+const ACTIVATIONS = {
+  'relu2-gate': (gate: number) => Math.max(gate, 0) ** 2,
+  'silu-gate': (gate: number) => gate / (1 + Math.exp(-gate)),
+};
+
+function reference(
+  matrix: PlainTernary,
+  activations: PlainActivations,
+  epilogue: MatmulEpilogue,
+): Float64Array {
+  const product = ternaryProduct(matrix, activations);
+  if (epilogue === 'store') return product;
+  if (epilogue === 'add') {
+    const old = before(matrix.rows);
+    return product.map((value, i) => value + old[i]!);
+  }
+  const width = matrix.rows / 2;
+  return Float64Array.from({ length: activations.tokens * width }, (_, i) => {
+    const at = Math.floor(i / width) * matrix.rows + (i % width);
+    return ACTIVATIONS[epilogue](product[at]!) * product[at + width]!;
+  });
+}
+
+/** Runs all variants on one matrix: all are right, and all are equal to the bit. */
+async function checkVariants(
+  gpu: GpuContext,
+  { rows, cols }: Shape,
+  epilogue: MatmulEpilogue,
+  variants: readonly MatmulVariant[],
+): Promise<void> {
+  const matrix = randomTernary(rows, cols, rows + cols);
+  const activations = randomActivations(TOKENS, cols, cols);
+  const expected = reference(matrix, activations, epilogue);
+  let first: Uint32Array | undefined;
+  for (const variant of variants) {
+    const bits = await multiply(gpu, matrix, activations, epilogue, variant);
+    // Sums are below 2^24, exact in f32; then come a few roundings of 6e-8 each.
+    expect(largestError(new Float32Array(bits.buffer), expected), JSON.stringify(variant)).toBeLessThan(1e-6);
+    first ??= bits;
+    expect(bits, `${JSON.stringify(variant)} and ${JSON.stringify(variants[0])}`).toEqual(first);
+  }
+}
+
+/** Rows of no whole row block, rows of no whole workgroup, columns of no whole chunk, and a shape that fits all. */
+const PLAIN_SHAPES: readonly Shape[] = [
+  { rows: 1, cols: 4 },
+  { rows: 44, cols: 100 },
+  { rows: 72, cols: 64 },
+  { rows: 64, cols: 512 },
+];
+
+/** Gate and up have whole row blocks each, but 1, 5 or 8 of them: not always a whole workgroup. */
+const GATED_SHAPES: readonly Shape[] = [
+  { rows: 16, cols: 4 },
+  { rows: 80, cols: 200 },
+  { rows: 128, cols: 64 },
+];
+
+async function checkAll(
+  gpu: GpuContext,
+  epilogue: MatmulEpilogue,
+  variants: readonly MatmulVariant[],
+): Promise<void> {
+  const shapes = epilogue.endsWith('-gate') ? GATED_SHAPES : PLAIN_SHAPES;
+  for (const shape of shapes) await checkVariants(gpu, shape, epilogue, variants);
+}
+
+const EPILOGUES: readonly MatmulEpilogue[] = ['store', 'add', 'relu2-gate', 'silu-gate'];
+
+function withContext(
+  name: string,
+  capabilities: Partial<Capabilities>,
+  body: (gpu: () => GpuContext) => void,
+) {
+  describe(name, () => {
+    let gpu: GpuContext;
+    beforeAll(async () => {
+      gpu = await openContext({ capabilities });
+    });
+    afterAll(() => gpu.destroy());
+    body(() => gpu);
+  });
+}
+
+withContext('with the capabilities of the device', {}, (gpu) => {
+  test.each(EPILOGUES)('%s: all variants are right and equal to the bit', async (epilogue) => {
+    await checkAll(gpu(), epilogue, epilogue === 'store' ? [...DEFAULTS, ...OTHERS] : DEFAULTS);
+  });
+
+  test('tokens that were not asked for are left alone', async () => {
+    const matrix = randomTernary(24, 64, 1);
+    const y = gpu().upload('y', before(24));
+    const q = uploadActivations(gpu(), randomActivations(2, 64, 2), ROOM);
+    const [variant] = DEFAULTS as [MatmulVariant];
+    const dispatch = await ternaryMatmul(
+      gpu(),
+      'matmul',
+      uploadTernary(gpu(), matrix),
+      'store',
+      variant,
+      q,
+      y,
+    );
+    dispatch.workgroups[1] = 2;
+    run(gpu(), [dispatch]);
+    const rest = (await readWords(gpu(), y, ROOM * 24)).subarray(2 * 24);
+    expect(new Float32Array(rest.slice().buffer)).toEqual(before(24).subarray(2 * 24));
+  });
+});
+
+withContext('without packed dot products', { packedDot: false }, (gpu) => {
+  test.each(EPILOGUES)('%s: all variants are right and equal to the bit', async (epilogue) => {
+    await checkAll(gpu(), epilogue, DEFAULTS.slice(1, 3));
+  });
+});

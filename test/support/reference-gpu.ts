@@ -1,0 +1,78 @@
+// Runs single kernels on the GPU: input up, dispatches, result down.
+import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/context';
+import type { HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
+import { halves, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
+
+/** Submits `dispatches` in order, `times` times over. */
+export function run(gpu: GpuContext, dispatches: readonly Dispatch[], times = 1): void {
+  const encoder = gpu.device.createCommandEncoder();
+  const all = Array.from({ length: times }, () => dispatches).flat();
+  encodePass(encoder, all);
+  gpu.device.queue.submit([encoder.finish()]);
+}
+
+/** A buffer of `count` words that all are `word`, so that what a kernel leaves alone shows. */
+export function filled(gpu: GpuContext, label: string, count: number, word = 0xdeadbeef): GPUBuffer {
+  return gpu.upload(label, new Uint32Array(count).fill(word));
+}
+
+export async function readFloats(gpu: GpuContext, buffer: GPUBuffer, count: number): Promise<Float32Array> {
+  return new Float32Array(await gpu.read(buffer, 0, count * 4));
+}
+
+export async function readWords(gpu: GpuContext, buffer: GPUBuffer, count: number): Promise<Uint32Array> {
+  return new Uint32Array(await gpu.read(buffer, 0, count * 4));
+}
+
+/** The state words: `count` tokens from `position`, `step` sampled before. */
+export function uploadState(gpu: GpuContext, position: number, count: number, step = 0): GPUBuffer {
+  return gpu.upload('state', Uint32Array.of(position, count, step, 0));
+}
+
+export function uploadTernary(gpu: GpuContext, matrix: PlainTernary): TernaryMatrix {
+  const { codes, scales } = packTernary(matrix);
+  return {
+    rows: matrix.rows,
+    cols: matrix.cols,
+    codes: gpu.upload('codes', codes),
+    scales: gpu.upload('scales', scales),
+  };
+}
+
+/** Activations with room for `room` tokens, as rms_norm_quantize would have written them. */
+export function uploadActivations(
+  gpu: GpuContext,
+  { tokens, cols, q, inverse }: PlainActivations,
+  room: number,
+): QuantizedRows {
+  const padded = Math.ceil(cols / 64) * 64;
+  const bytes = new Int8Array(room * padded);
+  const scales = new Float32Array(room * 2);
+  for (let token = 0; token < tokens; token++) {
+    const row = q.subarray(token * cols, (token + 1) * cols);
+    bytes.set(row, token * padded);
+    scales.set([inverse[token]!, row.reduce((sum, value) => sum + value, 0)], token * 2);
+  }
+  return {
+    padded,
+    values: gpu.upload('activations', new Uint32Array(bytes.buffer)),
+    scales: gpu.upload('activation scales', scales),
+  };
+}
+
+/** A matrix in f16, cut into shards of `rowsPerShard` rows; `values` are its elements as f16 holds them. */
+export function uploadHalf(
+  gpu: GpuContext,
+  matrix: { rows: number; cols: number; elements: Float32Array },
+  rowsPerShard: number,
+): { matrix: HalfMatrix; values: Float64Array } {
+  const { rows, cols } = matrix;
+  const { bits, values } = halves(matrix.elements);
+  const shards = Array.from({ length: Math.ceil(rows / rowsPerShard) }, (_, i) => {
+    const firstRow = i * rowsPerShard;
+    const count = Math.min(rowsPerShard, rows - firstRow);
+    const part = bits.subarray(firstRow * cols, (firstRow + count) * cols);
+    return { firstRow, rows: count, buffer: gpu.upload(`shard ${i}`, words(part)) };
+  });
+  return { matrix: { rows, cols, shards }, values };
+}

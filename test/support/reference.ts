@@ -1,0 +1,128 @@
+// The plain formulas that kernels are tested against, in float64, and the random input of those tests.
+import {
+  canonicalWords,
+  bitIndex,
+  PAD_WORD,
+  scaleCount,
+  scaleIndex,
+  wordIndex,
+} from '../../src/formats/canonical';
+import { floatsToHalves, halfToFloat } from '../../src/formats/half';
+import { random } from '../unit/formats/helpers';
+
+export { random };
+
+/** `count` numbers of the standard normal distribution times `scale`, rounded to f32. */
+export function normals(count: number, seed: number, scale = 1): Float32Array {
+  const next = random(seed);
+  // Box and Muller's transform.
+  return Float32Array.from(
+    { length: count },
+    () => scale * Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
+  );
+}
+
+/** `count` integers from `low` to `high`, both included. */
+export function integers(count: number, seed: number, low: number, high: number): number[] {
+  const next = random(seed);
+  return Array.from({ length: count }, () => low + Math.floor(next() * (high - low + 1)));
+}
+
+/** `values` rounded to f16: as bits, and as the numbers that those are. */
+export function halves(values: Float32Array): { bits: Uint16Array; values: Float64Array } {
+  const bits = new Uint16Array(values.length);
+  floatsToHalves(values, bits);
+  return { bits, values: Float64Array.from(bits, halfToFloat) };
+}
+
+/** 16-bit values, two a word. */
+export function words(bits: Uint16Array): Uint32Array {
+  return new Uint32Array(bits.slice().buffer);
+}
+
+/** A ternary matrix: codes (weight + 1) row by row, and a scale for each row. */
+export interface PlainTernary {
+  rows: number;
+  cols: number;
+  codes: Uint8Array;
+  scales: Float32Array;
+}
+
+/** Random codes of 0 to 3 (3 is weight +2, which one encoding has) and random scales. */
+export function randomTernary(rows: number, cols: number, seed: number): PlainTernary {
+  return {
+    rows,
+    cols,
+    codes: Uint8Array.from(integers(rows * cols, seed, 0, 3)),
+    scales: normals(rows, seed + 1),
+  };
+}
+
+/** The canonical layout of a matrix, element by element. */
+export function packTernary({ rows, cols, codes, scales }: PlainTernary): {
+  codes: Uint32Array;
+  scales: Float32Array;
+} {
+  const packed = new Uint32Array(canonicalWords(rows, cols)).fill(PAD_WORD);
+  const packedScales = new Float32Array(scaleCount(rows, cols, 'row'));
+  for (let row = 0; row < rows; row++) {
+    packedScales[scaleIndex(row, 0, cols, 'row')] = scales[row]!;
+    for (let col = 0; col < cols; col++) {
+      const word = wordIndex(row, col, cols);
+      const bit = bitIndex(col);
+      packed[word] = (packed[word]! & ~(3 << bit)) | (codes[row * cols + col]! << bit);
+    }
+  }
+  return { codes: packed, scales: packedScales };
+}
+
+/** Int8 activations of some tokens, and 1/s of each. */
+export interface PlainActivations {
+  tokens: number;
+  cols: number;
+  q: Int8Array;
+  inverse: Float32Array;
+}
+
+/** Random activations; the first token's are all -128 or 127. */
+export function randomActivations(tokens: number, cols: number, seed: number): PlainActivations {
+  const q = Int8Array.from(integers(tokens * cols, seed, -128, 127), (value, i) =>
+    i < cols ? (value < 0 ? -128 : 127) : value,
+  );
+  return { tokens, cols, q, inverse: normals(tokens, seed + 1, 0.01).map(Math.abs) };
+}
+
+/** Σ_c (code - 1) · q, exactly, times scale / s: [tokens][rows]. */
+export function ternaryProduct(matrix: PlainTernary, { tokens, q, inverse }: PlainActivations): Float64Array {
+  const { rows, cols, codes, scales } = matrix;
+  const out = new Float64Array(tokens * rows);
+  for (let token = 0; token < tokens; token++) {
+    for (let row = 0; row < rows; row++) {
+      let sum = 0;
+      for (let col = 0; col < cols; col++) sum += (codes[row * cols + col]! - 1) * q[token * cols + col]!;
+      out[token * rows + row] = sum * scales[row]! * inverse[token]!;
+    }
+  }
+  return out;
+}
+
+/** x / sqrt(mean(x²) + eps) · weight, for one row. */
+export function rmsNormRow(x: Float32Array, weight: Float32Array, eps: number): Float64Array {
+  const meanSquare = x.reduce((sum, value) => sum + value ** 2, 0) / x.length;
+  return Float64Array.from(x, (value, i) => (value / Math.sqrt(meanSquare + eps)) * weight[i]!);
+}
+
+/** How far `actual` is from `expected`: the largest difference over the largest magnitude. */
+export function largestError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} values, not ${expected.length}`);
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < expected.length; i++) {
+    // A NaN must not get lost in the comparison.
+    if (!(Math.abs(actual[i]! - expected[i]!) <= difference))
+      difference = Math.abs(actual[i]! - expected[i]!);
+    magnitude = Math.max(magnitude, Math.abs(expected[i]!));
+    if (Number.isNaN(difference)) return NaN;
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}

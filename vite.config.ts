@@ -31,7 +31,7 @@ export default defineConfig(({ mode }) => {
       target: 'es2022',
       outDir: file('dist/demo'),
       emptyOutDir: true,
-      rollupOptions: { input: { index: file('demo/index.html') } },
+      rollupOptions: { input: { index: file('demo/index.html'), bench: file('demo/bench.html') } },
     },
     worker: { format: 'es' as const },
   };

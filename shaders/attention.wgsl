@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   @if(!partial) let first = 0u;
   @if(!partial) let last = length;
 
-  if (lane < GROUP) { running[lane] = vec3f(lowest, 0.0, 0.0); }
+  for (var head = lane; head < GROUP; head += THREADS) { running[head] = vec3f(lowest, 0.0, 0.0); }
   @unroll(g, GROUP) { @unroll(p, PAIRS) { var sum$g_$p = vec2f(0.0); } }
   let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
 
@@ -112,8 +112,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
   @if(partial) {
-    if (lane < GROUP) {
-      summary[group.z * HEADS + kv_head * GROUP + lane] = running[lane].xy;
+    for (var head = lane; head < GROUP; head += THREADS) {
+      summary[group.z * HEADS + kv_head * GROUP + head] = running[head].xy;
     }
   }
 }

@@ -106,8 +106,11 @@ fn pcg3d(v: vec3u) -> vec3u {
 
 @if(random)
 fn gumbel(seed: u32, step: u32, token: u32) -> f32 {
-  let uniform_number = (f32(pcg3d(vec3u(seed, step, token)).x >> 8u) + 0.5) / 16777216.0;
-  return -log(-log(uniform_number));
+  // In (0, 1): all 32 bits count near 0, where the largest noise comes from, and 1 itself is out of reach.
+  let v = min((f32(pcg3d(vec3u(seed, step, token)).x) + 0.5) / 4294967296.0, 0.99999994);
+  // -log(1 - v), by its series where 1 - v has lost what v was.
+  let series = v * (1.0 + v * (0.5 + v * (0.33333333 + v * 0.25)));
+  return -log(select(-log(1.0 - v), series, v < 0.015625));
 }
 
 @if(random)

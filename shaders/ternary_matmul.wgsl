@@ -3,8 +3,8 @@
 //
 //   weights  u32x4 [row_blocks of 8 rows, chunks of 64 columns, 8 rows]: the canonical layout of src/formats/canonical.ts
 //   scale    f32 [rows, padded to 8]
-//   q        int8 [tokens, chunks·64], four a word, read as vec4u
-//   scales   vec2f [tokens]: (1/s, Σ q) from rms_norm_quantize
+//   q        int8 [tokens, chunks·64] from rms_norm_quantize, as bytes or as pairs, read as vec4u
+//   scales   vec2f [tokens]: (1/s, Σ q)
 //   y        f32 [tokens, out]
 //   shape    (chunks, row_blocks, out): not constants, so that matrices of all shapes share their pipelines
 //
@@ -12,11 +12,21 @@
 // workgroup is 8·SPLIT threads. Rows meet no other rows, so with SPLIT = 1 there is no reduction; else one barrier.
 // Workgroups: x = row blocks / BLOCKS, y = tokens / TOKENS.
 //
+// Two ways to multiply, exact both:
+//   bytes   four products at a time, dot4I8Packed(four codes, four activations);
+//   pairs   two at a time by one 32-bit multiplication, for processors without that instruction. With activations packed
+//           as p = q0·2^16 + q2, (c0 + c2·2^16)·p = c0·q2 + (c0·q0 + c2·q2)·2^16 modulo 2^32. Over a chunk the low half
+//           stays within ±2^14 and the high half within ±2^15, so rounding to the nearest multiple of 2^16 separates them.
+// All rows need the same activations. With `broadcast` (SPLIT = 1) each of four lanes loads some and hands them round in
+// registers: software adapters load lane by lane, whether addresses are equal or not.
+//
 // Variants of the result: `add` adds it to y (the residual); `gated` takes the matrix as gate rows over up rows, gives a
 // thread the same row of both and writes activation(gate)·up, out = rows / 2; `relu2` makes it relu², else it is SiLU.
 
 import constants::{BLOCKS, PAIRS, TOKENS, SPLIT};
 import package::lib::dot::dot4;
+
+@if(broadcast) enable subgroups;
 
 struct Shape { chunks: u32, row_blocks: u32, out: u32 }
 
@@ -29,6 +39,9 @@ struct Shape { chunks: u32, row_blocks: u32, out: u32 }
 
 const threads = 8u * SPLIT;
 const values = u32(BLOCKS * TOKENS);
+// vec4u of activations in a chunk of 64 columns.
+@if(pairs) const vectors = 8u;
+@if(!pairs) const vectors = 4u;
 @if(split) var<workgroup> partial: array<i32, threads * values>;
 
 fn activation(gate: f32) -> f32 {
@@ -47,9 +60,14 @@ fn block_index(group: u32, b: u32) -> u32 {
 }
 
 @compute @workgroup_size(threads)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+  @if(broadcast) @builtin(subgroup_invocation_id) sublane: u32,
+) {
   let row = lane & 7u;
-  let part = lane >> 3u;
+  @if(split) let part = lane >> 3u;
+  @if(!split) let part = 0u;
   let token = group.y * TOKENS;
   let chunks = shape.chunks;
   @unroll(b, BLOCKS) {
@@ -57,15 +75,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let base$b = block$b * (chunks * 8u) + row;
     @unroll(t, TOKENS) { var sum$b_$t = 0; }
   }
-  @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * 4u); }
+  @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * vectors); }
+
   for (var chunk = part; chunk < chunks; chunk += SPLIT) {
     @unroll(b, BLOCKS) { let w$b = weights[base$b + chunk * 8u]; }
-    @unroll(j, 4) {
-      @unroll(t, TOKENS) { let q$j_$t = q[q_base$t + chunk * 4u + $ju]; }
-      @unroll(b, BLOCKS) {
-        @unroll(k, 4) {
-          let code$b_$j_$k = (w$b[$j] >> (2u * $ku)) & 0x03030303u;
-          @unroll(t, TOKENS) { sum$b_$t += dot4(code$b_$j_$k, q$j_$t[$k]); }
+    @if(pairs) {
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { var wide$b_$t = 0u; } }
+      @unroll(t, TOKENS) {
+        @unroll(h, 2) {
+          @if(broadcast) let part$h_$t = q[q_base$t + chunk * vectors + 2u * (sublane & 3u) + $hu];
+        }
+      }
+      // Half a word of codes, 8 columns, for each vec4u of activations.
+      @unroll(j, 4) {
+        @unroll(h, 2) {
+          @unroll(t, TOKENS) {
+            @if(broadcast) let q$j_$h_$t = subgroupBroadcast(part$h_$t, $ju);
+            @if(!broadcast) let q$j_$h_$t = q[q_base$t + chunk * vectors + $(2*j+0)u + $hu];
+          }
+          @unroll(b, BLOCKS) {
+            let word$b_$j_$h = w$b[$j] >> (4u * $hu);
+            @unroll(k, 2) {
+              let even$b_$j_$h_$k = (word$b_$j_$h >> (2u * $ku)) & 0x00030003u;
+              let odd$b_$j_$h_$k = (word$b_$j_$h >> (2u * $ku + 8u)) & 0x00030003u;
+              @unroll(t, TOKENS) {
+                wide$b_$t += even$b_$j_$h_$k * q$j_$h_$t[2u * $ku] + odd$b_$j_$h_$k * q$j_$h_$t[2u * $ku + 1u];
+              }
+            }
+          }
+        }
+      }
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += i32(wide$b_$t + 0x8000u) >> 16u; } }
+    }
+    @if(!pairs) {
+      @unroll(t, TOKENS) {
+        @if(broadcast) let part$t = q[q_base$t + chunk * vectors + (sublane & 3u)];
+      }
+      @unroll(j, 4) {
+        @unroll(t, TOKENS) {
+          @if(broadcast) let q$j_$t = subgroupBroadcast(part$t, $ju);
+          @if(!broadcast) let q$j_$t = q[q_base$t + chunk * vectors + $ju];
+        }
+        @unroll(b, BLOCKS) {
+          @unroll(k, 4) {
+            let code$b_$j_$k = (w$b[$j] >> (2u * $ku)) & 0x03030303u;
+            @unroll(t, TOKENS) { sum$b_$t += dot4(code$b_$j_$k, q$j_$t[$k]); }
+          }
         }
       }
     }

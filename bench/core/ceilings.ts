@@ -48,7 +48,7 @@ export async function measureCeilings(
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const room = Math.min(maxStorageBufferBindingSize, maxBufferSize, (quick ? 128 : 512) * MEBI);
   const sizes = [room, room / 4].map((size) => Math.floor(size / MEBI) * MEBI);
-  const threads = [8, 32, 64, 256].filter((n) => n <= device.limits.maxComputeInvocationsPerWorkgroup);
+  const threads = [8, 16, 64, 256].filter((n) => n <= device.limits.maxComputeInvocationsPerWorkgroup);
   const data = device.createBuffer({
     label: 'ceilings',
     size: room,
@@ -58,7 +58,7 @@ export async function measureCeilings(
   const run = (kernels: Kernel[]): Promise<CeilingSample[]> =>
     measureKernels(device, data, kernels, { quick, signal });
   try {
-    const bytes = await run(sizes.flatMap((size) => threads.map((n) => readKernel(size, n))));
+    const bytes = await run(readKernels(sizes, threads));
     const dots = await run(
       threads.flatMap((n) =>
         [4, 8, 16].map((accumulators) => dotKernel(n, accumulators, capabilities.packedDot)),
@@ -155,35 +155,51 @@ const BINDINGS = `
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 `;
 
+/** Which elements a thread reads: those next to each other, or every n-th, so that neighbours read side by side. */
+type Order = 'contiguous' | 'interleaved';
+
+function readKernels(sizes: readonly number[], threads: readonly number[]): Kernel[] {
+  const kernels: Kernel[] = [];
+  for (const size of sizes) {
+    for (const n of threads) {
+      for (const perThread of [64, 256]) {
+        for (const order of ['interleaved', 'contiguous'] as const)
+          kernels.push(readKernel(size, n, perThread, order));
+      }
+    }
+  }
+  return kernels;
+}
+
 /**
- * Reads `size` bytes once as vec4u, 64 a thread, neighbours next to each other. The words are folded into one that is
- * written only if it has a value that it will hardly have, so nothing of it can be left out.
+ * Reads `size` bytes once as vec4u. The words are folded into one that is written only if it has a value that it will
+ * hardly have, so nothing of it can be left out.
  */
-function readKernel(size: number, threads: number): Kernel {
-  const perThread = 64;
-  const vectors = size / 16;
-  const groups = vectors / (perThread * threads);
-  const workgroups = grid(groups);
+function readKernel(size: number, threads: number, perThread: number, order: Order): Kernel {
+  const perGroup = perThread * threads;
+  const workgroups = grid(Math.max(1, Math.floor(size / 16 / perGroup)));
+  const stride = order === 'contiguous' ? 1 : threads;
+  const first = order === 'contiguous' ? `lane * ${perThread}u` : 'lane';
   const code = `${BINDINGS}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let start = (group.y * ${workgroups[0]}u + group.x) * ${perThread * threads}u + lane;
+  let start = (group.y * ${workgroups[0]}u + group.x) * ${perGroup}u + ${first};
   var a = vec4u(0u);
   var b = vec4u(0u);
   var c = vec4u(0u);
   var d = vec4u(0u);
-  for (var i = 0u; i < ${perThread * threads}u; i += ${4 * threads}u) {
+  for (var i = 0u; i < ${perThread * stride}u; i += ${4 * stride}u) {
     a ^= data[start + i];
-    b ^= data[start + i + ${threads}u];
-    c ^= data[start + i + ${2 * threads}u];
-    d ^= data[start + i + ${3 * threads}u];
+    b ^= data[start + i + ${stride}u];
+    c ^= data[start + i + ${2 * stride}u];
+    d ^= data[start + i + ${3 * stride}u];
   }
   let v = (a ^ b) + (c ^ d);
   let folded = v.x ^ v.y ^ v.z ^ v.w;
   if (folded == 0x5eed1e55u) { out[lane & 3u] = folded; }
 }`;
-  const variant = `${size / MEBI} MiB, ${threads} threads`;
-  return { variant, code, work: workgroups[0] * workgroups[1] * perThread * threads * 16, workgroups };
+  const variant = `${size / MEBI} MiB, ${threads} threads, ${perThread} ${order} vectors each`;
+  return { variant, code, work: workgroups[0] * workgroups[1] * perGroup * 16, workgroups };
 }
 
 /**

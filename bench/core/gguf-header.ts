@@ -103,15 +103,18 @@ class HeaderWriter {
   readonly #encoder = new TextEncoder();
 
   byte(value: number): void {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
   }
 
   float32(value: number): void {
-    this.#view.setFloat32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setFloat32(at, value, true);
   }
 
   uint64(value: number): void {
@@ -142,10 +145,11 @@ class HeaderWriter {
   }
 
   #put(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
-  /** Makes room for `count` more bytes; gives where they begin. */
+  /** Makes room for `count` more bytes, maybe in other buffers; gives where they begin. */
   #grow(count: number): number {
     const at = this.#length;
     this.#length += count;

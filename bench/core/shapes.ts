@@ -131,14 +131,12 @@ export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
   },
 };
 
-const SHORT_NAMES: Readonly<Record<string, ShapeName>> = {
-  '2b4t': 'bitnet-2b4t',
-  '700m': 'bitnet-large-0.7b',
-  '0.7b': 'bitnet-large-0.7b',
-};
+const SHORT_NAMES: ReadonlyMap<string, ShapeName> = new Map([
+  ['2b4t', 'bitnet-2b4t'],
+  ['700m', 'bitnet-large-0.7b'],
+]);
 
 /** The shape that a name or a short name (`2b4t`, `700m`) means, or undefined. */
 export function shapeNamed(name: string): ShapeName | undefined {
-  if (name in SHAPES) return name as ShapeName;
-  return SHORT_NAMES[name];
+  return Object.hasOwn(SHAPES, name) ? (name as ShapeName) : SHORT_NAMES.get(name);
 }

@@ -21,6 +21,11 @@ export interface LoadOptions {
    */
   contextLength?: number;
   /**
+   * How generations compute logits: with the LM head in `int8` (default; half the memory traffic), or as the file has
+   * it, in `f16`. `nextLogits` is exact either way.
+   */
+  headPrecision?: 'int8' | 'f16';
+  /**
    * Makes the worker. Default: one whose code is part of this module, started from a blob URL. A page whose
    * Content-Security-Policy forbids that can serve `ternion/worker` itself and start it here as a module worker.
    */
@@ -34,7 +39,7 @@ export interface LoadOptions {
  * engine that is ready to generate. Rejects with a `TernionError`; see its codes.
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
-  const { signal, contextLength, streamTransport } = options;
+  const { signal, contextLength, headPrecision, streamTransport } = options;
   throwIfAborted(signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();
@@ -45,7 +50,12 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const onProgress = proxy((progress: LoadProgress) => options.onProgress?.(progress));
-    const loading = api.load(request, absolute(source), { contextLength, streamTransport }, onProgress);
+    const loading = api.load(
+      request,
+      absolute(source),
+      { contextLength, headPrecision, streamTransport },
+      onProgress,
+    );
     const info = valueOf(await Promise.race([loading, failureOf(worker)]));
     return new RemoteEngine(worker, api, info);
   } catch (error) {

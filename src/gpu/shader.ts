@@ -37,7 +37,7 @@ export async function shaderText(
 }
 
 /** Expands every `@unroll(i, N) { … }`, the outermost first, so that inner counts may use outer indices. */
-function unroll(text: string, constants: ShaderConstants): string {
+export function unroll(text: string, constants: ShaderConstants): string {
   const head = /@unroll\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*\{/.exec(text);
   if (!head) return text;
   const [whole, index, count] = head as unknown as [string, string, string];

@@ -27,6 +27,11 @@ export interface EngineOptions {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096. */
   contextLength?: number | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default; half the memory traffic), or as the file has it.
+   * `nextLogits` is exact either way.
+   */
+  headPrecision?: 'int8' | 'f16' | undefined;
   /** Kernel variants to run instead of those that the device suggests. */
   variants?: Partial<Variants> | undefined;
 }
@@ -67,7 +72,7 @@ export class LocalEngine implements Engine {
   static async #load(
     gpu: GpuContext,
     source: ByteSource,
-    { signal, onProgress, contextLength, variants: chosen }: EngineOptions,
+    { signal, onProgress, contextLength, headPrecision = 'int8', variants: chosen }: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
     const file = await parseGguf(source, signal);
@@ -88,7 +93,10 @@ export class LocalEngine implements Engine {
     throwIfAborted(signal);
     const variants = { ...defaultVariants(gpu.capabilities), ...chosen };
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
-    const transformer = await Transformer.create(gpu, config, weights, variants, context);
+    const transformer = await Transformer.create(gpu, config, weights, variants, {
+      contextLength: context,
+      headPrecision,
+    });
     await transformer.compile();
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
@@ -107,6 +115,7 @@ export class LocalEngine implements Engine {
         reduction: subgroups ? 'subgroups' : 'workgroup',
         f16: shaderF16 ? 'shader-f16' : 'pack2x16float',
         int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',
+        head: headPrecision,
       },
     };
     return new LocalEngine(
@@ -151,7 +160,7 @@ export class LocalEngine implements Engine {
       const plan = await transformer.plan(cache);
       await transformer.prefill(cache, plan, ids, 0);
       const encoder = gpu.device.createCommandEncoder();
-      transformer.encodeHead(encoder);
+      transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);
       const { logits } = transformer.work;
       return new Float32Array(await gpu.read(logits, 0, this.staticInfo.vocabularySize * 4));

@@ -61,7 +61,7 @@ export class Generation {
     await this.transformer.prefill(this.cache, this.plan, this.promptIds, this.cachedTokens, signal);
     this.#writeSampler();
     this.#paused = false;
-    if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeHead(encoder, this.sampler));
+    if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
   }
 
   /** The next token, or undefined when the limit is reached. Keeps later steps in flight. */
@@ -113,7 +113,7 @@ export class Generation {
     const position = this.promptIds.length + this.#submitted - 1;
     this.#submit((encoder) => {
       this.transformer.encodeTokens(encoder, this.plan, 1, position);
-      this.transformer.encodeHead(encoder, this.sampler);
+      this.transformer.encodeNext(encoder, this.sampler);
     });
   }
 

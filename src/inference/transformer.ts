@@ -5,7 +5,8 @@ import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import { attention, attentionSplits, splitAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
-import type { QuantizedRows } from '../kernels/matrices';
+import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
+import type { HalfMatrix, Int8Matrix, QuantizedRows } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles, ropeAppend } from '../kernels/rope-append';
@@ -56,6 +57,16 @@ interface WorkBuffers extends SampleBuffers {
   angles: GPUBuffer;
 }
 
+/** What can be chosen about the forward pass. */
+export interface TransformerOptions {
+  /** Most tokens of a sequence. */
+  contextLength: number;
+  /** The head that generations use. `int8` needs half the memory traffic of `f16`, which is exact. */
+  headPrecision: 'int8' | 'f16';
+  /** `rope_freqs.weight`, where a model has it. */
+  ropeFactors?: Float32Array;
+}
+
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
   readonly #plans = new WeakMap<KvCache, Promise<CachePlan>>();
@@ -69,7 +80,7 @@ export class Transformer {
     private readonly weights: ModelWeights,
     private readonly variants: Variants,
     readonly work: WorkBuffers,
-    private readonly head: Dispatch[],
+    private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
   ) {}
 
   static async create(
@@ -77,19 +88,30 @@ export class Transformer {
     config: ModelConfig,
     weights: ModelWeights,
     variants: Variants,
-    contextLength: number,
-    ropeFactors?: Float32Array,
+    { contextLength, headPrecision, ropeFactors }: TransformerOptions,
   ): Promise<Transformer> {
     const { prefillTokens } = variants;
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(gpu, config, variants, prefillTokens, contextLength, ropeFactors),
     );
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
-    const head = [
+    const exact = [
       await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),
-      ...(await lmHeadF16(gpu, variants.head, weights.head, work.last, work.logits)),
+      ...(await lmHeadF16(gpu, variants.exactHead, weights.head, work.last, work.logits)),
     ];
-    return new Transformer(gpu, config, contextLength, prefillTokens, weights, variants, work, head);
+    let fast = exact;
+    if (headPrecision === 'int8') {
+      const q = work.quantized.get(config.width)!;
+      const head = await int8Head(gpu, weights.head);
+      fast = [
+        await rmsNormQuantize(gpu, 'output norm', { ...norm, packing: 'bytes' }, work.x, weights.outputNorm, q, work.state),
+        ...(await lmHeadInt8(gpu, variants.head, head, q, work.logits)),
+      ];
+    }
+    return new Transformer(gpu, config, contextLength, prefillTokens, weights, variants, work, {
+      exact,
+      fast,
+    });
   }
 
   /** The plan for `cache`, made at its first use. */
@@ -170,9 +192,14 @@ export class Transformer {
     throwIfAborted(signal);
   }
 
-  /** Encodes the logits of the last token, and `then`. */
-  encodeHead(encoder: GPUCommandEncoder, then: readonly Dispatch[] = []): void {
-    encodePass(encoder, [...this.head, ...then]);
+  /** Encodes the logits of the last token, with the head that generations use, and the choice of the next token. */
+  encodeNext(encoder: GPUCommandEncoder, sampler: readonly Dispatch[]): void {
+    encodePass(encoder, [...this.heads.fast, ...sampler]);
+  }
+
+  /** Encodes the logits of the last token with the head as the file has it. */
+  encodeLogits(encoder: GPUCommandEncoder): void {
+    encodePass(encoder, this.heads.exact);
   }
 
   async #createPlan(cache: KvCache): Promise<CachePlan> {
@@ -217,13 +244,13 @@ export class Transformer {
     const { gpu, config, work, variants } = this;
     const { width, ffnWidth, heads, headDim, activation } = config;
     const layerCache = cache.layers[index]!;
+    const matmulVariant = batched ? variants.prefillMatmul : variants.decodeMatmul;
     const normed = (x: GPUBuffer, weight: GPUBuffer, cols: number): Promise<Dispatch> => {
-      const shape = { cols, eps: config.eps, threads: variants.normThreads };
+      const shape = { cols, eps: config.eps, threads: variants.normThreads, packing: matmulVariant.products };
       return rmsNormQuantize(gpu, 'norm', shape, x, weight, this.#quantized(cols));
     };
     const matmul = (name: string, matrix: LayerWeights['qkv'], epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      const variant = batched ? variants.prefillMatmul : variants.decodeMatmul;
-      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, variant, this.#quantized(matrix.cols), y);
+      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#quantized(matrix.cols), y);
     };
     const attend = batched
       ? [attention(gpu, config, variants.attention, work.state, work.qkv, layerCache, work.attended)]
@@ -258,6 +285,17 @@ export class Transformer {
   }
 }
 
+/** Makes the int8 head on the GPU. */
+async function int8Head(gpu: GpuContext, source: HalfMatrix): Promise<Int8Matrix> {
+  const head = await gpu.checkedAllocation('the LM head', () =>
+    createInt8Matrix(gpu, 'int8 head', source.rows, source.cols),
+  );
+  const encoder = gpu.device.createCommandEncoder();
+  encodePass(encoder, await quantizeHead(gpu, source, head));
+  gpu.device.queue.submit([encoder.finish()]);
+  return head;
+}
+
 function createWorkBuffers(
   gpu: GpuContext,
   config: ModelConfig,
@@ -274,7 +312,7 @@ function createWorkBuffers(
     const padded = Math.ceil(cols / 64) * 64;
     quantized.set(cols, {
       padded,
-      values: gpu.createBuffer('quantized', tokens * padded),
+      values: gpu.createBuffer('quantized', tokens * padded * 2),
       scales: floats('quantized scales', tokens * 2),
     });
   }

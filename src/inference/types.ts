@@ -106,6 +106,8 @@ export interface ModelInfo {
     f16: 'shader-f16' | 'pack2x16float';
     /** How four int8 products are summed. */
     int8Dot: 'dot4I8Packed' | 'unpack';
+    /** Precision of the LM head that generations use. */
+    head: 'int8' | 'f16';
   };
 }
 

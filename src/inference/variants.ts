@@ -2,6 +2,7 @@
 
 import type { Capabilities } from '../gpu/capabilities';
 import type { AttentionVariant } from '../kernels/attention';
+import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
 
 /** One choice per kernel. */
@@ -9,7 +10,8 @@ export interface Variants {
   decodeMatmul: MatmulVariant;
   prefillMatmul: MatmulVariant;
   attention: AttentionVariant;
-  head: { threads: number; rows: number };
+  head: HeadVariant;
+  exactHead: { threads: number; rows: number };
   normThreads: number;
   sampleThreads: number;
   /** Tokens of one prefill chunk; a multiple of prefillMatmul.tokens. */
@@ -23,11 +25,14 @@ export interface Variants {
 export function defaultVariants({ subgroups, subgroupMaxSize }: Capabilities): Variants {
   const cpu = subgroups && subgroupMaxSize <= 8;
   const lanes = cpu ? subgroupMaxSize : 64;
+  const onCpu = { split: 1, products: 'pairs', broadcast: true } as const;
+  const onGpu = { split: 8, products: 'bytes', broadcast: false } as const;
   return {
-    decodeMatmul: { blocks: cpu ? 4 : 2, tokens: 1, split: cpu ? 1 : 8 },
-    prefillMatmul: { blocks: 2, tokens: 4, split: cpu ? 1 : 8 },
+    decodeMatmul: cpu ? { ...onCpu, blocks: 4, tokens: 1 } : { ...onGpu, blocks: 2, tokens: 1 },
+    prefillMatmul: cpu ? { ...onCpu, blocks: 2, tokens: 4 } : { ...onGpu, blocks: 2, tokens: 4 },
     attention: { threads: cpu ? lanes : 32, tile: 32, splitTiles: 2 },
-    head: { threads: cpu ? lanes : 32, rows: 8 },
+    head: { blocks: cpu ? 4 : 1, split: cpu ? 1 : 8 },
+    exactHead: { threads: cpu ? lanes : 32, rows: 8 },
     normThreads: lanes,
     sampleThreads: cpu ? lanes : 64,
     prefillTokens: 128,

@@ -18,11 +18,21 @@ export interface HalfMatrix {
   shards: { buffer: GPUBuffer; firstRow: number; rows: number }[];
 }
 
+/** A matrix of int8 with a scale a row, in blocks of 8 interleaved rows; see shaders/quantize_head.wgsl. */
+export interface Int8Matrix {
+  rows: number;
+  cols: number;
+  shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
+}
+
+/** How int8 activations are packed: four a word, or two (see shaders/rms_norm_quantize.wgsl). */
+export type ActivationPacking = 'bytes' | 'pairs';
+
 /** Int8 activations of up to `tokens` tokens, as rms_norm_quantize writes them and ternary_matmul reads them. */
 export interface QuantizedRows {
   /** Columns, padded to a multiple of 64. */
   padded: number;
-  /** int8 [tokens, padded], four a word. */
+  /** int8 [tokens, padded], with room for two a word. */
   values: GPUBuffer;
   /** vec2f [tokens]: (1/s, Σ q). */
   scales: GPUBuffer;

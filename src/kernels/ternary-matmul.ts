@@ -1,7 +1,7 @@
 // Ternary matrix × int8 activations (shaders/ternary_matmul.wgsl): where nearly all the time goes.
 
 import type { Dispatch, GpuContext } from '../gpu/context';
-import type { QuantizedRows, TernaryMatrix } from './matrices';
+import type { ActivationPacking, QuantizedRows, TernaryMatrix } from './matrices';
 
 /** How one variant divides the work. Every variant gives the same integers, and so the same result to the bit. */
 export interface MatmulVariant {
@@ -11,6 +11,10 @@ export interface MatmulVariant {
   tokens: number;
   /** Threads that share a row's columns; 1 needs no reduction. */
   split: number;
+  /** Four products by dot4I8Packed, or two by one multiplication; the activations are packed to suit. */
+  products: ActivationPacking;
+  /** Activations go round in subgroups instead of being loaded by every thread. Only with `split` 1. */
+  broadcast: boolean;
 }
 
 /** What becomes of the products: stored, added to `y`, or activation(gate)·up of interleaved row blocks. */
@@ -44,6 +48,8 @@ export function ternaryMatmul(
       },
       conditions: {
         split: variant.split > 1,
+        pairs: variant.products === 'pairs',
+        broadcast: variant.broadcast,
         add: epilogue === 'add',
         gated,
         relu2: epilogue === 'relu2-gate',

@@ -30,13 +30,13 @@ export class WorkerEndpoint implements WorkerApi {
   load(
     request: number,
     source: ModelSource,
-    { contextLength, streamTransport }: RemoteLoadOptions,
+    { streamTransport, ...options }: RemoteLoadOptions,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
       const { signal } = this.#begin(request);
       try {
-        this.#engine = await loadLocal(source, { contextLength, signal, onProgress });
+        this.#engine = await loadLocal(source, { ...options, signal, onProgress });
       } finally {
         this.#requests.delete(request);
       }

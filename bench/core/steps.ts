@@ -1,0 +1,153 @@
+// Times the steps of a model: prompts, decode steps at a context, and what a step costs the CPU.
+
+import { profile, mergeProfiles, recordLabels, type KernelTime } from '../../src/gpu/profiler';
+import { ReadbackRing } from '../../src/gpu/readback';
+import { Generation } from '../../src/inference/generation';
+import { KvCache } from '../../src/inference/kv-cache';
+import { resolveOptions } from '../../src/inference/sampling';
+import type { CachePlan } from '../../src/inference/transformer';
+import type { Dispatch } from '../../src/gpu/context';
+import type { EngineParts } from './internals';
+import { sample, summarize, type Timing } from './measure';
+import { randomIds } from './random';
+import type { Profile } from './report';
+
+/**
+ * One KV cache on which steps are timed. A context is not evaluated but taken as there: the cache says that it holds the
+ * tokens, and the keys and values are whatever the buffers have (zeros, and what other measurements left). Kernels take
+ * the same time for any values.
+ */
+export class StepBench {
+  readonly #readbacks: ReadbackRing;
+
+  private constructor(
+    private readonly parts: EngineParts,
+    private readonly cache: KvCache,
+    private readonly plan: CachePlan,
+    private readonly sampler: Dispatch[],
+  ) {
+    this.#readbacks = new ReadbackRing(parts.gpu);
+  }
+
+  /** Allocates a cache of `positions` positions. */
+  static async create(parts: EngineParts, positions: number): Promise<StepBench> {
+    const { transformer, gpu } = parts;
+    const cache = await KvCache.create(gpu, transformer.config, positions);
+    const plan = await transformer.plan(cache);
+    const sampler = await transformer.sampler({ penalties: false, random: false });
+    return new StepBench(parts, cache, plan, sampler);
+  }
+
+  /** Milliseconds of a prompt of `tokens` tokens up to the token that follows it, which has come back to the CPU. */
+  async prefill(tokens: number, signal?: AbortSignal): Promise<number> {
+    this.cache.tokenIds = [];
+    const generation = await this.#begin(this.#ids(tokens), 1);
+    await this.parts.gpu.device.queue.onSubmittedWorkDone();
+    const start = performance.now();
+    await generation.prefill(signal);
+    await generation.next();
+    const time = performance.now() - start;
+    await generation.finish();
+    return time;
+  }
+
+  /** Milliseconds a token of `steps` decode steps, the first at a context of `context` tokens, in the real loop. */
+  async decode(context: number, steps: number, signal?: AbortSignal): Promise<number> {
+    const ids = this.#ids(context + 1);
+    this.cache.tokenIds = ids.slice(0, context);
+    const generation = await this.#begin(ids, steps + 1);
+    await generation.prefill(signal);
+    await generation.next();
+    const start = performance.now();
+    for (let i = 0; i < steps; i++) {
+      signal?.throwIfAborted();
+      await generation.next();
+    }
+    const time = performance.now() - start;
+    await generation.finish();
+    return time / steps;
+  }
+
+  /** Dispatches of a decode step, and of a prefill of one chunk, head and sampling included. */
+  countDispatches(): { decode: number; prefill: number } {
+    const { gpu, transformer } = this.parts;
+    const count = (tokens: number): number => recordLabels(gpu, this.#encode(tokens, 0)).length;
+    return { decode: count(1), prefill: count(transformer.chunkTokens) };
+  }
+
+  /** CPU time of decode steps, ms: recording one into a command buffer, and submitting that. The GPU is idle. */
+  async cpuTimes(steps: number, budgetMs: number): Promise<{ encode: Timing; submit: Timing }> {
+    const { device } = this.parts.gpu;
+    const encode: number[] = [];
+    const record = (): GPUCommandBuffer => {
+      const start = performance.now();
+      const encoder = device.createCommandEncoder();
+      this.#encode(1, 0)(encoder);
+      const commands = encoder.finish();
+      encode.push(performance.now() - start);
+      return commands;
+    };
+    await device.queue.onSubmittedWorkDone();
+    for (let i = 0; i < steps; i++) record();
+    const submitOne = async (): Promise<number> => {
+      this.#place(1, 0);
+      const commands = record();
+      const start = performance.now();
+      device.queue.submit([commands]);
+      const time = performance.now() - start;
+      await device.queue.onSubmittedWorkDone();
+      return time;
+    };
+    const submit = await sample(submitOne, Math.max(3, steps / 4), budgetMs);
+    return { encode: summarize(encode), submit };
+  }
+
+  /** Where the time of `tokens` tokens at `context` goes: the mean of `repeats` runs. Undefined without timestamps. */
+  async profile(tokens: number, context: number, repeats: number): Promise<Profile | undefined> {
+    const runs: KernelTime[][] = [];
+    for (let i = 0; i < repeats; i++) {
+      this.#place(tokens, context);
+      const run = await profile(this.parts.gpu, this.#encode(tokens, context));
+      if (!run) return undefined;
+      runs.push(run);
+    }
+    const kernels = mergeProfiles(runs).map(({ label, count, milliseconds }) => ({
+      label,
+      count: count / repeats,
+      milliseconds: milliseconds / repeats,
+    }));
+    kernels.sort((a, b) => b.milliseconds - a.milliseconds);
+    const totalMs = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    return { tokens, context, kernels, totalMs };
+  }
+
+  destroy(): void {
+    this.#readbacks.destroy();
+    this.cache.destroy();
+  }
+
+  #begin(ids: number[], limit: number): Promise<Generation> {
+    const { transformer } = this.parts;
+    const options = resolveOptions({}, transformer.config.vocabularySize);
+    return Generation.create(transformer, this.#readbacks, this.cache, ids, options, limit);
+  }
+
+  /** Tells the GPU where the next step stands. */
+  #place(tokens: number, context: number): void {
+    const { transformer } = this.parts;
+    transformer.writeIds(this.#ids(tokens));
+    transformer.writeState(context, tokens, 0);
+  }
+
+  #encode(tokens: number, context: number): (encoder: GPUCommandEncoder) => void {
+    const { transformer } = this.parts;
+    return (encoder) => {
+      transformer.encodeTokens(encoder, this.plan, tokens, context);
+      transformer.encodeNext(encoder, this.sampler);
+    };
+  }
+
+  #ids(count: number): number[] {
+    return randomIds(count, this.parts.transformer.config.vocabularySize, 1);
+  }
+}

@@ -1,0 +1,170 @@
+// The benchmark in Node, on Dawn: `npm run bench -- --model 125m`. bench/start.mjs has chosen the driver.
+
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { arch, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { create, globals } from 'webgpu';
+import { checkRange, type ByteSource } from '../src/storage/byte-source';
+import { probeCapabilities, requestDevice } from '../src/gpu/capabilities';
+import { architectures } from '../src/model/architectures';
+import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
+import { measureCeilings } from './core/ceilings';
+import { adapterSlug, describeCeilings, markdown, mergeReports, tablesOf, textTable } from './core/report';
+import type { Report } from './core/report';
+import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
+import { writeModel } from './write-model';
+
+// GPUBufferUsage and its like are globals in a browser.
+Object.assign(globalThis, globals);
+
+const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
+const RESULTS = 'bench/results';
+
+const USAGE = `Usage: npm run bench -- [options]
+
+  --model NAME        tiny (the embedded model), ${Object.keys(SHAPES)
+    .filter((name) => name !== 'tiny')
+    .join(', ')},
+                      or the path of a GGUF file; may be given several times (default: tiny)
+  --driver NAME       lavapipe, swiftshader, or system (the machine's own GPU)
+  --quick             fewer repetitions
+  --contexts A,B      contexts to decode at (default 0,512,2048)
+  --prefill A,B       lengths of prompts (default 32,128,512)
+  --budget SECONDS    the longest that one figure may take (default 60)
+  --limits default    a device with the limits that every WebGPU implementation has
+  --json FILE         writes all figures to a file
+  --save              adds them to ${RESULTS}
+
+npm run bench -- generate SHAPE writes a random model and measures nothing.`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', multiple: true, default: ['tiny'] },
+      quick: { type: 'boolean', default: false },
+      contexts: { type: 'string' },
+      prefill: { type: 'string' },
+      budget: { type: 'string', default: '60' },
+      limits: { type: 'string', default: 'adapter' },
+      json: { type: 'string' },
+      save: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  // Timestamps as the driver gives them, not rounded to 100 µs.
+  const gpu = create(['disable-dawn-features=timestamp_quantization']);
+  const device = values.limits === 'default' ? await requestPlainDevice(gpu) : await requestDevice(gpu);
+  device.addEventListener('uncapturederror', ({ error }) => {
+    console.error(`GPU error: ${error.message}`);
+    process.exitCode = 1;
+  });
+  const capabilities = await probeCapabilities(device);
+  const { vendor, architecture, device: name, description } = device.adapterInfo;
+  const adapter = { vendor, architecture, device: name, description };
+  const ceilings = await measureCeilings(device, capabilities, { quick: values.quick });
+  console.log(`${description || adapterSlug(adapter)}: ${describeCeilings(ceilings)}`);
+  const options: BenchmarkOptions = {
+    quick: values.quick,
+    ...(values.contexts && { contexts: numbers(values.contexts) }),
+    ...(values.prefill && { prefill: numbers(values.prefill) }),
+    budgetMs: Number(values.budget) * 1000,
+    memory: { used: memoryUsed, ...(globalThis.gc && { collect: () => void globalThis.gc?.() }) },
+    onProgress: (what) => console.error(`  ${what} …`),
+  };
+  const report: Report = { adapter, environment: environment(), capabilities, ceilings, models: [] };
+  for (const wanted of values.model) {
+    const { model, close } = await openModel(wanted);
+    try {
+      const result = await benchmarkModel(device, capabilities, ceilings, model, options);
+      report.models.push(result);
+      console.log(`\n${result.model} (${result.architecture})`);
+      for (const note of result.notes) console.log(note);
+      for (const table of tablesOf(result)) console.log(textTable(table));
+    } finally {
+      await close();
+    }
+  }
+  if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.save) await save(report);
+  device.destroy();
+}
+
+/** Every feature, but no limit beyond the defaults. */
+async function requestPlainDevice(gpu: GPU): Promise<GPUDevice> {
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Error('Dawn has no adapter.');
+  const wanted: GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+  return adapter.requestDevice({
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+  });
+}
+
+function memoryUsed(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+function environment(): string {
+  const cores = cpus();
+  return `Dawn under Node ${process.version}, ${process.platform} ${arch()}, ${cores.length} cores (${cores[0]?.model.trim() ?? 'unknown'})`;
+}
+
+function numbers(list: string): number[] {
+  const values = list.split(',').map(Number);
+  if (values.every((value) => Number.isInteger(value) && value >= 0)) return values;
+  throw new Error(`'${list}' is no list of whole numbers.`);
+}
+
+interface OpenModel {
+  model: BenchmarkModel;
+  close: () => Promise<void>;
+}
+
+async function openModel(wanted: string): Promise<OpenModel> {
+  const shape = wanted === 'tiny' ? undefined : shapeNamed(wanted);
+  if (shape) return openGenerated(shape);
+  const path = wanted === 'tiny' ? EMBEDDED : wanted;
+  const { source, close } = await openFile(path);
+  return { model: { name: wanted, source, chat: true }, close };
+}
+
+async function openGenerated(shape: ShapeName): Promise<OpenModel> {
+  const own = SHAPES[shape].architecture;
+  const runs = architectures.some(({ names }) => names.includes(own));
+  const path = await writeModel(shape, runs ? {} : { architecture: 'bitnet-b1.58' });
+  const notes = ['Random weights.'];
+  if (!runs) notes.push(`Written as bitnet-b1.58, since ${own} does not run yet: its matrices, other norms.`);
+  const { source, close } = await openFile(path);
+  return { model: { name: shape, source, notes }, close };
+}
+
+async function openFile(path: string): Promise<{ source: ByteSource; close: () => Promise<void> }> {
+  const file = await open(path);
+  const { size } = await file.stat();
+  const source: ByteSource = {
+    size,
+    async read(offset, length) {
+      checkRange(size, offset, length);
+      const { buffer } = await file.read(new Uint8Array(length), 0, length, offset);
+      return buffer;
+    },
+  };
+  return { source, close: () => file.close() };
+}
+
+/** Adds `report` to what is known of its adapter. */
+async function save(report: Report): Promise<void> {
+  const path = join(RESULTS, adapterSlug(report.adapter));
+  const older = await readFile(`${path}.json`, 'utf8').catch(() => undefined);
+  const merged = mergeReports(older === undefined ? undefined : (JSON.parse(older) as Report), report);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.json`, `${JSON.stringify(merged, null, 2)}\n`);
+  await writeFile(`${path}.md`, markdown(merged));
+  console.log(`\nSaved as ${path}.json and ${path}.md`);
+}
+
+await main();
+// Dawn keeps threads of its own.
+process.exit();

@@ -1,0 +1,201 @@
+// The benchmark page: the benchmark of bench/core on the visitor's own GPU, with tables to read and JSON to copy.
+
+import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from '../bench/core/benchmark';
+import { measureCeilings } from '../bench/core/ceilings';
+import { GeneratedModel } from '../bench/core/generated-model';
+import { describeCeilings, tablesOf, type ModelReport, type Report, type Table } from '../bench/core/report';
+import { SHAPES, shapeNamed, type ShapeName } from '../bench/core/shapes';
+import { browserGpu, probeCapabilities, requestDevice } from '../src/gpu/capabilities';
+import { architectures } from '../src/model/architectures';
+import { openSource } from '../src/storage/open-source';
+import { byId, create, formatBytes } from './dom';
+
+const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
+const FILE = 'file';
+
+const page = {
+  form: byId('form', HTMLFormElement),
+  model: byId('model', HTMLSelectElement),
+  quick: byId('quick', HTMLInputElement),
+  run: byId('run', HTMLButtonElement),
+  stop: byId('stop', HTMLButtonElement),
+  file: byId('file', HTMLInputElement),
+  status: byId('status', HTMLElement),
+  alert: byId('alert', HTMLElement),
+  results: byId('results', HTMLElement),
+  jsonSection: byId('json-section', HTMLElement),
+  json: byId('json', HTMLTextAreaElement),
+  copy: byId('copy', HTMLButtonElement),
+};
+
+/** Ends the measurement that is under way. */
+let running: AbortController | undefined;
+let report: Report | undefined;
+
+function option(value: string, text: string): HTMLOptionElement {
+  const element = create('option', { text });
+  element.value = value;
+  return element;
+}
+
+function fillModels(): void {
+  page.model.append(option('', 'Built-in model'));
+  for (const name of Object.keys(SHAPES) as ShapeName[]) {
+    if (name === 'tiny') continue;
+    page.model.append(option(name, `${name}, generated (${formatBytes(generated(name).model.source.size)})`));
+  }
+  page.model.append(option(FILE, 'A file …'));
+}
+
+/** The shape as it runs: where its architecture does not run yet, as one that does. */
+function generated(name: ShapeName): { model: BenchmarkModel } {
+  const own = SHAPES[name].architecture;
+  const runs = architectures.some(({ names }) => names.includes(own));
+  const source = new GeneratedModel(name, SHAPES[name], runs ? {} : { architecture: 'bitnet-b1.58' });
+  const notes = ['Random weights.'];
+  if (!runs) notes.push(`As bitnet-b1.58, since ${own} does not run yet: its matrices, other norms.`);
+  return { model: { name, source, notes } };
+}
+
+async function openModel(file: File | undefined, signal: AbortSignal): Promise<BenchmarkModel> {
+  const shape = shapeNamed(page.model.value);
+  if (shape) return generated(shape).model;
+  const source = await openSource(file ?? BUILT_IN, signal);
+  return { name: file?.name ?? 'tiny', source, chat: true };
+}
+
+async function run(file?: File): Promise<void> {
+  const control = new AbortController();
+  running = control;
+  showRunning(true);
+  page.alert.replaceChildren();
+  let device: GPUDevice | undefined;
+  try {
+    device = await requestDevice(browserGpu());
+    await measure(device, await openModel(file, control.signal), control.signal);
+    page.status.textContent = 'Done.';
+  } catch (error) {
+    page.status.textContent = control.signal.aborted ? 'Stopped.' : '';
+    if (!control.signal.aborted) showFailure(error);
+  } finally {
+    device?.destroy();
+    running = undefined;
+    showRunning(false);
+  }
+}
+
+async function measure(device: GPUDevice, model: BenchmarkModel, signal: AbortSignal): Promise<void> {
+  const capabilities = await probeCapabilities(device);
+  const quick = page.quick.checked;
+  page.status.textContent = 'Looking for the ceilings of this GPU …';
+  const ceilings = await measureCeilings(device, capabilities, { quick, signal });
+  const options: BenchmarkOptions = {
+    quick,
+    signal,
+    budgetMs: quick ? 15_000 : 60_000,
+    memory: memoryProbe(),
+    onProgress: (what) => {
+      page.status.textContent = `${what} …`;
+    },
+  };
+  const result = await benchmarkModel(device, capabilities, ceilings, model, options);
+  const { vendor, architecture, device: name, description } = device.adapterInfo;
+  const adapter = { vendor, architecture, device: name, description };
+  const environment = navigator.userAgent;
+  const models = [...(report?.models ?? []).filter((own) => own.model !== result.model), result];
+  report = { adapter, environment, capabilities, ceilings, models };
+  showReport(report);
+}
+
+/** Only Chromium tells, and only roughly. */
+function memoryProbe(): BenchmarkOptions['memory'] {
+  const { memory } = performance as { memory?: { usedJSHeapSize: number } };
+  return (
+    memory && { used: () => (performance as unknown as { memory: typeof memory }).memory.usedJSHeapSize }
+  );
+}
+
+// ---- What is shown -------------------------------------------------------------------------------------------------
+
+function showRunning(isRunning: boolean): void {
+  const focused = document.activeElement;
+  page.run.hidden = isRunning;
+  page.stop.hidden = !isRunning;
+  page.model.disabled = page.quick.disabled = isRunning;
+  if (focused === page.run) page.stop.focus();
+  else if (focused === page.stop || focused === document.body) page.run.focus();
+}
+
+function showFailure(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  page.alert.replaceChildren(create('div', { class: 'notice' }, create('p', { text: message })));
+}
+
+function showReport(shown: Report): void {
+  page.results.replaceChildren(...shown.models.toReversed().map(modelSection));
+  page.json.value = JSON.stringify(shown, null, 2);
+  page.jsonSection.hidden = false;
+}
+
+function modelSection(model: ModelReport): HTMLElement {
+  const notes = [describeCeilings(model), ...model.notes].map((text) => create('li', { text }));
+  return create(
+    'section',
+    { class: 'result' },
+    create('h2', { text: `${model.model} (${model.architecture})` }),
+    create('ul', { class: 'plain' }, ...notes),
+    ...tablesOf(model).map(tableElement),
+  );
+}
+
+function tableElement({ title, columns, rows }: Table): HTMLElement {
+  const named = columns.some((column) => column !== '');
+  const head = create('tr', {}, ...columns.map((text) => headerCell(text, 'col')));
+  const body = rows.map(([first = '', ...cells]) =>
+    create('tr', {}, headerCell(first, 'row'), ...cells.map((text) => create('td', { text }))),
+  );
+  const table = create('table', { class: named ? 'figures-table' : '' }, create('caption', { text: title }));
+  if (named) table.append(create('thead', {}, head));
+  table.append(create('tbody', {}, ...body));
+  const scroll = create('div', { class: 'scroll' }, table);
+  // What can be scrolled must be reachable without a mouse.
+  scroll.tabIndex = 0;
+  scroll.setAttribute('role', 'region');
+  scroll.setAttribute('aria-label', title);
+  return scroll;
+}
+
+function headerCell(text: string, scope: 'col' | 'row'): HTMLTableCellElement {
+  const cell = create('th', { text });
+  cell.scope = scope;
+  return cell;
+}
+
+// ---- Wiring --------------------------------------------------------------------------------------------------------
+
+page.form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (running) return;
+  if (page.model.value === FILE) page.file.click();
+  else void run();
+});
+page.file.addEventListener('change', () => {
+  const file = page.file.files?.[0];
+  page.file.value = '';
+  if (file) void run(file);
+});
+page.stop.addEventListener('click', () => running?.abort());
+
+async function copyJson(): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(page.json.value);
+    page.status.textContent = 'Copied.';
+  } catch {
+    // Without leave to write to the clipboard: the text is selected, to be copied by hand.
+    page.json.select();
+    page.status.textContent = 'Press Ctrl+C to copy.';
+  }
+}
+page.copy.addEventListener('click', () => void copyJson());
+
+fillModels();

@@ -1,0 +1,88 @@
+// LM head with int8 rows (shaders/lm_head_int8.wgsl), and making it from f16 rows (shaders/quantize_head.wgsl).
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+import type { HalfMatrix, Int8Matrix, QuantizedRows } from './matrices';
+
+/** Columns that one vec4u holds. */
+const CHUNK = 16;
+
+/** How one variant divides the work; every variant gives the same result to the bit. */
+export interface HeadVariant {
+  /** Blocks of 8 rows that a workgroup owns. */
+  blocks: number;
+  /** Threads that share a row's columns; 1 needs no reduction. */
+  split: number;
+}
+
+/** Room for `rows` × `cols` int8 codes with a scale a row, in shards that fit a binding. */
+export function createInt8Matrix(gpu: GpuContext, label: string, rows: number, cols: number): Int8Matrix {
+  const chunks = Math.ceil(cols / CHUNK);
+  const rowBytes = chunks * CHUNK;
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const most = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (rowBytes * 8)) * 8;
+  const shards = Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
+    const shardRows = Math.min(most, rows - i * most);
+    const padded = Math.ceil(shardRows / 8) * 8;
+    return {
+      firstRow: i * most,
+      rows: shardRows,
+      codes: gpu.createBuffer(`${label} ${i}`, padded * rowBytes),
+      scales: gpu.createBuffer(`${label} scales ${i}`, padded * 4),
+    };
+  });
+  return { rows, cols, shards };
+}
+
+/** The dispatches that fill `result` from `source`: one for each pair of shards that have rows in common. */
+export async function quantizeHead(
+  gpu: GpuContext,
+  source: HalfMatrix,
+  result: Int8Matrix,
+): Promise<Dispatch[]> {
+  const spec = {
+    shader: 'quantize_head',
+    constants: { COLS: source.cols, CHUNKS: Math.ceil(source.cols / CHUNK) },
+  };
+  const pairs = result.shards.flatMap((to) =>
+    source.shards.map((from) => {
+      const first = Math.max(to.firstRow, from.firstRow);
+      return { to, from, first, rows: Math.min(to.firstRow + to.rows, from.firstRow + from.rows) - first };
+    }),
+  );
+  return Promise.all(
+    pairs
+      .filter(({ rows }) => rows > 0)
+      .map(({ to, from, first, rows }) => {
+        const groups = Math.ceil(rows / 64);
+        const groupsX = Math.min(groups, 32768);
+        const shape = gpu.uniform([first - from.firstRow, first - to.firstRow, rows, groupsX]);
+        const buffers = [from.buffer, to.codes, to.scales, shape];
+        return gpu.dispatch('quantize head', spec, buffers, [groupsX, Math.ceil(groups / groupsX), 1]);
+      }),
+  );
+}
+
+/** `logits` f32 [rows] of one quantised row `q`. One dispatch per shard of `head`. */
+export function lmHeadInt8(
+  gpu: GpuContext,
+  variant: HeadVariant,
+  head: Int8Matrix,
+  q: QuantizedRows,
+  logits: GPUBuffer,
+): Promise<Dispatch[]> {
+  const spec = {
+    shader: 'lm_head_int8',
+    constants: { BLOCKS: variant.blocks, SPLIT: variant.split },
+    conditions: { split: variant.split > 1 },
+  };
+  return Promise.all(
+    head.shards.map(({ codes, scales, rows, firstRow }) => {
+      const rowBlocks = Math.ceil(rows / 8);
+      const groups = Math.ceil(rowBlocks / variant.blocks);
+      const groupsX = Math.min(groups, 32768);
+      const shape = gpu.uniform([Math.ceil(head.cols / CHUNK), rowBlocks, rows, firstRow, groupsX]);
+      const buffers = [codes, scales, q.values, q.scales, logits, shape];
+      return gpu.dispatch('lm head', spec, buffers, [groupsX, Math.ceil(groups / groupsX), 1]);
+    }),
+  );
+}

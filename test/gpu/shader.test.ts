@@ -1,0 +1,163 @@
+// The shader mechanism, and that every shader compiles in every combination that an engine on this device can ask for.
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { shaderText, unroll } from '../../src/gpu/shader';
+import { LocalEngine } from '../../src/inference/engine';
+import { defaultVariants } from '../../src/inference/variants';
+import { expectFailure, fileSource } from '../unit/formats/helpers';
+import { openContext, type FixtureOptions } from '../support/engine';
+
+/** Lines without what surrounds them. */
+const lines = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+describe('@unroll', () => {
+  test('repeats its block without braces, with the index in place', () => {
+    expect(lines(unroll('a; @unroll(i, 3) { x$i = $iu; } b;', {}))).toEqual([
+      'a;  x0 = 0u;  x1 = 1u;  x2 = 2u;  b;',
+    ]);
+  });
+
+  test('takes its count from a constant', () => {
+    expect(unroll('@unroll(i, COUNT){$i,}', { COUNT: 4 })).toBe('0,1,2,3,');
+  });
+
+  test('leaves nothing for a count of zero', () => {
+    expect(unroll('a@unroll(i, NONE) { x$i; }b', { NONE: 0 })).toBe('ab');
+  });
+
+  test('nests, and inner counts may be outer indices', () => {
+    const nested = '@unroll(i, 3){@unroll(j, $i){[$i$j]}}';
+    expect(unroll(nested, {})).toBe('[10][20][21]');
+  });
+
+  test('keeps blocks inside its block whole', () => {
+    expect(unroll('@unroll(i, 2){if(a$i){b$i;}else{c$i;}}', {})).toBe(
+      'if(a0){b0;}else{c0;}if(a1){b1;}else{c1;}',
+    );
+  });
+
+  test('computes linear expressions of the index', () => {
+    expect(unroll('@unroll(p, 3){r$(2*p)-r$(2*p+1) s$(10*p+05);}', {})).toBe('r0-r1 s5;r2-r3 s15;r4-r5 s25;');
+  });
+
+  test('does not touch the text around it, nor other indices', () => {
+    expect(unroll('$j @unroll(i, 1){$j$i} $i', {})).toBe('$j $j0 $i');
+  });
+
+  test.each([
+    ['@unroll(i, N) { x; }', 'N is unknown'],
+    ['@unroll(i, 2) { x; { y; }', 'not closed'],
+  ])('refuses %s', (text, message) => {
+    expect(() => unroll(text, {})).toThrow(message);
+  });
+});
+
+describe('shaderText', () => {
+  test('resolves imports from shaders/lib, and writes constants into the text', async () => {
+    const text = await shaderText('rms_norm', { COLS: 768, THREADS: 16, EPSILON: 1e-6 }, {});
+    expect(text).toContain('fn reduce_sum_max');
+    expect(text).toContain('struct State');
+    expect(text).toMatch(/\b768\b/);
+    expect(text).not.toContain('import ');
+  });
+
+  test('keeps what its conditions say, and drops the rest', async () => {
+    const constants = { COLS: 8, THREADS: 8, EPSILON: 1e-6 };
+    const within = await shaderText('rms_norm', constants, { one_subgroup: true });
+    expect(within).toMatch(/^enable subgroups;/m);
+    expect(within).toContain('subgroupAdd');
+    expect(within).not.toContain('workgroupBarrier');
+    const across = await shaderText('rms_norm', constants, { one_subgroup: false });
+    expect(across).not.toMatch(/enable subgroups|subgroup(Add|Max)/);
+    expect(across).toContain('workgroupBarrier');
+  });
+
+  test('unrolls by the constants given', async () => {
+    const constants = { COLS: 8, ROWS: 9, FIRST_ROW: 0, ROWS_PER_GROUP: 3, THREADS: 8, GROUPS_X: 3 };
+    const text = await shaderText('lm_head_f16', constants, {});
+    expect(text).toContain('sum2');
+    expect(text).not.toContain('sum3');
+    expect(text).not.toContain('@unroll');
+    expect(text).not.toContain('$');
+  });
+
+  test('rejects a shader that does not exist, and a constant that is missing', async () => {
+    await expectFailure(shaderText('no_such_shader', {}, {}), 'internal', 'no_such_shader');
+    await expectFailure(shaderText('ternary_matmul', { TOKENS: 1 }, {}), 'internal', 'is unknown');
+  });
+});
+
+test('a pipeline is compiled once for each variant', async () => {
+  const gpu = await openContext();
+  const spec = (cols: number) => ({ shader: 'rms_norm', constants: { COLS: cols, THREADS: 8, EPSILON: 1 } });
+  const [first, second, other] = await Promise.all([64, 64, 128].map((cols) => gpu.pipeline(spec(cols))));
+  expect(second).toBe(first);
+  expect(other).not.toBe(first);
+  expect(gpu.pipelineCount).toBe(2);
+  gpu.destroy();
+});
+
+/** Models that together use every shader. */
+const MODELS = ['public/models/ternion-tiny-i2_s.gguf'];
+
+/** Loads a model, and tells which shaders that compiled, and what the compiler had to say. */
+async function compile(path: string, options: FixtureOptions, gpuVariants = false) {
+  const context = await openContext(options);
+  const names = new Set<string>();
+  const modules: GPUShaderModule[] = [];
+  const { device } = context;
+  const createShaderModule = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    names.add(descriptor.label ?? '');
+    const module = createShaderModule(descriptor);
+    modules.push(module);
+    return module;
+  };
+  // What an adapter with larger subgroups, or without any, would get.
+  const variants = gpuVariants ? defaultVariants({ ...context.capabilities, subgroupMaxSize: 32 }) : {};
+  const engine = await LocalEngine.load(context, fileSource(path), { contextLength: 64, variants });
+  const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
+  await engine.dispose();
+  return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };
+}
+
+describe('every shader of an engine compiles without a word', () => {
+  const combinations: [string, FixtureOptions, boolean][] = [
+    ['as the device is', {}, false],
+    ['as on a GPU with subgroups of 32', {}, true],
+    ['without subgroups', { capabilities: { subgroups: false } }, false],
+    ['without packed dot products', { capabilities: { packedDot: false } }, false],
+    [
+      'without optional features and with default limits',
+      { features: 'none', limits: 'default', capabilities: { packedDot: false } },
+      false,
+    ],
+  ];
+
+  test.each(combinations)('%s', async (_name, options, gpuVariants) => {
+    const used = new Set<string>();
+    for (const path of MODELS) {
+      const { names, messages } = await compile(path, options, gpuVariants);
+      expect(messages).toEqual([]);
+      for (const name of names) used.add(name);
+    }
+    const files = readdirSync(new URL('../../shaders/', import.meta.url)).filter((file) =>
+      file.endsWith('.wgsl'),
+    );
+    expect([...used].sort()).toEqual(files.map((file) => file.replace('.wgsl', '')).sort());
+  });
+});
+
+test('a shader that does not compile is an error that names it and the line', async () => {
+  const gpu = await openContext();
+  // An array of more threads than WGSL allows.
+  const constants = { COLS: 64, THREADS: 1_000_000, EPSILON: 1 };
+  gpu.device.pushErrorScope('validation');
+  await expectFailure(gpu.pipeline({ shader: 'rms_norm', constants }), 'internal', /rms_norm .* line \d+: /);
+  expect(await gpu.device.popErrorScope()).not.toBeNull();
+  gpu.destroy();
+});

@@ -1,0 +1,70 @@
+// Looks over an engine's shoulder: what it submits to the GPU, and what it holds there.
+import type { GpuContext } from '../../src/gpu/context';
+import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import { fileSource } from '../unit/formats/helpers';
+import { openContext, type FixtureOptions } from '../support/engine';
+
+/** The model that answers questions. */
+export const TINY = 'public/models/ternion-tiny-i2_s.gguf';
+
+/** Counts since the device was made. */
+export interface Watch {
+  /** Calls of queue.submit: one for each step, one for each chunk of a prompt. */
+  submits: number;
+  /** Buffers that were made. */
+  buffersMade: number;
+  /** Bytes of buffers that were made and not destroyed. */
+  liveBytes: number;
+}
+
+/** Begins to count on a device that is still unused. */
+export function watch({ device }: GpuContext): Watch {
+  const counts: Watch = { submits: 0, buffersMade: 0, liveBytes: 0 };
+  const { queue } = device;
+  const submit = queue.submit.bind(queue);
+  queue.submit = (commands) => {
+    counts.submits++;
+    return submit(commands);
+  };
+  const createBuffer = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer(descriptor);
+    counts.buffersMade++;
+    counts.liveBytes += descriptor.size;
+    const destroy = buffer.destroy.bind(buffer);
+    let live = true;
+    buffer.destroy = () => {
+      if (live) counts.liveBytes -= descriptor.size;
+      live = false;
+      return destroy();
+    };
+    return buffer;
+  };
+  return counts;
+}
+
+/** A watched engine with the embedded model. */
+export interface WatchedEngine {
+  engine: LocalEngine;
+  gpu: GpuContext;
+  counts: Watch;
+}
+
+export async function loadWatched(options: FixtureOptions & EngineOptions = {}): Promise<WatchedEngine> {
+  const gpu = await openContext(options);
+  const counts = watch(gpu);
+  return { gpu, counts, engine: await LocalEngine.load(gpu, fileSource(TINY), options) };
+}
+
+/** Resolves once `condition` holds, which it must within ten seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error('What was waited for did not happen');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

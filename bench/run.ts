@@ -9,7 +9,7 @@ import { checkRange, type ByteSource } from '../src/storage/byte-source';
 import { probeCapabilities, requestDevice } from '../src/gpu/capabilities';
 import { architectures } from '../src/model/architectures';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
-import { measureCeilings } from './core/ceilings';
+import { CeilingMeter } from './core/ceilings';
 import { adapterSlug, describeCeilings, markdown, mergeReports, tablesOf, textTable } from './core/report';
 import type { Report } from './core/report';
 import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
@@ -63,21 +63,27 @@ async function main(): Promise<void> {
   const capabilities = await probeCapabilities(device);
   const { vendor, architecture, device: name, description } = device.adapterInfo;
   const adapter = { vendor, architecture, device: name, description };
-  const ceilings = await measureCeilings(device, capabilities, { quick: values.quick });
-  console.log(`${description || adapterSlug(adapter)}: ${describeCeilings(ceilings)}`);
+  const meter = await CeilingMeter.create(device, capabilities, { quick: values.quick });
+  console.log(`${description || adapterSlug(adapter)}: ${describeCeilings(meter.ceilings)}`);
   const options: BenchmarkOptions = {
     quick: values.quick,
     ...(values.contexts && { contexts: numbers(values.contexts) }),
     ...(values.prefill && { prefill: numbers(values.prefill) }),
     budgetMs: Number(values.budget) * 1000,
-    memory: { used: memoryUsed, ...(globalThis.gc && { collect: () => void globalThis.gc?.() }) },
+    memory: { used: memoryUsed, ...(globalThis.gc && { collect: () => collectGarbage(globalThis.gc!) }) },
     onProgress: (what) => console.error(`  ${what} …`),
   };
-  const report: Report = { adapter, environment: environment(), capabilities, ceilings, models: [] };
+  const report: Report = {
+    adapter,
+    environment: environment(),
+    capabilities,
+    ceilings: meter.ceilings,
+    models: [],
+  };
   for (const wanted of values.model) {
     const { model, close } = await openModel(wanted);
     try {
-      const result = await benchmarkModel(device, capabilities, ceilings, model, options);
+      const result = await benchmarkModel(device, capabilities, meter, model, options);
       report.models.push(result);
       console.log(`\n${result.model} (${result.architecture})`);
       for (const note of result.notes) console.log(note);
@@ -86,6 +92,7 @@ async function main(): Promise<void> {
       await close();
     }
   }
+  report.ceilings = meter.ceilings;
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
   if (values.save) await save(report);
   device.destroy();
@@ -99,6 +106,14 @@ async function requestPlainDevice(gpu: GPU): Promise<GPUDevice> {
   return adapter.requestDevice({
     requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
   });
+}
+
+/** Twice, with time between for what natives let go of. */
+async function collectGarbage(collect: () => unknown): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collect();
+  }
 }
 
 function memoryUsed(): number {

@@ -1,7 +1,7 @@
 // The benchmark page: the benchmark of bench/core on the visitor's own GPU, with tables to read and JSON to copy.
 
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from '../bench/core/benchmark';
-import { measureCeilings } from '../bench/core/ceilings';
+import { CeilingMeter } from '../bench/core/ceilings';
 import { GeneratedModel } from '../bench/core/generated-model';
 import { describeCeilings, tablesOf, type ModelReport, type Report, type Table } from '../bench/core/report';
 import { SHAPES, shapeNamed, type ShapeName } from '../bench/core/shapes';
@@ -88,7 +88,7 @@ async function measure(device: GPUDevice, model: BenchmarkModel, signal: AbortSi
   const capabilities = await probeCapabilities(device);
   const quick = page.quick.checked;
   page.status.textContent = 'Looking for the ceilings of this GPU …';
-  const ceilings = await measureCeilings(device, capabilities, { quick, signal });
+  const meter = await CeilingMeter.create(device, capabilities, { quick, signal });
   const options: BenchmarkOptions = {
     quick,
     signal,
@@ -98,12 +98,12 @@ async function measure(device: GPUDevice, model: BenchmarkModel, signal: AbortSi
       page.status.textContent = `${what} …`;
     },
   };
-  const result = await benchmarkModel(device, capabilities, ceilings, model, options);
+  const result = await benchmarkModel(device, capabilities, meter, model, options);
   const { vendor, architecture, device: name, description } = device.adapterInfo;
   const adapter = { vendor, architecture, device: name, description };
   const environment = navigator.userAgent;
   const models = [...(report?.models ?? []).filter((own) => own.model !== result.model), result];
-  report = { adapter, environment, capabilities, ceilings, models };
+  report = { adapter, environment, capabilities, ceilings: meter.ceilings, models };
   showReport(report);
 }
 

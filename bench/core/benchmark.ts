@@ -3,14 +3,16 @@
 import { throwIfAborted } from '../../src/errors';
 import type { ByteSource } from '../../src/storage/byte-source';
 import type { Capabilities } from '../../src/gpu/capabilities';
-import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/inference/engine';
-import type { Ceilings } from './ceilings';
-import { partsOf, type EngineParts } from './internals';
-import { sample, summarize, type Timing } from './measure';
+import { KvCache } from '../../src/inference/kv-cache';
+import type { Transformer } from '../../src/inference/transformer';
+import type { CeilingMeter } from './ceilings';
+import { transformerOf } from './internals';
+import { MeasuredContext, type GpuBytes } from './measured-context';
+import { sample, summarize } from './measure';
 import type { GenerateLoop, Measured, MemoryReport, ModelReport, Profile, Speed } from './report';
 import { StepBench } from './steps';
-import { floorOf, gpuBytes, workload } from './workload';
+import { floorOf, workload } from './workload';
 
 /** A model to measure. */
 export interface BenchmarkModel {
@@ -27,7 +29,7 @@ export interface MemoryProbe {
   /** Bytes of the heap and of buffers outside it. */
   used(): number;
   /** Collects garbage, if that can be had. */
-  collect?(): void;
+  collect?(): Promise<void>;
 }
 
 /** What to measure, and how long. */
@@ -54,11 +56,14 @@ const BEYOND = 'beyond the context';
 /** Tokens after which the growth of the heap is looked at. */
 const GROWTH_TOKENS = 1000;
 
-/** Measures `model` on `device`, beside `ceilings` of the same run. What it allocates is freed again. */
+/**
+ * Measures `model` on `device`. `meter` looks at the ceilings again in between, so that they and the figures have had the
+ * same chances. What is allocated is freed again.
+ */
 export async function benchmarkModel(
   device: GPUDevice,
   capabilities: Capabilities,
-  ceilings: Ceilings,
+  meter: CeilingMeter,
   model: BenchmarkModel,
   options: BenchmarkOptions = {},
 ): Promise<ModelReport> {
@@ -70,20 +75,16 @@ export async function benchmarkModel(
     onProgress: () => {},
     ...options,
   };
-  settings.memory?.collect?.();
+  await settings.memory?.collect?.();
   const idle = settings.memory?.used() ?? 0;
   const watch = new MemoryWatch(settings.memory);
   settings.onProgress(`${model.name}: loading`);
-  const { engine, load } = await loadTimed(
-    new GpuContext(device, capabilities),
-    model.source,
-    watch,
-    settings,
-  );
+  const gpu = new MeasuredContext(device, capabilities);
+  const { engine, load } = await loadTimed(gpu, model.source, watch, settings);
   try {
-    const parts = partsOf(engine);
-    const bytes = gpuBytes(parts);
-    const bench = new ModelBench(parts, ceilings, settings, model.name);
+    const transformer = transformerOf(engine);
+    const stored = gpu.bytesByPart();
+    const bench = new ModelBench(transformer, stored, meter, settings, model.name);
     const steps = await bench.measure();
     const memory: MemoryReport | undefined = settings.memory && {
       idle,
@@ -91,6 +92,7 @@ export async function benchmarkModel(
       growth: steps.growth,
     };
     const { info } = engine;
+    const { bytesPerSecond, multiplyAddsPerSecond } = meter.ceilings;
     return {
       model: model.name,
       architecture: info.architecture,
@@ -99,14 +101,15 @@ export async function benchmarkModel(
       parameters: info.parameterCount,
       weightEncoding: info.weightEncoding,
       contextLength: info.contextLength,
-      bytesPerSecond: ceilings.bytesPerSecond,
-      multiplyAddsPerSecond: ceilings.multiplyAddsPerSecond,
+      bytesPerSecond,
+      multiplyAddsPerSecond,
       load: { ...load, fileBytes: model.source.size },
-      gpuBytes: bytes,
+      gpuBytes: { ...stored, kvCache: KvCache.byteLength(transformer.config, transformer.contextLength) },
       memory,
       dispatches: steps.dispatches,
+      variants: { ...transformer.variants },
       cpu: steps.cpu,
-      step: workload(parts.transformer.config, parts.weights, 1),
+      step: workload(transformer.config, stored, 1),
       prefill: steps.prefill,
       decode: steps.decode,
       generate: model.chat ? await generateLoop(engine, settings) : undefined,
@@ -141,7 +144,7 @@ class MemoryWatch {
 }
 
 async function loadTimed(
-  gpu: GpuContext,
+  gpu: MeasuredContext,
   source: ByteSource,
   watch: MemoryWatch,
   { signal }: Settings,
@@ -166,6 +169,8 @@ async function loadTimed(
   return { engine, load };
 }
 
+type Timed = Pick<Speed, 'tokens' | 'time'>;
+
 interface StepReports {
   notes: string[];
   dispatches: ModelReport['dispatches'];
@@ -184,25 +189,28 @@ class ModelBench {
   #promptTokenMs = 0;
 
   constructor(
-    private readonly parts: EngineParts,
-    private readonly ceilings: Ceilings,
+    private readonly transformer: Transformer,
+    private readonly stored: GpuBytes,
+    private readonly meter: CeilingMeter,
     private readonly settings: Settings,
     private readonly name: string,
   ) {}
 
   async measure(): Promise<StepReports> {
     const { quick, budgetMs, contexts, prefill } = this.settings;
-    const { contextLength } = this.parts.transformer;
+    const { contextLength } = this.transformer;
     const room = Math.min(contextLength, Math.max(...contexts, ...prefill, GROWTH_TOKENS) + 64);
-    const bench = await StepBench.create(this.parts, room);
+    const bench = await StepBench.create(this.transformer, room);
     try {
       this.#say('warming up');
       await bench.prefill(2);
       this.#stepMs = await bench.decode(0, 2);
-      const prefills: Measured<Speed>[] = [];
-      for (const tokens of prefill) prefills.push(await this.#prefill(bench, tokens, room));
-      const decodes: Measured<Speed>[] = [];
+      const decodes: Measured<Timed>[] = [];
       for (const context of contexts) decodes.push(await this.#decode(bench, context, room));
+      await this.#ceilings();
+      const prefills: Measured<Timed>[] = [];
+      for (const tokens of prefill) prefills.push(await this.#prefill(bench, tokens, room));
+      await this.#ceilings();
       this.#say('CPU time of a step');
       const cpu = await bench.cpuTimes(quick ? 40 : 200, budgetMs / 4);
       const profiles = await this.#profiles(bench, room);
@@ -210,8 +218,8 @@ class ModelBench {
         notes: profiles.length > 0 ? [] : ['No times by kernel: this adapter has no timestamp queries.'],
         dispatches: bench.countDispatches(),
         cpu,
-        prefill: prefills,
-        decode: decodes,
+        prefill: prefills.map((timed) => this.#speed(timed, timed.tokens)),
+        decode: decodes.map((timed) => this.#speed(timed, 1)),
         profiles,
         growth: await this.#growth(bench, room),
       };
@@ -220,7 +228,7 @@ class ModelBench {
     }
   }
 
-  async #prefill(bench: StepBench, tokens: number, room: number): Promise<Measured<Speed>> {
+  async #prefill(bench: StepBench, tokens: number, room: number): Promise<Measured<Timed>> {
     const { quick, budgetMs, signal } = this.settings;
     if (tokens + 1 > room) return { tokens, skipped: BEYOND };
     const expected = this.#promptTokenMs * tokens;
@@ -228,10 +236,10 @@ class ModelBench {
     this.#say(`prefill of ${tokens} tokens`);
     const time = await sample(() => bench.prefill(tokens, signal), quick ? 2 : 5, budgetMs / 2, signal);
     this.#promptTokenMs = time.best / tokens;
-    return this.#speed(tokens, tokens, time);
+    return { tokens, time };
   }
 
-  async #decode(bench: StepBench, context: number, room: number): Promise<Measured<Speed>> {
+  async #decode(bench: StepBench, context: number, room: number): Promise<Measured<Timed>> {
     const { quick, budgetMs, signal } = this.settings;
     const steps = this.#steps(quick ? 8 : 32, budgetMs / 6);
     if (context + steps + 2 > room) return { tokens: context, skipped: BEYOND };
@@ -242,7 +250,7 @@ class ModelBench {
       budgetMs / 2,
       signal,
     );
-    return this.#speed(context, 1, time);
+    return { tokens: context, time };
   }
 
   /** Where the time goes in a decode step at the least and the greatest context, and in a prompt. */
@@ -256,7 +264,12 @@ class ModelBench {
       this.#say(`kernels of a decode step at context ${context}`);
       profiles.push(await bench.profile(1, context, repeats));
     }
-    const chunk = Math.min(128, this.parts.transformer.chunkTokens, room, ...prefill.filter((n) => n >= 128));
+    const chunk = Math.min(
+      128,
+      this.transformer.variants.prefillTokens,
+      room,
+      ...prefill.filter((n) => n >= 128),
+    );
     if (this.#promptTokenMs * chunk < budgetMs / 2) {
       this.#say(`kernels of a prefill of ${chunk} tokens`);
       profiles.push(await bench.profile(chunk, 0, quick ? 1 : 3));
@@ -273,12 +286,12 @@ class ModelBench {
     this.#say(`memory over ${steps} tokens`);
     // What is made once, at the first steps, is no growth.
     await bench.decode(0, Math.min(steps, 16), signal);
-    memory.collect();
+    await memory.collect();
     const before = memory.used();
     let tokens = 0;
     for (; tokens < wanted && this.#stepMs * (tokens + steps) < budgetMs; tokens += steps)
       await bench.decode(0, steps, signal);
-    memory.collect();
+    await memory.collect();
     return { tokens, bytes: memory.used() - before };
   }
 
@@ -287,14 +300,20 @@ class ModelBench {
     return Math.max(2, Math.min(wanted, Math.floor(budgetMs / Math.max(this.#stepMs, 0.001))));
   }
 
-  /** `time` is that of `tokens` evaluated at once; `at` is how the report counts. */
-  #speed(at: number, tokens: number, time: Timing): Speed {
-    const { transformer, weights } = this.parts;
-    const floor = floorOf(workload(transformer.config, weights, tokens), this.ceilings);
+  async #ceilings(): Promise<void> {
+    this.#say('ceilings');
+    await this.meter.again();
+  }
+
+  /** What a time means beside the ceilings; it is that of `evaluated` tokens at once. */
+  #speed(timed: Measured<Timed>, evaluated: number): Measured<Speed> {
+    if ('skipped' in timed) return timed;
+    const { tokens, time } = timed;
+    const floor = floorOf(workload(this.transformer.config, this.stored, evaluated), this.meter.ceilings);
     return {
-      tokens: at,
+      tokens,
       time,
-      tokensPerSecond: (tokens * 1000) / time.best,
+      tokensPerSecond: (evaluated * 1000) / time.best,
       floorMs: floor.ms,
       bound: floor.bound,
       efficiency: floor.ms / time.best,

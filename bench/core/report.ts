@@ -4,7 +4,7 @@ import type { KernelTime } from '../../src/gpu/profiler';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import type { Ceilings } from './ceilings';
 import type { Timing } from './measure';
-import type { GpuBytes } from './workload';
+import type { GpuBytes } from './measured-context';
 
 /** Either a measurement, or why there is none. */
 export type Measured<T> = T | { tokens: number; skipped: string };
@@ -73,9 +73,12 @@ export interface ModelReport {
   multiplyAddsPerSecond: number;
   /** Loading, ms: until all bytes are uploaded, until pipelines are compiled, and in all. */
   load: { uploadMs: number; compileMs: number; totalMs: number; fileBytes: number };
+  /** After loading; the KV cache is what each session for the whole context adds to that. */
   gpuBytes: GpuBytes;
   memory: MemoryReport | undefined;
   dispatches: { decode: number; prefill: number };
+  /** The kernel variants that ran, as the engine names them. */
+  variants: Readonly<Record<string, unknown>>;
   /** CPU time of one decode step, ms: encoding it, and handing it to the queue. */
   cpu: { encode: Timing; submit: Timing };
   /** Bytes and multiply-adds of a decode step. */
@@ -97,12 +100,11 @@ export interface Report {
   models: ModelReport[];
 }
 
-/** The name of an adapter, fit for a file: `llvmpipe`, `swiftshader-device`, `nvidia-lovelace`. */
+/** The name of an adapter, fit for a file, without versions: `llvmpipe`, `swiftshader-driver`, `nvidia-lovelace`. */
 export function adapterSlug({ vendor, architecture, device, description }: Report['adapter']): string {
-  // What stands in parentheses are versions, which change.
-  const name = description.replaceAll(/\(.*?\)/g, '').trim() || [vendor, architecture, device].join(' ');
-  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
-  return slug.replaceAll(/^-|-$/g, '') || 'unknown';
+  const name = description.replace(/[:(].*$/, '').replaceAll(/\d+(\.\d+)+/g, '');
+  const words = (name.trim() || [vendor, architecture, device].join(' ')).toLowerCase();
+  return words.replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '') || 'unknown';
 }
 
 /** `report` with the models of `older` that it has not measured itself. */
@@ -158,7 +160,7 @@ function factTable(model: ModelReport): Table {
     ],
     [
       'GPU memory',
-      `${mega(gpu.engine)}: layers ${mega(gpu.layers)}, embedding ${mega(gpu.embedding)}, head ${mega(gpu.head)}, work ${mega(gpu.work)}; a session's KV cache ${mega(gpu.kvCache)}`,
+      `${mega(gpu.total)}: layers ${mega(gpu.layers)}, embedding ${mega(gpu.embedding)}, head ${mega(gpu.head)}, work ${mega(gpu.work)}; a session's KV cache ${mega(gpu.kvCache)}`,
     ],
     [
       'CPU time of a decode step',

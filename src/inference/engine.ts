@@ -5,6 +5,7 @@ import type { ByteSource } from '../storage/byte-source';
 import { parseGguf } from '../formats/gguf';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
+import type { TuningStore } from '../gpu/tuner';
 import { architectures } from '../model/architectures';
 import { configFromMetadata } from '../model/config';
 import { checkTensors, loadWeights } from '../model/load';
@@ -16,7 +17,7 @@ import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
 import { Transformer } from './transformer';
 import type { DetokenizeOptions, Engine, LoadProgress, ModelInfo, TokenizeOptions } from './types';
-import { defaultVariants, type Variants } from './variants';
+import type { FixedChoices, Variants } from './variants';
 
 /** A longer context costs memory in every session, so it has to be asked for. */
 const DEFAULT_CONTEXT = 4096;
@@ -32,8 +33,12 @@ export interface EngineOptions {
    * `nextLogits` is exact either way.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
-  /** Kernel variants to run instead of those that the device suggests. */
-  variants?: Partial<Variants> | undefined;
+  /** Kernel variants to run whatever the tuner would choose. */
+  variants?: Partial<Variants & FixedChoices> | undefined;
+  /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
+  tuning?: boolean | undefined;
+  /** Where measurements are kept from one load to the next. */
+  tuningStore?: TuningStore | undefined;
 }
 
 /** An engine in the thread that it is used from. */
@@ -72,7 +77,15 @@ export class LocalEngine implements Engine {
   static async #load(
     gpu: GpuContext,
     source: ByteSource,
-    { signal, onProgress, contextLength, headPrecision = 'int8', variants: chosen }: EngineOptions,
+    {
+      signal,
+      onProgress,
+      contextLength,
+      headPrecision = 'int8',
+      variants,
+      tuning = true,
+      tuningStore,
+    }: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
     const file = await parseGguf(source, signal);
@@ -91,11 +104,12 @@ export class LocalEngine implements Engine {
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
     throwIfAborted(signal);
-    const variants = { ...defaultVariants(gpu.capabilities), ...chosen };
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
-    const transformer = await Transformer.create(gpu, config, weights, variants, {
+    const transformer = await Transformer.create(gpu, config, weights, {
       contextLength: context,
       headPrecision,
+      variants,
+      tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore },
     });
     await transformer.compile();
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
@@ -109,6 +123,7 @@ export class LocalEngine implements Engine {
       vocabularySize: config.vocabularySize,
       parameterCount: weights.parameterCount,
       weightEncoding: tensors.get('blk.0.attn_q.weight')!.encoding,
+      kernels: transformer.tuning,
       adapter: { vendor, architecture, device, description },
       codePaths: {
         stream: 'local',

@@ -2,6 +2,8 @@
 
 import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
+import type { TuningRecords } from '../gpu/tuner';
+import { jsonFile } from '../storage/json-file';
 import { openSource, type ModelSource } from '../storage/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
 
@@ -26,7 +28,8 @@ export async function loadLocal(source: ModelSource, options: LocalLoadOptions =
       onProgress?.({ phase: 'download', loaded, total }),
     );
     const gpu = new GpuContext(device, await probeCapabilities(device));
-    return await LocalEngine.load(gpu, bytes, options, release);
+    const tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
+    return await LocalEngine.load(gpu, bytes, { ...options, tuningStore }, release);
   } catch (error) {
     release();
     throw error;

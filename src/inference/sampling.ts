@@ -14,6 +14,9 @@ export interface ResolvedOptions {
   logitBias: ReadonlyMap<number, number>;
 }
 
+/** Lower temperatures are greedy: in f32 they would become 0, or logits over them infinite. */
+const LEAST_TEMPERATURE = 1e-6;
+
 /** Throws `invalid-argument`, naming the option, for any value that cannot be used. */
 export function resolveOptions(options: GenerateOptions, vocabularySize: number): ResolvedOptions {
   const sampler: SamplerParameters = {
@@ -31,7 +34,7 @@ export function resolveOptions(options: GenerateOptions, vocabularySize: number)
   return {
     sampler,
     mode: {
-      random: temperature > 0,
+      random: temperature >= LEAST_TEMPERATURE,
       penalties:
         repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || logitBias.size > 0,
     },

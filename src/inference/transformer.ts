@@ -2,6 +2,7 @@
 
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
+import type { TunerOptions, TuningReport } from '../gpu/tuner';
 import { attention, attentionSplits, splitAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
@@ -9,13 +10,15 @@ import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-i
 import type { HalfMatrix, Int8Matrix, QuantizedRows } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { ropeAngles, ropeAppend } from '../kernels/rope-append';
-import { sample, sliceCount, type SampleBuffers, type SampleMode } from '../kernels/sample';
+import { ropeAppend } from '../kernels/rope-append';
+import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
-import type { Variants } from './variants';
+import { tune } from './tune';
+import { candidates, fixedChoices, type FixedChoices, type Variants } from './variants';
+import { createWorkBuffers, type WorkBuffers } from './work-buffers';
 
 /** A sequence of dispatches for one KV cache, and how its workgroup counts follow tokens and context. */
 interface StepPlan {
@@ -28,7 +31,7 @@ interface StepPlan {
 export interface CachePlan {
   /** One token, ids[0], at the position that the state says. */
   decode: StepPlan;
-  /** Up to `chunkTokens` tokens. */
+  /** Up to `prefillTokens` tokens. */
   prefill: StepPlan;
 }
 
@@ -38,31 +41,15 @@ interface LayerContext {
   batched: boolean;
 }
 
-/** Work buffers of the forward pass, for up to `chunkTokens` tokens at once. */
-interface WorkBuffers extends SampleBuffers {
-  /** Residual stream, f32 [tokens, width]. */
-  x: GPUBuffer;
-  /** Normalised and quantised input of a matrix, of every width that occurs. */
-  quantized: Map<number, QuantizedRows>;
-  /** f32 [tokens, (heads + 2·kvHeads)·headDim]. */
-  qkv: GPUBuffer;
-  /** f32 [tokens, heads·headDim]. */
-  attended: GPUBuffer;
-  /** f32 [tokens, ffnWidth]. */
-  hidden: GPUBuffer;
-  /** f32 [width]: the last token, normalised for the head. */
-  last: GPUBuffer;
-  partial: { sums: GPUBuffer; summary: GPUBuffer };
-  /** vec2f [contextLength, rotary/2]. */
-  angles: GPUBuffer;
-}
-
 /** What can be chosen about the forward pass. */
 export interface TransformerOptions {
   /** Most tokens of a sequence. */
   contextLength: number;
   /** The head that generations use. `int8` needs half the memory traffic of `f16`, which is exact. */
   headPrecision: 'int8' | 'f16';
+  /** Variants to run whatever the tuner would choose. */
+  variants?: Partial<Variants & FixedChoices> | undefined;
+  tuner?: TunerOptions | undefined;
   /** `rope_freqs.weight`, where a model has it. */
   ropeFactors?: Float32Array;
 }
@@ -76,9 +63,10 @@ export class Transformer {
     readonly gpu: GpuContext,
     readonly config: ModelConfig,
     readonly contextLength: number,
-    readonly chunkTokens: number,
     private readonly weights: ModelWeights,
-    private readonly variants: Variants,
+    readonly variants: Variants & FixedChoices,
+    /** What the tuner chose and rejected. */
+    readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
   ) {}
@@ -87,31 +75,41 @@ export class Transformer {
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    variants: Variants,
-    { contextLength, headPrecision, ropeFactors }: TransformerOptions,
+    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, ropeFactors }: TransformerOptions,
   ): Promise<Transformer> {
-    const { prefillTokens } = variants;
+    const fixed = fixedChoices(gpu.capabilities, pinned);
+    const attentions = pinned.attention ? [pinned.attention] : candidates(gpu.capabilities).attention;
     const work = await gpu.checkedAllocation('the work buffers', () =>
-      createWorkBuffers(gpu, config, variants, prefillTokens, contextLength, ropeFactors),
+      createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, ropeFactors),
     );
+    const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
+    const subject = { gpu, config, layer: weights.layers[0]!, head, work, contextLength };
+    const { variants, report } = await tune(subject, pinned, tuner);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
       await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),
-      ...(await lmHeadF16(gpu, variants.exactHead, weights.head, work.last, work.logits)),
+      ...(await lmHeadF16(gpu, fixed.exactHead, weights.head, work.last, work.logits)),
     ];
     let fast = exact;
-    if (headPrecision === 'int8') {
+    if (head) {
       const q = work.quantized.get(config.width)!;
-      const head = await int8Head(gpu, weights.head);
+      const bytes = { ...norm, packing: 'bytes' } as const;
       fast = [
-        await rmsNormQuantize(gpu, 'output norm', { ...norm, packing: 'bytes' }, work.x, weights.outputNorm, q, work.state),
+        await rmsNormQuantize(gpu, 'output norm', bytes, work.x, weights.outputNorm, q, work.state),
         ...(await lmHeadInt8(gpu, variants.head, head, q, work.logits)),
       ];
     }
-    return new Transformer(gpu, config, contextLength, prefillTokens, weights, variants, work, {
-      exact,
-      fast,
-    });
+    const heads = { exact, fast };
+    return new Transformer(
+      gpu,
+      config,
+      contextLength,
+      weights,
+      { ...variants, ...fixed },
+      report,
+      work,
+      heads,
+    );
   }
 
   /** The plan for `cache`, made at its first use. */
@@ -176,10 +174,11 @@ export class Transformer {
     signal?: AbortSignal,
   ): Promise<void> {
     const { queue } = this.gpu.device;
+    const { prefillTokens } = this.variants;
     cache.tokenIds.length = from;
-    for (let start = from; start < ids.length; start += this.chunkTokens) {
+    for (let start = from; start < ids.length; start += prefillTokens) {
       throwIfAborted(signal);
-      const chunk = ids.slice(start, start + this.chunkTokens);
+      const chunk = ids.slice(start, start + prefillTokens);
       this.writeIds(chunk);
       this.writeState(start, chunk.length, 0);
       const encoder = this.gpu.device.createCommandEncoder();
@@ -187,7 +186,7 @@ export class Transformer {
       queue.submit([encoder.finish()]);
       cache.tokenIds.push(...chunk);
       // Not the last: what follows it is read back, and waited for there.
-      if (start + this.chunkTokens < ids.length) await queue.onSubmittedWorkDone();
+      if (start + prefillTokens < ids.length) await queue.onSubmittedWorkDone();
     }
     throwIfAborted(signal);
   }
@@ -250,7 +249,15 @@ export class Transformer {
       return rmsNormQuantize(gpu, 'norm', shape, x, weight, this.#quantized(cols));
     };
     const matmul = (name: string, matrix: LayerWeights['qkv'], epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#quantized(matrix.cols), y);
+      return ternaryMatmul(
+        gpu,
+        `matmul ${name}`,
+        matrix,
+        epilogue,
+        matmulVariant,
+        this.#quantized(matrix.cols),
+        y,
+      );
     };
     const attend = batched
       ? [attention(gpu, config, variants.attention, work.state, work.qkv, layerCache, work.attended)]
@@ -294,47 +301,4 @@ async function int8Head(gpu: GpuContext, source: HalfMatrix): Promise<Int8Matrix
   encodePass(encoder, await quantizeHead(gpu, source, head));
   gpu.device.queue.submit([encoder.finish()]);
   return head;
-}
-
-function createWorkBuffers(
-  gpu: GpuContext,
-  config: ModelConfig,
-  variants: Variants,
-  tokens: number,
-  contextLength: number,
-  ropeFactors?: Float32Array,
-): WorkBuffers {
-  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropeTheta } = config;
-  const floats = (label: string, count: number): GPUBuffer => gpu.createBuffer(label, count * 4);
-  const quantized = new Map<number, QuantizedRows>();
-  for (const cols of [width, heads * headDim, ffnWidth]) {
-    if (quantized.has(cols)) continue;
-    const padded = Math.ceil(cols / 64) * 64;
-    quantized.set(cols, {
-      padded,
-      values: gpu.createBuffer('quantized', tokens * padded * 2),
-      scales: floats('quantized scales', tokens * 2),
-    });
-  }
-  const splits = attentionSplits(variants.attention, contextLength);
-  return {
-    state: floats('state', 4),
-    ids: floats('ids', tokens),
-    x: floats('residual stream', tokens * width),
-    quantized,
-    qkv: floats('qkv', tokens * (heads + 2 * kvHeads) * headDim),
-    attended: floats('attended', tokens * heads * headDim),
-    hidden: floats('hidden', tokens * ffnWidth),
-    last: floats('last', width),
-    partial: {
-      sums: floats('attention sums', splits * heads * headDim),
-      summary: floats('attention summary', splits * heads * 2),
-    },
-    angles: gpu.upload('rope angles', ropeAngles(contextLength, rotary, ropeTheta, ropeFactors)),
-    logits: floats('logits', vocabularySize),
-    best: floats('best', sliceCount(vocabularySize) * 2),
-    options: floats('sampler options', 8),
-    history: floats('history', vocabularySize),
-    bias: floats('bias', vocabularySize),
-  };
 }

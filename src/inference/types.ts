@@ -94,6 +94,8 @@ export interface ModelInfo {
   gpuBytes: number;
   /** How the file stores the matrices of the layers, for example `I2_S`. */
   weightEncoding: string;
+  /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
+  kernels: { chosen: Record<string, string>; rejected: string[] };
   /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */
   adapter: { vendor: string; architecture: string; device: string; description: string };
   /** The code path chosen for each capability. */

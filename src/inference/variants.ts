@@ -1,4 +1,4 @@
-// Which variant of each kernel a device runs: the defaults that its capabilities suggest.
+// Which variant of each kernel a device runs: candidates by what it can do, the likeliest first, for the tuner to choose.
 
 import type { Capabilities } from '../gpu/capabilities';
 import type { AttentionVariant } from '../kernels/attention';
@@ -11,30 +11,118 @@ export interface Variants {
   prefillMatmul: MatmulVariant;
   attention: AttentionVariant;
   head: HeadVariant;
-  exactHead: { threads: number; rows: number };
+  /** Threads of a workgroup that normalises one row. */
   normThreads: number;
+}
+
+/** The variants of each kernel that a device can run. */
+export type Candidates = { [Kernel in keyof Variants]: readonly Variants[Kernel][] };
+
+/** Sizes that are not worth a measurement. */
+export interface FixedChoices {
+  exactHead: { threads: number; rows: number };
   sampleThreads: number;
-  /** Tokens of one prefill chunk; a multiple of prefillMatmul.tokens. */
+  /** Tokens of one prefill chunk; a multiple of every candidate's `prefillMatmul.tokens`. */
   prefillTokens: number;
 }
 
 /**
  * Subgroups of at most 8 lanes mean a software adapter: barriers are dear there and threads are lanes of a CPU's vector
- * unit, so workgroups stay as small as those. Everything else is taken for a GPU.
+ * unit, so workgroups are no larger than those.
  */
-export function defaultVariants({ subgroups, subgroupMaxSize }: Capabilities): Variants {
-  const cpu = subgroups && subgroupMaxSize <= 8;
-  const lanes = cpu ? subgroupMaxSize : 64;
-  const onCpu = { split: 1, products: 'pairs', broadcast: true } as const;
-  const onGpu = { split: 8, products: 'bytes', broadcast: false } as const;
+function isSoftware({ subgroups, subgroupMaxSize }: Capabilities): boolean {
+  return subgroups && subgroupMaxSize <= 8;
+}
+
+/** Sizes for a device; those that `pinned` names are taken as they are. */
+export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedChoices> = {}): FixedChoices {
+  const lanes = isSoftware(capabilities) ? capabilities.subgroupMaxSize : 32;
   return {
-    decodeMatmul: cpu ? { ...onCpu, blocks: 4, tokens: 1 } : { ...onGpu, blocks: 2, tokens: 1 },
-    prefillMatmul: cpu ? { ...onCpu, blocks: 2, tokens: 4 } : { ...onGpu, blocks: 2, tokens: 4 },
-    attention: { threads: cpu ? lanes : 32, tile: 32, splitTiles: 2 },
-    head: { blocks: cpu ? 4 : 1, split: cpu ? 1 : 8 },
-    exactHead: { threads: cpu ? lanes : 32, rows: 8 },
-    normThreads: lanes,
-    sampleThreads: cpu ? lanes : 64,
-    prefillTokens: 128,
+    exactHead: pinned.exactHead ?? { threads: lanes, rows: 8 },
+    sampleThreads: pinned.sampleThreads ?? (lanes === 32 ? 64 : lanes),
+    prefillTokens: pinned.prefillTokens ?? 128,
+  };
+}
+
+/** The variants worth trying on a device. */
+export function candidates(capabilities: Capabilities): Candidates {
+  return isSoftware(capabilities) ? softwareCandidates(capabilities) : gpuCandidates(capabilities);
+}
+
+function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities): Candidates {
+  const matmul = (blocks: number, tokens: number): MatmulVariant => ({
+    blocks,
+    tokens,
+    split: 1,
+    products: 'pairs',
+    broadcast: true,
+  });
+  const dot = (blocks: number, tokens: number): MatmulVariant => ({
+    ...matmul(blocks, tokens),
+    products: 'bytes',
+  });
+  return {
+    decodeMatmul: [matmul(4, 1), matmul(2, 1), matmul(8, 1), dot(4, 1), { ...dot(4, 1), broadcast: false }],
+    // Measured: eight lanes have registers for two tokens, four lanes gain more from using a code eight times.
+    prefillMatmul:
+      lanes === 8
+        ? [matmul(4, 2), matmul(2, 2), matmul(4, 4), dot(2, 4), { ...dot(2, 4), broadcast: false }]
+        : [matmul(2, 8), matmul(4, 4), matmul(4, 2), dot(2, 4), { ...dot(2, 4), broadcast: false }],
+    head: [
+      { blocks: 4, split: 1 },
+      { blocks: 8, split: 1 },
+      { blocks: 2, split: 1 },
+    ],
+    attention: [
+      { threads: lanes, tile: 32, splitTiles: 2 },
+      { threads: 2 * lanes, tile: 32, splitTiles: 2 },
+    ],
+    normThreads: [lanes, 2 * lanes],
+  };
+}
+
+function gpuCandidates({ packedDot }: Capabilities): Candidates {
+  const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
+    blocks,
+    tokens,
+    split,
+    products: packedDot ? 'bytes' : 'pairs',
+    broadcast: false,
+  });
+  const pairs = (blocks: number, tokens: number, split: number): MatmulVariant => ({
+    ...matmul(blocks, tokens, split),
+    products: 'pairs',
+  });
+  return {
+    decodeMatmul: [
+      matmul(2, 1, 8),
+      matmul(2, 1, 4),
+      matmul(4, 1, 8),
+      matmul(2, 1, 16),
+      pairs(2, 1, 8),
+      matmul(4, 1, 1),
+      pairs(4, 1, 1),
+    ],
+    prefillMatmul: [
+      matmul(2, 8, 4),
+      matmul(2, 4, 8),
+      matmul(2, 8, 8),
+      matmul(4, 4, 4),
+      pairs(2, 4, 4),
+      matmul(2, 4, 1),
+      pairs(2, 4, 1),
+    ],
+    head: [
+      { blocks: 1, split: 8 },
+      { blocks: 2, split: 8 },
+      { blocks: 2, split: 4 },
+      { blocks: 4, split: 1 },
+    ],
+    attention: [
+      { threads: 32, tile: 32, splitTiles: 2 },
+      { threads: 64, tile: 64, splitTiles: 1 },
+      { threads: 64, tile: 64, splitTiles: 2 },
+    ],
+    normThreads: [64, 32, 16],
   };
 }

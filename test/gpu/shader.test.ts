@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shaderText, unroll } from '../../src/gpu/shader';
 import { LocalEngine } from '../../src/inference/engine';
-import { defaultVariants } from '../../src/inference/variants';
 import { expectFailure, fileSource } from '../unit/formats/helpers';
 import { openContext, type FixtureOptions } from '../support/engine';
 
@@ -105,7 +104,7 @@ test('a pipeline is compiled once for each variant', async () => {
 const MODELS = ['public/models/ternion-tiny-i2_s.gguf'];
 
 /** Loads a model, and tells which shaders that compiled, and what the compiler had to say. */
-async function compile(path: string, options: FixtureOptions, gpuVariants = false) {
+async function compile(path: string, options: FixtureOptions) {
   const context = await openContext(options);
   const names = new Set<string>();
   const modules: GPUShaderModule[] = [];
@@ -117,31 +116,29 @@ async function compile(path: string, options: FixtureOptions, gpuVariants = fals
     modules.push(module);
     return module;
   };
-  // What an adapter with larger subgroups, or without any, would get.
-  const variants = gpuVariants ? defaultVariants({ ...context.capabilities, subgroupMaxSize: 32 }) : {};
-  const engine = await LocalEngine.load(context, fileSource(path), { contextLength: 64, variants });
+  const engine = await LocalEngine.load(context, fileSource(path), { contextLength: 64, tuning: false });
   const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
   await engine.dispose();
   return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };
 }
 
 describe('every shader of an engine compiles without a word', () => {
-  const combinations: [string, FixtureOptions, boolean][] = [
-    ['as the device is', {}, false],
-    ['as on a GPU with subgroups of 32', {}, true],
-    ['without subgroups', { capabilities: { subgroups: false } }, false],
-    ['without packed dot products', { capabilities: { packedDot: false } }, false],
+  const combinations: [string, FixtureOptions][] = [
+    ['as the device is', {}],
+    // What it takes for a GPU gets other variants than a software adapter.
+    ['with subgroups of 32', { capabilities: { subgroupMinSize: 32, subgroupMaxSize: 32 } }],
+    ['without packed dot products', { capabilities: { packedDot: false } }],
+    ['without optional features and with default limits', { features: 'none', limits: 'default' }],
     [
-      'without optional features and with default limits',
-      { features: 'none', limits: 'default', capabilities: { packedDot: false } },
-      false,
+      'without any of these',
+      { features: 'none', limits: 'default', capabilities: { packedDot: false, subgroups: false } },
     ],
   ];
 
-  test.each(combinations)('%s', async (_name, options, gpuVariants) => {
+  test.each(combinations)('%s', async (_name, options) => {
     const used = new Set<string>();
     for (const path of MODELS) {
-      const { names, messages } = await compile(path, options, gpuVariants);
+      const { names, messages } = await compile(path, options);
       expect(messages).toEqual([]);
       for (const name of names) used.add(name);
     }

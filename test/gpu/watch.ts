@@ -43,7 +43,7 @@ export function watch({ device }: GpuContext): Watch {
   return counts;
 }
 
-/** A watched engine with the embedded model. */
+/** A watched engine with the embedded model, and the variants of kernels that come first. */
 export interface WatchedEngine {
   engine: LocalEngine;
   gpu: GpuContext;
@@ -53,7 +53,11 @@ export interface WatchedEngine {
 export async function loadWatched(options: FixtureOptions & EngineOptions = {}): Promise<WatchedEngine> {
   const gpu = await openContext(options);
   const counts = watch(gpu);
-  return { gpu, counts, engine: await LocalEngine.load(gpu, fileSource(TINY), options) };
+  return {
+    gpu,
+    counts,
+    engine: await LocalEngine.load(gpu, fileSource(TINY), { tuning: false, ...options }),
+  };
 }
 
 /** Resolves once `condition` holds, which it must within ten seconds. */

@@ -19,5 +19,7 @@ export async function openContext({ capabilities, ...options }: FixtureOptions =
 /** Loads the model at `path`, relative to the root of the repository. */
 export async function loadFixture(path: string, options: FixtureOptions = {}): Promise<LocalEngine> {
   const bytes = await readFile(new URL(`../../${path}`, import.meta.url));
-  return LocalEngine.load(await openContext(options), bytesSource(bytes), options);
+  const gpu = await openContext(options);
+  // Some dozens of devices at once are too many for a software adapter: the process would end.
+  return LocalEngine.load(gpu, bytesSource(bytes), options, () => gpu.device.destroy());
 }

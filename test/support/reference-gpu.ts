@@ -1,6 +1,6 @@
 // Runs single kernels on the GPU: input up, dispatches, result down.
 import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/context';
-import type { HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
+import type { ActivationPacking, HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
 import { halves, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
 
 /** Submits `dispatches` in order, `times` times over. */
@@ -39,11 +39,23 @@ export function uploadTernary(gpu: GpuContext, matrix: PlainTernary): TernaryMat
   };
 }
 
+/** int8 [rows, padded] as words: four a word, or two, as shaders/rms_norm_quantize.wgsl says. */
+export function packActivations(bytes: Int8Array, packing: ActivationPacking): Uint32Array<ArrayBuffer> {
+  if (packing === 'bytes') return new Uint32Array(bytes.slice().buffer);
+  const pairs = new Int32Array(bytes.length / 2);
+  for (let i = 0; i < bytes.length; i += 4) {
+    const [a, b, c, d] = bytes.subarray(i, i + 4) as unknown as [number, number, number, number];
+    pairs.set([(a << 16) + c, (b << 16) + d], i / 2);
+  }
+  return new Uint32Array(pairs.buffer);
+}
+
 /** Activations with room for `room` tokens, as rms_norm_quantize would have written them. */
 export function uploadActivations(
   gpu: GpuContext,
   { tokens, cols, q, inverse }: PlainActivations,
   room: number,
+  packing: ActivationPacking,
 ): QuantizedRows {
   const padded = Math.ceil(cols / 64) * 64;
   const bytes = new Int8Array(room * padded);
@@ -55,7 +67,7 @@ export function uploadActivations(
   }
   return {
     padded,
-    values: gpu.upload('activations', new Uint32Array(bytes.buffer)),
+    values: gpu.upload('activations', packActivations(bytes, packing)),
     scales: gpu.upload('activation scales', scales),
   };
 }

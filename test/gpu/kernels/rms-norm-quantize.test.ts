@@ -1,10 +1,11 @@
 // RMSNorm + int8 quantisation against the formula in float64.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
+import type { ActivationPacking } from '../../../src/kernels/matrices';
 import { rmsNormQuantize } from '../../../src/kernels/rms-norm-quantize';
 import { openContext } from '../../support/engine';
 import { normals, rmsNormRow } from '../../support/reference';
-import { filled, readFloats, readWords, run } from '../../support/reference-gpu';
+import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 const EPS = 1e-5;
 /** How near to the middle between two integers f32 may fall to the other side: 127 times some units of 6e-8. */
@@ -17,36 +18,56 @@ interface Quantized {
   sum: number;
 }
 
+/** How to run the kernel: threads of a workgroup, packing of the result, and of which rows, if not of all. */
+interface Setting {
+  threads: number;
+  packing?: ActivationPacking;
+  /** Only the last of that many rows. */
+  lastOf?: number;
+}
+
+/** The bytes that words of two or four hold. */
+function unpack(words: Uint32Array, packing: ActivationPacking): Int8Array {
+  if (packing === 'bytes') return new Int8Array(words.buffer);
+  const bytes = new Int8Array(words.length * 2);
+  for (let i = 0; i < words.length; i += 2) {
+    for (const odd of [0, 1]) {
+      // The low half as a signed number; what is left is the high half.
+      const low = (words[i + odd]! << 16) >> 16;
+      bytes[i * 2 + 2 + odd] = low;
+      bytes[i * 2 + odd] = (words[i + odd]! - low) >> 16;
+    }
+  }
+  return bytes;
+}
+
 /** Quantises rows of x and returns them; `q` includes the padding. */
 async function quantize(
   gpu: GpuContext,
   x: Float32Array,
   weight: Float32Array,
-  threads: number,
+  { threads, packing = 'bytes', lastOf }: Setting,
 ): Promise<Quantized[]> {
   const cols = weight.length;
-  const tokens = x.length / cols;
+  const tokens = lastOf === undefined ? x.length / cols : 1;
   const padded = Math.ceil(cols / 64) * 64;
-  const out = {
-    padded,
-    values: filled(gpu, 'q', (tokens * padded) / 4),
-    scales: filled(gpu, 'scales', tokens * 2),
-  };
-  const shape = { cols, eps: EPS, threads };
+  const size = (tokens * padded) / (packing === 'bytes' ? 4 : 2);
+  const out = { padded, values: filled(gpu, 'q', size), scales: filled(gpu, 'scales', tokens * 2) };
   const dispatch = await rmsNormQuantize(
     gpu,
     'norm',
-    shape,
+    { cols, eps: EPS, threads, packing },
     gpu.upload('x', x),
     gpu.upload('weight', weight),
     out,
+    lastOf === undefined ? undefined : uploadState(gpu, 7, lastOf),
   );
   dispatch.workgroups[0] = tokens;
   run(gpu, [dispatch]);
-  const words = await readWords(gpu, out.values, (tokens * padded) / 4);
+  const bytes = unpack(await readWords(gpu, out.values, size), packing);
   const scales = await readFloats(gpu, out.scales, tokens * 2);
   return Array.from({ length: tokens }, (_, token) => ({
-    q: new Int8Array(words.buffer, token * padded, padded),
+    q: bytes.subarray(token * padded, (token + 1) * padded),
     inverse: scales[token * 2]!,
     sum: scales[token * 2 + 1]!,
   }));
@@ -92,10 +113,29 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       const x = normals(3 * cols, cols, 2);
       const weight = normals(cols, cols + 1);
       for (const threads of widths) {
-        const rows = await quantize(gpu, x, weight, threads);
+        const rows = await quantize(gpu, x, weight, { threads });
         for (const [token, row] of rows.entries()) {
           expectQuantized(row, x.subarray(token * cols, (token + 1) * cols), weight);
         }
+      }
+    });
+
+    test('packed in pairs they are the same', async () => {
+      for (const cols of [60, 100, 512]) {
+        const x = normals(2 * cols, cols, 2);
+        const weight = normals(cols, cols + 1);
+        const bytes = await quantize(gpu, x, weight, { threads: widths[0]! });
+        expect(await quantize(gpu, x, weight, { threads: widths[0]!, packing: 'pairs' })).toEqual(bytes);
+      }
+    });
+
+    test('the last of three rows alone is quantised', async () => {
+      const cols = 100;
+      const x = normals(3 * cols, 5);
+      const weight = normals(cols, 6);
+      for (const packing of ['bytes', 'pairs'] as const) {
+        const [row] = await quantize(gpu, x, weight, { threads: widths[0]!, packing, lastOf: 3 });
+        expectQuantized(row!, x.subarray(2 * cols), weight);
       }
     });
 
@@ -106,7 +146,7 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       for (const scale of [1e-30, 1e-9, 1e-4, 1e5, 1e15]) {
         const x = normals(cols, 2, scale);
         for (const threads of widths) {
-          const [row] = await quantize(gpu, x, weight, threads);
+          const [row] = await quantize(gpu, x, weight, { threads });
           expectQuantized(row!, x, weight);
         }
       }
@@ -116,7 +156,7 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       const cols = 100;
       const weight = normals(cols, 3);
       const x = normals(3 * cols, 4).fill(0, cols, 2 * cols);
-      const rows = await quantize(gpu, x, weight, widths[0]!);
+      const rows = await quantize(gpu, x, weight, { threads: widths[0]! });
       for (const [token, row] of rows.entries()) {
         expectQuantized(row, x.subarray(token * cols, (token + 1) * cols), weight);
       }
@@ -129,7 +169,9 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       const cols = 64;
       const x = new Float32Array(cols).fill(0.001);
       x[63] = -10;
-      const [row] = await quantize(gpu, x, new Float32Array(cols).fill(1), widths[0]!);
+      const [row] = await quantize(gpu, x, new Float32Array(cols).fill(1), {
+        threads: widths[0]!,
+      });
       expect([...row!.q]).toEqual([...new Array<number>(63).fill(0), -127]);
     });
   },

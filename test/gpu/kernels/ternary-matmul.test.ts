@@ -1,6 +1,5 @@
 // Ternary matrix × int8 activations against the integer product, in every variant.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Capabilities } from '../../../src/gpu/capabilities';
 import type { GpuContext } from '../../../src/gpu/context';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../../../src/kernels/ternary-matmul';
 import { openContext } from '../../support/engine';
@@ -15,21 +14,30 @@ import {
 } from '../../support/reference';
 import { readWords, run, uploadActivations, uploadTernary } from '../../support/reference-gpu';
 
-/** Those that the engine runs by default: decode and prefill, on software adapters and on GPUs. */
-const DEFAULTS: readonly MatmulVariant[] = [
-  { blocks: 4, tokens: 1, split: 1 },
-  { blocks: 2, tokens: 1, split: 8 },
-  { blocks: 2, tokens: 4, split: 1 },
-  { blocks: 2, tokens: 4, split: 8 },
+/** Variants for any device. */
+const PORTABLE: readonly MatmulVariant[] = [
+  { blocks: 2, tokens: 1, split: 8, products: 'bytes', broadcast: false },
+  { blocks: 2, tokens: 4, split: 8, products: 'bytes', broadcast: false },
+  { blocks: 2, tokens: 4, split: 1, products: 'pairs', broadcast: false },
 ];
 
-/** More blocks, tokens and parts. Compilers take long for these: one epilogue has to do, for the products are the same. */
+/** Variants for devices with subgroups. */
+const BROADCAST: readonly MatmulVariant[] = [
+  { blocks: 4, tokens: 1, split: 1, products: 'pairs', broadcast: true },
+  { blocks: 2, tokens: 4, split: 1, products: 'pairs', broadcast: true },
+];
+
+/** More of everything. Compilers take long for these: one epilogue has to do, for the products are the same. */
 const OTHERS: readonly MatmulVariant[] = [
-  { blocks: 1, tokens: 1, split: 1 },
-  { blocks: 8, tokens: 1, split: 1 },
-  { blocks: 4, tokens: 1, split: 2 },
-  { blocks: 4, tokens: 4, split: 2 },
-  { blocks: 2, tokens: 8, split: 1 },
+  { blocks: 1, tokens: 1, split: 1, products: 'bytes', broadcast: false },
+  { blocks: 8, tokens: 1, split: 1, products: 'bytes', broadcast: false },
+  { blocks: 8, tokens: 1, split: 1, products: 'pairs', broadcast: false },
+  { blocks: 4, tokens: 1, split: 2, products: 'pairs', broadcast: false },
+  { blocks: 4, tokens: 4, split: 2, products: 'bytes', broadcast: false },
+  { blocks: 2, tokens: 8, split: 1, products: 'bytes', broadcast: false },
+];
+const OTHER_BROADCASTS: readonly MatmulVariant[] = [
+  { blocks: 4, tokens: 1, split: 1, products: 'bytes', broadcast: true },
 ];
 
 /** Room for 5 tokens rounded up to the most that a variant takes at once. */
@@ -58,7 +66,7 @@ async function multiply(
 ): Promise<Uint32Array> {
   const width = widthOf(epilogue, matrix.rows);
   const y = gpu.upload('y', before(width));
-  const q = uploadActivations(gpu, activations, ROOM);
+  const q = uploadActivations(gpu, activations, ROOM, variant.products);
   const dispatch = await ternaryMatmul(gpu, 'matmul', uploadTernary(gpu, matrix), epilogue, variant, q, y);
   dispatch.workgroups[1] = Math.ceil(activations.tokens / variant.tokens);
   run(gpu, [dispatch]);
@@ -134,49 +142,63 @@ async function checkAll(
 
 const EPILOGUES: readonly MatmulEpilogue[] = ['store', 'add', 'relu2-gate', 'silu-gate'];
 
-function withContext(
-  name: string,
-  capabilities: Partial<Capabilities>,
-  body: (gpu: () => GpuContext) => void,
-) {
-  describe(name, () => {
-    let gpu: GpuContext;
-    beforeAll(async () => {
-      gpu = await openContext({ capabilities });
-    });
-    afterAll(() => gpu.destroy());
-    body(() => gpu);
+describe('with all that the device can', () => {
+  let gpu: GpuContext;
+  let variants: readonly MatmulVariant[];
+  let others: readonly MatmulVariant[];
+  beforeAll(async () => {
+    gpu = await openContext();
+    const { subgroups } = gpu.capabilities;
+    variants = subgroups ? [...PORTABLE, ...BROADCAST] : PORTABLE;
+    others = subgroups ? [...OTHERS, ...OTHER_BROADCASTS] : OTHERS;
   });
-}
+  afterAll(() => gpu.destroy());
 
-withContext('with the capabilities of the device', {}, (gpu) => {
   test.each(EPILOGUES)('%s: all variants are right and equal to the bit', async (epilogue) => {
-    await checkAll(gpu(), epilogue, epilogue === 'store' ? [...DEFAULTS, ...OTHERS] : DEFAULTS);
+    await checkAll(gpu, epilogue, epilogue === 'store' ? [...variants, ...others] : variants);
   });
+
+  test.each(['bytes', 'pairs'] as const)(
+    'the largest sums that there can be are exact, by %s',
+    async (products) => {
+      // Codes 3 (weight +2) times -128 or 127 all along: 64 columns give no larger sum.
+      const cols = 128;
+      const matrix: PlainTernary = {
+        ...randomTernary(16, cols, 1),
+        codes: new Uint8Array(16 * cols).fill(3),
+      };
+      for (const value of [-128, 127]) {
+        const q = new Int8Array(cols).fill(value);
+        const activations = { tokens: 1, cols, q, inverse: Float32Array.of(0.01) };
+        const variant: MatmulVariant = { blocks: 2, tokens: 1, split: 1, products, broadcast: false };
+        const bits = await multiply(gpu, matrix, activations, 'store', variant);
+        const expected = reference(matrix, activations, 'store');
+        expect(largestError(new Float32Array(bits.buffer), expected)).toBeLessThan(1e-6);
+      }
+    },
+  );
 
   test('tokens that were not asked for are left alone', async () => {
-    const matrix = randomTernary(24, 64, 1);
-    const y = gpu().upload('y', before(24));
-    const q = uploadActivations(gpu(), randomActivations(2, 64, 2), ROOM);
-    const [variant] = DEFAULTS as [MatmulVariant];
-    const dispatch = await ternaryMatmul(
-      gpu(),
-      'matmul',
-      uploadTernary(gpu(), matrix),
-      'store',
-      variant,
-      q,
-      y,
-    );
+    const y = gpu.upload('y', before(24));
+    const [variant] = PORTABLE as [MatmulVariant];
+    const q = uploadActivations(gpu, randomActivations(2, 64, 2), ROOM, variant.products);
+    const matrix = uploadTernary(gpu, randomTernary(24, 64, 1));
+    const dispatch = await ternaryMatmul(gpu, 'matmul', matrix, 'store', variant, q, y);
     dispatch.workgroups[1] = 2;
-    run(gpu(), [dispatch]);
-    const rest = (await readWords(gpu(), y, ROOM * 24)).subarray(2 * 24);
+    run(gpu, [dispatch]);
+    const rest = (await readWords(gpu, y, ROOM * 24)).subarray(2 * 24);
     expect(new Float32Array(rest.slice().buffer)).toEqual(before(24).subarray(2 * 24));
   });
 });
 
-withContext('without packed dot products', { packedDot: false }, (gpu) => {
+describe('without packed dot products and subgroups', () => {
+  let gpu: GpuContext;
+  beforeAll(async () => {
+    gpu = await openContext({ capabilities: { packedDot: false, subgroups: false } });
+  });
+  afterAll(() => gpu.destroy());
+
   test.each(EPILOGUES)('%s: all variants are right and equal to the bit', async (epilogue) => {
-    await checkAll(gpu(), epilogue, DEFAULTS.slice(1, 3));
+    await checkAll(gpu, epilogue, PORTABLE);
   });
 });

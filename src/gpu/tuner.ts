@@ -1,0 +1,150 @@
+// Chooses among the variants of a kernel: those that are right on this adapter, and of those the fastest.
+
+import { TernionError } from '../errors';
+import { encodePass, type Dispatch, type GpuContext } from './context';
+
+/** A kernel with several variants. */
+export interface Tunable<Variant> {
+  /** Names the choice, in reports and in what is remembered; with the shape, where that matters. */
+  name: string;
+  /** The likeliest to be the fastest first. */
+  candidates: readonly Variant[];
+  /** Runs every pipeline of a variant on this device and compares with known answers. */
+  check(variant: Variant): Promise<boolean>;
+  /** Typical work, to be timed. */
+  work(variant: Variant): Promise<Dispatch[]>;
+}
+
+/** What was chosen, and what was found to be wrong on this adapter. */
+export interface TuningReport {
+  /** By name of the tunable: the variant as JSON. */
+  chosen: Record<string, string>;
+  /** `name: variant` of each variant that gave a wrong answer or did not compile. */
+  rejected: string[];
+}
+
+/** What is remembered: a record for each adapter and tunable. */
+export type TuningRecords = Record<string, TuningRecord>;
+
+/** Remembers measurements from one load to the next. */
+export interface TuningStore {
+  load(): Promise<TuningRecords>;
+  save(records: TuningRecords): Promise<void>;
+}
+
+/** Relative times of the variants of one tunable on one adapter: 1 is the first candidate's. */
+export type TuningRecord = Record<string, number>;
+
+/** How the tuner may spend time. */
+export interface TunerOptions {
+  /** Most time to spend on alternatives, ms; checking the variants that will run is not counted. 0: no alternatives. */
+  budgetMs?: number | undefined;
+  store?: TuningStore | undefined;
+  /** Milliseconds; replaceable for tests. */
+  now?: () => number;
+}
+
+/** Measurements shorter than this say little on a clock of 0.1 ms. */
+const LEAST_MS = 1;
+const ROUNDS = 3;
+/** Part of what is remembered: a change of kernels makes old times meaningless. */
+const VERSION = 1;
+
+/** Tunes one kernel after the other within a common budget. */
+export class Tuner {
+  readonly report: TuningReport = { chosen: {}, rejected: [] };
+  readonly #now: () => number;
+  #budgetMs: number;
+  #records: TuningRecords | undefined;
+
+  constructor(
+    private readonly gpu: GpuContext,
+    private readonly options: TunerOptions = {},
+  ) {
+    this.#budgetMs = options.budgetMs ?? 300;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /**
+   * The fastest right variant that the budget allows to find. Times of earlier loads count; each load tries some of the
+   * rest. Rejects with `kernel-check-failed` if no variant is right.
+   */
+  async choose<Variant extends object | number>(tunable: Tunable<Variant>): Promise<Variant> {
+    const record = await this.#record(tunable.name);
+    const known = (variant: Variant): number => record[JSON.stringify(variant)] ?? 1;
+    // A stable sort: what is not known keeps its place behind what is known to be faster than the first.
+    const order = [...tunable.candidates].sort((a, b) => known(a) - known(b));
+    const started = this.#now();
+    let best: Variant = await this.#firstRight(tunable, order);
+    // What the first one took, compilation included, is what another will take.
+    const estimateMs = this.#now() - started;
+    for (const variant of order) {
+      const key = JSON.stringify(variant);
+      if (variant === best || key in record || this.#budgetMs < estimateMs) continue;
+      const start = this.#now();
+      if (await this.#isRight(tunable, variant)) {
+        const ratio = await this.#compare(tunable, variant, best);
+        record[JSON.stringify(best)] ??= 1;
+        record[key] = ratio * known(best);
+        if (ratio < 1) best = variant;
+      }
+      this.#budgetMs -= this.#now() - start;
+    }
+    this.report.chosen[tunable.name] = JSON.stringify(best);
+    return best;
+  }
+
+  /** Writes down what was measured. A store that fails costs only the next load's time. */
+  async save(): Promise<void> {
+    if (this.#records) await this.options.store?.save(this.#records).catch(() => {});
+  }
+
+  async #firstRight<Variant>(tunable: Tunable<Variant>, order: readonly Variant[]): Promise<Variant> {
+    for (const variant of order) if (await this.#isRight(tunable, variant)) return variant;
+    const message =
+      `No variant of the kernel ${tunable.name} gives right results on this GPU (${order.length} tried). ` +
+      'An update of the browser or the graphics driver may help.';
+    throw new TernionError('kernel-check-failed', message);
+  }
+
+  async #isRight<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<boolean> {
+    try {
+      if (await tunable.check(variant)) return true;
+    } catch (error) {
+      this.gpu.assertAlive();
+      // What does not compile is as useless as what is wrong; anything else is a fault to hear of.
+      if (!(error instanceof TernionError) || error.code !== 'internal') throw error;
+    }
+    this.report.rejected.push(`${tunable.name}: ${JSON.stringify(variant)}`);
+    return false;
+  }
+
+  /** Time of `variant` over that of `other`, the best of a few rounds each, taken in turns. */
+  async #compare<Variant>(tunable: Tunable<Variant>, variant: Variant, other: Variant): Promise<number> {
+    const works = [await tunable.work(variant), await tunable.work(other)] as const;
+    const once = Math.max(await this.#time(works[0], 1), await this.#time(works[1], 1), 0.01);
+    const repeats = Math.ceil(LEAST_MS / once);
+    const best = [Infinity, Infinity];
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, work] of works.entries()) best[i] = Math.min(best[i]!, await this.#time(work, repeats));
+    }
+    return best[0]! / best[1]!;
+  }
+
+  async #time(work: readonly Dispatch[], repeats: number): Promise<number> {
+    const { queue } = this.gpu.device;
+    const encoder = this.gpu.device.createCommandEncoder();
+    for (let i = 0; i < repeats; i++) encodePass(encoder, work);
+    const start = this.#now();
+    queue.submit([encoder.finish()]);
+    await queue.onSubmittedWorkDone();
+    return this.#now() - start;
+  }
+
+  async #record(name: string): Promise<TuningRecord> {
+    this.#records ??= (await this.options.store?.load().catch(() => undefined)) ?? {};
+    const { vendor, architecture, device, description } = this.gpu.device.adapterInfo;
+    const key = [VERSION, vendor, architecture, device, description, name].join('|');
+    return (this.#records[key] ??= {});
+  }
+}

@@ -1,0 +1,125 @@
+// Tunes the kernels of one model: what each variant is checked and timed with.
+
+import type { GpuContext } from '../gpu/context';
+import { Tuner, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
+import { attentionSplits, splitAttention, type AttentionVariant } from '../kernels/attention';
+import { checkAttention, checkHead, checkMatmul, checkNorm } from '../kernels/known-answers';
+import { lmHeadInt8 } from '../kernels/lm-head-int8';
+import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
+import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
+import type { LayerCache } from '../kernels/rope-append';
+import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../kernels/ternary-matmul';
+import type { ModelConfig } from '../model/config';
+import type { LayerWeights } from '../model/weights';
+import { candidates, type Variants } from './variants';
+import type { WorkBuffers } from './work-buffers';
+
+/** Tokens that a prefill variant is timed with. */
+const TIMED_TOKENS = 16;
+/** Context that an attention variant is timed with. */
+const TIMED_CONTEXT = 256;
+
+/** What a model's kernels are tuned on. Timing overwrites the work buffers. */
+export interface TuningSubject {
+  gpu: GpuContext;
+  config: ModelConfig;
+  layer: LayerWeights;
+  head: Int8Matrix | undefined;
+  work: WorkBuffers;
+  contextLength: number;
+}
+
+/** Chooses every variant; those that `pinned` names are taken as they are, after their check. */
+export async function tune(
+  subject: TuningSubject,
+  pinned: Partial<Variants>,
+  options: TunerOptions,
+): Promise<{ variants: Variants; report: TuningReport }> {
+  const { gpu, config } = subject;
+  const tuner = new Tuner(gpu, options);
+  const all = candidates(gpu.capabilities);
+  const choose = async <Kernel extends keyof Variants>(
+    kernel: Kernel,
+    shape: string,
+    what: Pick<Tunable<Variants[Kernel]>, 'check' | 'work'>,
+  ): Promise<Variants[Kernel]> => {
+    const fixed = pinned[kernel];
+    const list = fixed === undefined ? all[kernel] : [fixed];
+    return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
+  };
+  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize } = config;
+  const layerShape = `${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`;
+  const epilogues: MatmulEpilogue[] = ['store', 'add', `${config.activation}-gate`];
+  const matmul = (tokens: number): Pick<Tunable<MatmulVariant>, 'check' | 'work'> => ({
+    check: (variant) => checkMatmul(gpu, variant, epilogues),
+    work: (variant) => matmulWork(subject, variant, tokens),
+  });
+  const length = Math.min(TIMED_CONTEXT, subject.contextLength);
+  const cacheBytes = length * kvHeads * headDim * 2;
+  const cache = {
+    keys: gpu.createBuffer('timed keys', cacheBytes),
+    values: gpu.createBuffer('timed values', cacheBytes),
+  };
+  const variants: Variants = {
+    decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
+    head: await choose('head', `${vocabularySize}x${width}`, {
+      check: (variant) => checkHead(gpu, variant),
+      work: async (variant) => {
+        const q = subject.work.quantized.get(width)!;
+        return subject.head ? lmHeadInt8(gpu, variant, subject.head, q, subject.work.logits) : [];
+      },
+    }),
+    prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
+    attention: await choose('attention', layerShape, {
+      check: (variant) => checkAttention(gpu, config, variant),
+      work: (variant) => attentionWork(subject, cache, length, variant),
+    }),
+    normThreads: await choose('normThreads', `${ffnWidth}`, {
+      check: (threads) => checkNorm(gpu, threads),
+      work: async (threads) => {
+        const { work, layer } = subject;
+        const shape = { cols: ffnWidth, eps: config.eps, threads, packing: 'bytes' as const };
+        const weight = layer.ffnSubNorm ?? work.hidden;
+        return [
+          await rmsNormQuantize(gpu, 'norm', shape, work.hidden, weight, work.quantized.get(ffnWidth)!),
+        ];
+      },
+    }),
+  };
+  gpu.free(cache.keys);
+  gpu.free(cache.values);
+  await tuner.save();
+  return { variants, report: tuner.report };
+}
+
+/** All matrices of a layer. */
+async function matmulWork(
+  { gpu, config, layer, work }: TuningSubject,
+  variant: MatmulVariant,
+  tokens: number,
+) {
+  const gated: MatmulEpilogue = `${config.activation}-gate`;
+  const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) =>
+    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, work.quantized.get(matrix.cols)!, y);
+  const dispatches = await Promise.all([
+    matmul(layer.qkv, 'store', work.qkv),
+    matmul(layer.attnOutput, 'add', work.x),
+    matmul(layer.gateUp, gated, work.hidden),
+    matmul(layer.ffnDown, 'add', work.x),
+  ]);
+  for (const { workgroups } of dispatches) workgroups[1] = Math.ceil(tokens / variant.tokens);
+  return dispatches;
+}
+
+async function attentionWork(
+  { gpu, config, work }: TuningSubject,
+  cache: LayerCache,
+  length: number,
+  variant: AttentionVariant,
+) {
+  const { state, qkv, partial, attended } = work;
+  gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
+  const dispatches = await splitAttention(gpu, config, variant, state, qkv, cache, partial, attended);
+  dispatches[0].workgroups[2] = attentionSplits(variant, length);
+  return dispatches;
+}

@@ -1,0 +1,71 @@
+// The buffers between the kernels: allocated once at load, used by every step.
+
+import type { GpuContext } from '../gpu/context';
+import { attentionSplits, type AttentionVariant } from '../kernels/attention';
+import type { QuantizedRows } from '../kernels/matrices';
+import { ropeAngles } from '../kernels/rope-append';
+import { sliceCount, type SampleBuffers } from '../kernels/sample';
+import type { ModelConfig } from '../model/config';
+
+/** Buffers that one forward pass after the other uses, for up to `tokens` tokens at once. */
+export interface WorkBuffers extends SampleBuffers {
+  /** Residual stream, f32 [tokens, width]. */
+  x: GPUBuffer;
+  /** Normalised and quantised input of a matrix, of every width that occurs. */
+  quantized: Map<number, QuantizedRows>;
+  /** f32 [tokens, (heads + 2·kvHeads)·headDim]. */
+  qkv: GPUBuffer;
+  /** f32 [tokens, heads·headDim]. */
+  attended: GPUBuffer;
+  /** f32 [tokens, ffnWidth]. */
+  hidden: GPUBuffer;
+  /** f32 [width]: the last token, normalised for the head. */
+  last: GPUBuffer;
+  partial: { sums: GPUBuffer; summary: GPUBuffer };
+  /** vec2f [contextLength, rotary/2]. */
+  angles: GPUBuffer;
+}
+
+/** Allocates them for sequences of up to `contextLength` tokens, whichever of `attentionVariants` will run. */
+export function createWorkBuffers(
+  gpu: GpuContext,
+  config: ModelConfig,
+  attentionVariants: readonly AttentionVariant[],
+  tokens: number,
+  contextLength: number,
+  ropeFactors?: Float32Array,
+): WorkBuffers {
+  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropeTheta } = config;
+  const floats = (label: string, count: number): GPUBuffer => gpu.createBuffer(label, count * 4);
+  const quantized = new Map<number, QuantizedRows>();
+  for (const cols of [width, heads * headDim, ffnWidth]) {
+    if (quantized.has(cols)) continue;
+    const padded = Math.ceil(cols / 64) * 64;
+    quantized.set(cols, {
+      padded,
+      values: gpu.createBuffer('quantized', tokens * padded * 2),
+      scales: floats('quantized scales', tokens * 2),
+    });
+  }
+  const splits = Math.max(...attentionVariants.map((variant) => attentionSplits(variant, contextLength)));
+  return {
+    state: floats('state', 4),
+    ids: floats('ids', tokens),
+    x: floats('residual stream', tokens * width),
+    quantized,
+    qkv: floats('qkv', tokens * (heads + 2 * kvHeads) * headDim),
+    attended: floats('attended', tokens * heads * headDim),
+    hidden: floats('hidden', tokens * ffnWidth),
+    last: floats('last', width),
+    partial: {
+      sums: floats('attention sums', splits * heads * headDim),
+      summary: floats('attention summary', splits * heads * 2),
+    },
+    angles: gpu.upload('rope angles', ropeAngles(contextLength, rotary, ropeTheta, ropeFactors)),
+    logits: floats('logits', vocabularySize),
+    best: floats('best', sliceCount(vocabularySize) * 2),
+    options: floats('sampler options', 8),
+    history: floats('history', vocabularySize),
+    bias: floats('bias', vocabularySize),
+  };
+}

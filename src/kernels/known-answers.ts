@@ -1,0 +1,314 @@
+// Small problems with known answers: drivers do miscompile, and a variant that is wrong here is never run on a model.
+
+import { floatsToHalves } from '../formats/half';
+import { canonicalWords, bitIndex, wordIndex } from '../formats/canonical';
+import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
+import {
+  attention,
+  attentionSplits,
+  splitAttention,
+  type AttentionShape,
+  type AttentionVariant,
+} from './attention';
+import { createInt8Matrix, lmHeadInt8, type HeadVariant } from './lm-head-int8';
+import type { ActivationPacking } from './matrices';
+import { rmsNormQuantize } from './rms-norm-quantize';
+import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from './ternary-matmul';
+
+/** Relative to the largest value: what float32 in another order may differ by. */
+const TOLERANCE = 1e-4;
+
+/** Whether a matmul variant is right with each of `epilogues`, at a size that no variant divides evenly. */
+export async function checkMatmul(
+  gpu: GpuContext,
+  variant: MatmulVariant,
+  epilogues: readonly MatmulEpilogue[],
+): Promise<boolean> {
+  // Gate and up: 36 row blocks each, so that the last workgroup of every variant has too many.
+  const rows = 8 * 70;
+  const cols = 5 * 64;
+  const random = sequence(1);
+  const codes = Uint8Array.from({ length: rows * cols }, () => random() % 3);
+  const q = Int8Array.from({ length: variant.tokens * cols }, () => (random() % 256) - 128);
+  const scales = Float32Array.from({ length: rows }, (_, row) => 0.001 * (1 + (row % 7)));
+  const products = plainProducts(codes, q, scales, rows, cols);
+  return withBuffers(gpu, async (scratch) => {
+    const matrix = {
+      rows,
+      cols,
+      codes: scratch(packCodes(codes, rows, cols)),
+      scales: scratch(scales),
+    };
+    const sums = Float32Array.from({ length: variant.tokens * 2 }, (_, i) =>
+      i % 2 ? q.subarray((i >> 1) * cols, ((i >> 1) + 1) * cols).reduce((sum, x) => sum + x, 0) : 0.5,
+    );
+    const quantized = {
+      padded: cols,
+      values: scratch(packActivations(q, variant.products)),
+      scales: scratch(sums),
+    };
+    for (const epilogue of epilogues) {
+      const start = new Float32Array(variant.tokens * rows).fill(1);
+      const y = scratch(start);
+      const dispatch = await ternaryMatmul(gpu, 'check', matrix, epilogue, variant, quantized, y);
+      const result = await run(gpu, [dispatch], y);
+      const expected = applyEpilogue(products, epilogue, rows, variant.tokens);
+      if (!isClose(result.subarray(0, expected.length), expected)) return false;
+    }
+    return true;
+  });
+}
+
+/** Whether RMSNorm and quantisation are right with `threads` threads, in both packings. */
+export async function checkNorm(gpu: GpuContext, threads: number): Promise<boolean> {
+  const cols = 364;
+  const padded = 384;
+  const random = sequence(2);
+  const x = Float32Array.from({ length: cols }, () => (random() % 2001) / 1000 - 1);
+  const weight = Float32Array.from({ length: cols }, () => 0.5 + (random() % 1000) / 1000);
+  const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / cols + 1e-5);
+  const y = Float64Array.from(x, (v, i) => (v / rms) * weight[i]!);
+  const s = 127 / y.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  for (const packing of ['bytes', 'pairs'] as const) {
+    const right = await withBuffers(gpu, async (scratch) => {
+      const out = {
+        padded,
+        values: scratch(new Uint32Array(padded / 2)),
+        scales: scratch(new Float32Array(2)),
+      };
+      const shape = { cols, eps: 1e-5, threads, packing };
+      const dispatch = await rmsNormQuantize(gpu, 'check', shape, scratch(x), scratch(weight), out);
+      const words = new Uint32Array((await run(gpu, [dispatch], out.values)).buffer);
+      const [inverse, sum] = new Float32Array(await gpu.read(out.scales, 0, 8));
+      const q = unpackActivations(words, padded, packing);
+      // Rounding may fall to either side of a half.
+      const rounded = q.every((value, i) => Math.abs(value - (y[i] ?? 0) * s) < 0.501);
+      return (
+        rounded && sum === q.reduce((total, v) => total + v, 0) && Math.abs(inverse! * s - 1) < TOLERANCE
+      );
+    });
+    if (!right) return false;
+  }
+  return true;
+}
+
+/** Whether an int8 head variant is right. */
+export async function checkHead(gpu: GpuContext, variant: HeadVariant): Promise<boolean> {
+  const rows = 8 * 35;
+  const cols = 5 * 16;
+  const random = sequence(3);
+  const codes = Int8Array.from({ length: rows * cols }, () => (random() % 255) - 127);
+  const q = Int8Array.from({ length: cols }, () => (random() % 256) - 128);
+  const expected = Float64Array.from({ length: rows }, (_, row) => {
+    let sum = 0;
+    for (let col = 0; col < cols; col++) sum += codes[row * cols + col]! * q[col]!;
+    return sum * 0.5 * 0.25;
+  });
+  const interleaved = new Int8Array(rows * cols);
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++) {
+      const vector = ((row >> 3) * (cols / 16) + (col >> 4)) * 8 + (row & 7);
+      interleaved[vector * 16 + (col & 15)] = codes[row * cols + col]!;
+    }
+  }
+  const head = createInt8Matrix(gpu, 'check', rows, cols);
+  const [shard] = head.shards;
+  const { queue } = gpu.device;
+  try {
+    return await withBuffers(gpu, async (scratch) => {
+      queue.writeBuffer(shard!.codes, 0, interleaved);
+      queue.writeBuffer(shard!.scales, 0, new Float32Array(rows).fill(0.25));
+      const values = scratch(packActivations(q, 'bytes'));
+      const quantized = { padded: cols, values, scales: scratch(new Float32Array([0.5, 0])) };
+      const logits = scratch(new Float32Array(rows));
+      return isClose(
+        await run(gpu, await lmHeadInt8(gpu, variant, head, quantized, logits), logits),
+        expected,
+      );
+    });
+  } finally {
+    gpu.free(shard!.codes);
+    gpu.free(shard!.scales);
+  }
+}
+
+/** Whether an attention variant is right for a model's heads, in prefill and in decode, over more than one split. */
+export async function checkAttention(
+  gpu: GpuContext,
+  shape: AttentionShape,
+  variant: AttentionVariant,
+): Promise<boolean> {
+  const { heads, kvHeads, headDim } = shape;
+  const length = variant.tile * variant.splitTiles + 5;
+  const random = sequence(4);
+  // Numbers that f16 has exactly.
+  const value = (): number => ((random() % 1025) - 512) / 256;
+  const qkv = Float32Array.from({ length: (heads + 2 * kvHeads) * headDim }, value);
+  const cached = (): Float32Array => Float32Array.from({ length: length * kvHeads * headDim }, value);
+  const keys = cached();
+  const values = cached();
+  const expected = plainAttention(shape, qkv, keys, values, length);
+  return withBuffers(gpu, async (scratch) => {
+    const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
+    const cache = { keys: scratch(packHalves(keys)), values: scratch(packHalves(values)) };
+    const input = scratch(qkv);
+    const splits = attentionSplits(variant, length);
+    const partial = {
+      sums: scratch(new Float32Array(splits * heads * headDim)),
+      summary: scratch(new Float32Array(splits * heads * 2)),
+    };
+    const whole = scratch(new Float32Array(heads * headDim));
+    const joined = scratch(new Float32Array(heads * headDim));
+    const prefill = await attention(gpu, shape, variant, state, input, cache, whole);
+    const decode = await splitAttention(gpu, shape, variant, state, input, cache, partial, joined);
+    decode[0].workgroups[2] = splits;
+    return (
+      isClose(await run(gpu, [prefill], whole), expected) && isClose(await run(gpu, decode, joined), expected)
+    );
+  });
+}
+
+// ---- Plain formulas ------------------------------------------------------------------------------------------------
+
+/** [tokens, rows]: Σ (code − 1)·q · scale · 1/2. */
+function plainProducts(
+  codes: Uint8Array,
+  q: Int8Array,
+  scales: Float32Array,
+  rows: number,
+  cols: number,
+): Float64Array {
+  const tokens = q.length / cols;
+  return Float64Array.from({ length: tokens * rows }, (_, i) => {
+    const token = Math.floor(i / rows);
+    const row = i % rows;
+    let sum = 0;
+    for (let col = 0; col < cols; col++) sum += (codes[row * cols + col]! - 1) * q[token * cols + col]!;
+    return sum * scales[row]! * 0.5;
+  });
+}
+
+function applyEpilogue(
+  products: Float64Array,
+  epilogue: MatmulEpilogue,
+  rows: number,
+  tokens: number,
+): Float64Array {
+  if (epilogue === 'store') return products;
+  if (epilogue === 'add') return products.map((value) => value + 1);
+  const half = rows / 2;
+  return Float64Array.from({ length: tokens * half }, (_, i) => {
+    const gate = products[Math.floor(i / half) * rows + (i % half)]!;
+    const up = products[Math.floor(i / half) * rows + half + (i % half)]!;
+    return (epilogue === 'relu2-gate' ? Math.max(gate, 0) ** 2 : gate / (1 + Math.exp(-gate))) * up;
+  });
+}
+
+function plainAttention(
+  { heads, kvHeads, headDim }: AttentionShape,
+  qkv: Float32Array,
+  keys: Float32Array,
+  values: Float32Array,
+  length: number,
+): Float64Array {
+  const out = new Float64Array(heads * headDim);
+  for (let head = 0; head < heads; head++) {
+    const at = (position: number): number =>
+      (position * kvHeads + Math.floor((head * kvHeads) / heads)) * headDim;
+    const scores = Float64Array.from({ length }, (_, position) => {
+      let sum = 0;
+      for (let d = 0; d < headDim; d++) sum += qkv[head * headDim + d]! * keys[at(position) + d]!;
+      return sum / Math.sqrt(headDim);
+    });
+    const most = scores.reduce((a, b) => Math.max(a, b));
+    const weights = scores.map((score) => Math.exp(score - most));
+    const total = weights.reduce((a, b) => a + b);
+    for (let d = 0; d < headDim; d++) {
+      out[head * headDim + d] = weights.reduce(
+        (sum, w, position) => sum + (w * values[at(position) + d]!) / total,
+        0,
+      );
+    }
+  }
+  return out;
+}
+
+// ---- Packing -------------------------------------------------------------------------------------------------------
+
+function packCodes(codes: Uint8Array, rows: number, cols: number): Uint32Array {
+  const words = new Uint32Array(canonicalWords(rows, cols));
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++)
+      words[wordIndex(row, col, cols)]! |= codes[row * cols + col]! << bitIndex(col);
+  }
+  return words;
+}
+
+function packActivations(q: Int8Array, packing: ActivationPacking): Uint32Array {
+  if (packing === 'bytes') return new Uint32Array(q.slice().buffer);
+  return Uint32Array.from({ length: q.length / 2 }, (_, i) => {
+    const first = (i >> 1) * 4 + (i & 1);
+    return (q[first]! << 16) + q[first + 2]!;
+  });
+}
+
+function unpackActivations(words: Uint32Array, count: number, packing: ActivationPacking): Int32Array {
+  if (packing === 'bytes') return Int32Array.from(new Int8Array(words.buffer).subarray(0, count));
+  const q = new Int32Array(count);
+  for (let i = 0; i < count / 2; i++) {
+    const first = (i >> 1) * 4 + (i & 1);
+    const low = (words[i]! << 16) >> 16;
+    q[first + 2] = low;
+    q[first] = (words[i]! - low) >> 16;
+  }
+  return q;
+}
+
+function packHalves(values: Float32Array): Uint32Array {
+  const halves = new Uint16Array(values.length);
+  floatsToHalves(values, halves);
+  return new Uint32Array(halves.buffer);
+}
+
+// ---- Running -------------------------------------------------------------------------------------------------------
+
+/** Whole numbers that look random and are always the same (Numerical Recipes' generator, its upper bits). */
+function sequence(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 8;
+  };
+}
+
+type Scratch = (data: Uint32Array | Float32Array) => GPUBuffer;
+
+/** Gives `use` a way to make buffers, and frees them after it. */
+async function withBuffers(gpu: GpuContext, use: (scratch: Scratch) => Promise<boolean>): Promise<boolean> {
+  const made: GPUBuffer[] = [];
+  try {
+    return await use((data) => {
+      const buffer = gpu.upload('check', data);
+      made.push(buffer);
+      return buffer;
+    });
+  } finally {
+    for (const buffer of made) gpu.free(buffer);
+  }
+}
+
+async function run(
+  gpu: GpuContext,
+  dispatches: readonly Dispatch[],
+  result: GPUBuffer,
+): Promise<Float32Array> {
+  const encoder = gpu.device.createCommandEncoder();
+  encodePass(encoder, dispatches);
+  gpu.device.queue.submit([encoder.finish()]);
+  return new Float32Array(await gpu.read(result));
+}
+
+function isClose(result: Float32Array, expected: Float64Array): boolean {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return expected.every((value, i) => Math.abs(result[i]! - value) <= TOLERANCE * largest);
+}

@@ -1,0 +1,303 @@
+// Loading: on devices of every kind the same answers; from bad files the right error, and nothing left on the GPU.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { TernionErrorCode } from '../../src/errors';
+import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
+import { parseGguf } from '../../src/formats/gguf';
+import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import type { LoadProgress } from '../../src/inference/types';
+import { collect } from '../support/collect';
+import { openContext, type FixtureOptions } from '../support/engine';
+import type { GoldenPrompt } from '../support/golden';
+import { expectFailure } from '../unit/formats/helpers';
+import { loadWatched, TINY, watch } from './watch';
+
+const prompts = JSON.parse(
+  readFileSync(new URL('../fixtures/prompts.json', import.meta.url), 'utf8'),
+) as GoldenPrompt[];
+
+describe('the same answers come', () => {
+  const devices: [string, FixtureOptions][] = [
+    ['without packed dot products', { capabilities: { packedDot: false } }],
+    ['without subgroups', { capabilities: { subgroups: false } }],
+    ['from a device with default limits and no features', { features: 'none', limits: 'default' }],
+  ];
+
+  test.each(devices)('%s', async (_name, options) => {
+    const { engine } = await loadWatched(options);
+    // One of 20 tokens, and one of 7 to a prompt of 57.
+    for (const { messages, greedy, sure } of [prompts[2]!, prompts[15]!]) {
+      const session = engine.createSession();
+      const { tokenIds } = await collect(session.generate(messages));
+      expect(tokenIds.slice(0, sure)).toEqual(greedy.slice(0, sure));
+      await session.dispose();
+    }
+    await engine.dispose();
+  });
+
+  test('in chunks of any size, over cuts of a prompt at any place', async () => {
+    const { messages, greedy } = prompts[20]!;
+    for (const prefillTokens of [8, 32]) {
+      const { engine } = await loadWatched({ variants: { prefillTokens } });
+      const { tokenIds } = await collect(engine.createSession().generate(messages));
+      expect(tokenIds).toEqual(greedy);
+      await engine.dispose();
+    }
+  });
+
+  test('with the LM head as the file has it', async () => {
+    const { messages, greedy } = prompts[0]!;
+    const { engine } = await loadWatched({ headPrecision: 'f16' });
+    expect((await collect(engine.createSession().generate(messages))).tokenIds).toEqual(greedy);
+    await engine.dispose();
+  });
+});
+
+describe('info', () => {
+  test('says what was loaded and how it runs', async () => {
+    const { engine, gpu, counts } = await loadWatched({ contextLength: 100 });
+    const { subgroups, packedDot } = gpu.capabilities;
+    expect(engine.info).toMatchObject({
+      architecture: 'bitnet-b1.58',
+      name: 'Ternion Tiny',
+      contextLength: 100,
+      vocabularySize: 1536,
+      weightEncoding: 'I2_S',
+      gpuBytes: counts.liveBytes,
+      codePaths: {
+        reduction: subgroups ? 'subgroups' : 'workgroup',
+        int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',
+      },
+    });
+    // 4 layers: q and output 256², k and v 128·256, three matrices of 512·256, norms 3·256 + 512; the embedding 1536·256; a norm.
+    const layer = 2 * 256 ** 2 + 2 * 128 * 256 + 3 * 512 * 256 + 3 * 256 + 512;
+    expect(engine.info.parameterCount).toBe(4 * layer + 1536 * 256 + 256);
+    await engine.dispose();
+  });
+
+  test('has the context that the model was made for, where more was wanted', async () => {
+    const { engine } = await loadWatched({ contextLength: 1_000_000 });
+    expect(engine.info.contextLength).toBe(1024);
+    await engine.dispose();
+  });
+
+  test('progress goes from nothing to all', async () => {
+    const seen: LoadProgress[] = [];
+    const { engine } = await loadWatched({
+      contextLength: 64,
+      onProgress: (progress) => seen.push(progress),
+    });
+    const uploads = seen.filter(({ phase }) => phase === 'upload');
+    expect(uploads.map(({ loaded }) => loaded)).toEqual(
+      uploads.map(({ loaded }) => loaded).toSorted((a, b) => a - b),
+    );
+    expect(uploads.at(-1)!.loaded).toBe(uploads.at(-1)!.total);
+    expect(seen.at(-1)).toMatchObject({ phase: 'compile' });
+    expect(seen.at(-1)!.loaded).toBe(seen.at(-1)!.total);
+    await engine.dispose();
+  });
+});
+
+describe('nothing is left on the GPU', () => {
+  const model = readFileSync(new URL(`../../${TINY}`, import.meta.url));
+
+  /** The model with the bytes at `offset` replaced. */
+  function patched(offset: number, bytes: ArrayLike<number>): Uint8Array {
+    const copy = new Uint8Array(model);
+    copy.set(bytes, offset);
+    return copy;
+  }
+
+  /** Where `text` is, which is in the file once. */
+  function find(text: string): number {
+    const at = model.indexOf(text);
+    if (at < 0 || model.indexOf(text, at + 1) >= 0) throw new Error(`${text} is not in the file just once`);
+    return at;
+  }
+
+  /** Where, in the table of tensors, the entry of `name` goes on behind the name: dimensions, extents, type, offset. */
+  const entry = (name: string): number => find(name) + name.length;
+
+  const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
+  const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  async function expectNothingLeft(
+    source: ByteSource,
+    code: TernionErrorCode,
+    options: EngineOptions = {},
+    words: string | RegExp = '',
+  ): Promise<void> {
+    const gpu = await openContext();
+    const counts = watch(gpu);
+    await expectFailure(LocalEngine.load(gpu, source, options), code, words);
+    expect(gpu.bytes).toBe(0);
+    expect(gpu.bufferCount).toBe(0);
+    expect(counts.liveBytes).toBe(0);
+  }
+
+  // In the magic, the counts, the metadata, the vocabulary, the table of tensors; in the first and the last tensor.
+  test.each([0, 3, 10, 100, 20_000, 46_000, 48_000, 700_000, model.length - 16])(
+    'of a file that is cut after %i bytes',
+    async (length) => {
+      const code = length < 4 ? /unsupported-format|corrupt-file/ : /corrupt-file/;
+      const gpu = await openContext();
+      const counts = watch(gpu);
+      const error = await LocalEngine.load(gpu, bytesSource(model.subarray(0, length))).catch(
+        (reason: unknown) => reason as { code?: string },
+      );
+      expect(error).toHaveProperty('code', expect.stringMatching(code));
+      expect(gpu.bytes + counts.liveBytes).toBe(0);
+    },
+  );
+
+  const files: [string, TernionErrorCode, () => Uint8Array, string][] = [
+    ['with another magic', 'unsupported-format', () => patched(0, ascii('GGUG')), ''],
+    ['of version 99', 'unsupported-format', () => patched(4, u32(99)), '99'],
+    [
+      'of an unknown architecture',
+      'unsupported-architecture',
+      // The key is 20 bytes, then come the value's type (4) and length (8).
+      () => patched(find('general.architecture') + 20 + 12, ascii('gptnet-b1.58')),
+      'gptnet-b1.58',
+    ],
+    [
+      'with a tensor of a type that nobody knows',
+      'unsupported-tensor-type',
+      () => patched(entry('blk.1.attn_q.weight') + 4 + 16, u32(99)),
+      'blk.1.attn_q.weight',
+    ],
+    [
+      'with a tensor of a type that cannot be read',
+      'unsupported-tensor-type',
+      // 10 is Q2_K.
+      () => patched(entry('blk.1.attn_q.weight') + 4 + 16, u32(10)),
+      'Q2_K',
+    ],
+    [
+      'with floats where weights are ternary',
+      'unsupported-tensor-type',
+      // 1 is F16. The last tensor of the file may be longer, if the file is.
+      () => {
+        const longer = new Uint8Array(model.length + 256 * 512 * 2);
+        longer.set(patched(entry('blk.3.ffn_down.weight') + 4 + 16, u32(1)));
+        return longer;
+      },
+      'blk.3.ffn_down.weight is F16',
+    ],
+    [
+      'without a tensor that is needed',
+      'corrupt-file',
+      () => patched(find('blk.2.ffn_down.weight'), ascii('blk.2.ffn_dawn.weight')),
+      'blk.2.ffn_down.weight',
+    ],
+    [
+      'without an embedding',
+      'corrupt-file',
+      () => patched(find('token_embd.weight'), ascii('taken_embd.weight')),
+      'token_embd.weight',
+    ],
+    [
+      'with a norm of the wrong length',
+      'corrupt-file',
+      () => patched(entry('output_norm.weight') + 4, u32(128)),
+      'output_norm.weight',
+    ],
+    [
+      'with a matrix of the wrong shape',
+      'corrupt-file',
+      () => patched(entry('blk.0.attn_k.weight') + 4, [...u32(128), ...u32(0), ...u32(256)]),
+      'blk.0.attn_k.weight',
+    ],
+    [
+      'with a tensor that lies outside',
+      'corrupt-file',
+      () => patched(entry('blk.0.attn_k.weight') + 4 + 16 + 4, u32(0x7fffffe0)),
+      'blk.0.attn_k.weight',
+    ],
+  ];
+
+  test.each(files)('of a file %s', async (_name, code, make, words) => {
+    await expectNothingLeft(bytesSource(make()), code, {}, words);
+  });
+
+  test('of a scale that is no number, found when most tensors were there already', async () => {
+    const { tensors } = await parseGguf(bytesSource(model));
+    const { offset, byteLength } = tensors.get('blk.3.ffn_down.weight')!;
+    // The scale is the first of the 32 bytes behind the codes.
+    const bytes = patched(offset + byteLength - 32, new Uint8Array(Float32Array.of(NaN).buffer));
+    await expectNothingLeft(bytesSource(bytes), 'corrupt-file', {}, 'blk.3.ffn_down.weight');
+  });
+
+  test('of a source that fails half way', async () => {
+    const source = bytesSource(model);
+    const broken: ByteSource = {
+      size: source.size,
+      read: (offset, length, signal) => {
+        if (offset > 1_000_000) throw new Error('The disk is gone');
+        return source.read(offset, length, signal);
+      },
+    };
+    const gpu = await openContext();
+    const counts = watch(gpu);
+    await expect(LocalEngine.load(gpu, broken)).rejects.toThrow('The disk is gone');
+    expect(gpu.bytes + counts.liveBytes).toBe(0);
+  });
+
+  test.each([0, -1, 1.5, NaN])('of a load with contextLength %d', async (contextLength) => {
+    await expectNothingLeft(bytesSource(model), 'invalid-argument', { contextLength }, 'contextLength');
+  });
+
+  test('of a load that was aborted before it began', async () => {
+    await expectNothingLeft(bytesSource(model), 'aborted', { signal: AbortSignal.abort() });
+  });
+
+  test.each(['upload', 'compile'] as const)('of a load that is aborted in its %s', async (wanted) => {
+    const controller = new AbortController();
+    const onProgress = ({ phase, loaded }: LoadProgress): void => {
+      if (phase === wanted && (loaded > 700_000 || wanted === 'compile')) controller.abort();
+    };
+    await expectNothingLeft(bytesSource(model), 'aborted', { signal: controller.signal, onProgress });
+  });
+
+  test('of a model that the device has no room for', async () => {
+    const gpu = await openContext();
+    const counts = watch(gpu);
+    const { device } = gpu;
+    const createBuffer = device.createBuffer.bind(device);
+    // A buffer beyond the limits is refused as one is for which there is no memory: silently, but for error scopes.
+    device.createBuffer = (descriptor) =>
+      createBuffer(
+        (descriptor.label ?? '').startsWith('blk.3')
+          ? { ...descriptor, size: device.limits.maxBufferSize * 2 }
+          : descriptor,
+      );
+    await expectFailure(LocalEngine.load(gpu, bytesSource(model)), 'out-of-memory');
+    expect(gpu.bytes + counts.liveBytes).toBe(0);
+  });
+});
+
+describe('a lost device', () => {
+  test('fails requests with device-lost', async () => {
+    const { engine, gpu } = await loadWatched({ contextLength: 64 });
+    const session = engine.createSession();
+    await collect(session.generate(prompts[2]!.messages, { maxTokens: 1 }));
+    gpu.device.destroy();
+    await gpu.device.lost;
+    await expectFailure(engine.nextLogits([1, 2]), 'device-lost');
+    await expectFailure(collect(session.generate(prompts[2]!.messages)), 'device-lost');
+    await engine.dispose();
+    expect(gpu.bytes).toBe(0);
+  });
+
+  test('fails the answer that is under way', async () => {
+    const { engine, gpu } = await loadWatched({ contextLength: 64 });
+    const reader = engine.createSession().generate(prompts[2]!.messages).getReader();
+    await reader.read();
+    gpu.device.destroy();
+    const rest = async (): Promise<void> => {
+      while (!(await reader.read()).done);
+    };
+    await expectFailure(rest(), 'device-lost');
+    await engine.dispose();
+  });
+});

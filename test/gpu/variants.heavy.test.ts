@@ -1,0 +1,95 @@
+// Every variant that the tuner can pick, pinned: golden logits and greedy answers do not depend on the choice.
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { PipelineSpec } from '../../src/gpu/context';
+import { LocalEngine } from '../../src/inference/engine';
+import { candidates, type Variants } from '../../src/inference/variants';
+import { bytesSource } from '../../src/storage/byte-source';
+import { collect } from '../support/collect';
+import { requestDevice } from '../support/dawn';
+import { loadFixture, openContext } from '../support/engine';
+import { checkLogits, relativeError, type Golden } from '../support/golden';
+
+const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
+const TINY = 'public/models/ternion-tiny-i2_s.gguf';
+const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, 'utf8')) as Golden;
+
+/** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
+async function allVariants(): Promise<Partial<Variants>[]> {
+  const device = await requestDevice();
+  const base = { shaderF16: false, packedDot: true, timestamps: false };
+  const lanes = device.adapterInfo.subgroupMaxSize ?? 0;
+  device.destroy();
+  const software = [4, 8].map((size) =>
+    candidates({ ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size }),
+  );
+  const lists = [candidates({ ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 })];
+  if (lanes > 0) lists.push(...software);
+  const pinned = lists.flatMap((list) =>
+    Object.entries(list).flatMap(([kernel, variants]) => variants.map((variant) => ({ [kernel]: variant }))),
+  );
+  return [...new Map(pinned.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+describe('every variant', async () => {
+  const golden = await read(`${RANDOM}.golden.json`);
+  let reference: Float32Array[];
+  beforeAll(async () => {
+    const engine = await loadFixture(`${RANDOM}.gguf`, { tuning: false });
+    reference = [];
+    for (const { ids } of golden.cases) reference.push(await engine.nextLogits(ids));
+    await engine.dispose();
+  });
+
+  it.for(await allVariants())('%j reproduces golden logits and greedy ids', async (variants) => {
+    const engine = await loadFixture(`${RANDOM}.gguf`, { variants, tuning: false });
+    for (const [i, each] of golden.cases.entries()) {
+      const logits = await engine.nextLogits(each.ids);
+      checkLogits(logits, each, golden.activations);
+      // Matrix products are exact, so matrix variants agree to the last bit; sums of the others round differently.
+      if ('decodeMatmul' in variants || 'prefillMatmul' in variants) {
+        expect(relativeError(logits, Array.from(reference[i]!))).toBe(0);
+      }
+    }
+    await engine.dispose();
+    const tiny = await loadFixture(TINY, { variants, tuning: false });
+    const answer = await collect(tiny.createSession().send('Count from 3 to 9.'));
+    expect(answer.text).toBe('3, 4, 5, 6, 7, 8, 9');
+    await tiny.dispose();
+  });
+});
+
+describe('a driver that miscompiles', () => {
+  /** Loads with the stores of a matmul of these block counts compiled into something else. */
+  async function loadSabotaged(isWrong: (spec: PipelineSpec) => boolean): Promise<LocalEngine> {
+    const gpu = await openContext();
+    const compile = gpu.pipeline.bind(gpu);
+    gpu.pipeline = (spec) =>
+      compile(
+        isWrong(spec)
+          ? { ...spec, conditions: { ...spec.conditions, add: !spec.conditions?.['add'] } }
+          : spec,
+      );
+    try {
+      return await LocalEngine.load(gpu, bytesSource(await readFile(TINY)));
+    } catch (error) {
+      expect(gpu.bytes).toBe(0);
+      throw error;
+    }
+  }
+
+  it('costs a variant, not an answer: it is rejected and named', async () => {
+    const engine = await loadSabotaged(
+      (spec) => spec.shader === 'ternary_matmul' && spec.constants?.['BLOCKS'] === 4,
+    );
+    expect(engine.info.kernels.rejected.join()).toContain('"blocks":4');
+    expect(JSON.stringify(engine.info.kernels.chosen)).not.toContain('"blocks\\":4,\\"tokens');
+    expect((await collect(engine.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
+    await engine.dispose();
+  });
+
+  it('fails the load where no variant is right, and leaves nothing on the GPU', async () => {
+    const load = loadSabotaged((spec) => spec.shader === 'ternary_matmul');
+    await expect(load).rejects.toMatchObject({ code: 'kernel-check-failed' });
+  });
+});

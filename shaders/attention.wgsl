@@ -10,12 +10,12 @@
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //
 // One workgroup handles the GROUP query heads of one KV head for one token, so that K and V are read once for all of
-// them. With `partial` (decode, one token) it sees SPLIT_TILES tiles, and other workgroups the rest of the context.
+// them. With `partial` (decode, one token) it sees SPLIT positions, and other workgroups the rest of the context.
 // Workgroups: x = KV heads, y = tokens, z = splits.
 //
 // In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values).
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, TILE, THREADS, PAIRS, SPLIT_TILES, SCALE};
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
 import package::lib::state::State;
 
 // A loop bound that is not a constant, for compilers that would unroll it whole and take seconds for that.
@@ -42,8 +42,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let kv_head = group.x;
   let token = group.y;
   let length = state.position + token + 1u;
-  @if(partial) let first = group.z * (SPLIT_TILES * TILE);
-  @if(partial) let last = min(length, first + SPLIT_TILES * TILE);
+  @if(partial) let first = group.z * SPLIT;
+  @if(partial) let last = min(length, first + SPLIT);
   @if(!partial) let first = 0u;
   @if(!partial) let last = length;
 

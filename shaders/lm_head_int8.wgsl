@@ -1,6 +1,6 @@
 // LM head with int8 rows and int8 activations: logits[first_row + r] = Σ_c code[r, c]·q[c] · scale[r] / s.
 //
-//   codes   int8x16 [row_blocks of 8 rows, chunks of 16 columns, 8 rows], see quantize_head
+//   codes   int8x16 [row_blocks of 8 rows, chunks of 16 columns, 8 rows], see quantize_head; chunks a multiple of 4
 //   scale   f32 [rows, padded to 8]
 //   q       int8 [chunks·16], four a word, read as vec4u
 //   scales  vec2f: (1/s, Σ q) from rms_norm_quantize
@@ -8,10 +8,13 @@
 //   shape   (chunks, row_blocks, rows, first_row, workgroups along x)
 //
 // As in ternary_matmul a thread owns one row of each of BLOCKS row blocks and every SPLIT-th chunk of its columns.
+// With `broadcast` (SPLIT = 1) four lanes load four chunks of activations and hand them round, as there.
 // Workgroups: x·y ≥ row_blocks / BLOCKS, folded because a dimension has at most 65,535.
 
 import constants::{BLOCKS, SPLIT};
 import package::lib::dot::dot4;
+
+@if(broadcast) enable subgroups;
 
 struct Shape { chunks: u32, row_blocks: u32, rows: u32, first_row: u32, groups_x: u32 }
 
@@ -26,9 +29,9 @@ const threads = 8u * SPLIT;
 @if(split) var<workgroup> partial: array<i32, threads * BLOCKS>;
 
 @compute @workgroup_size(threads)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32, @if(broadcast) @builtin(subgroup_invocation_id) sublane: u32) {
   let row = lane & 7u;
-  let part = lane >> 3u;
+  @if(!broadcast) let part = lane >> 3u;
   let chunks = shape.chunks;
   let first_block = (group.y * shape.groups_x + group.x) * BLOCKS;
   @unroll(b, BLOCKS) {
@@ -36,10 +39,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let base$b = block$b * (chunks * 8u) + row;
     var sum$b = 0;
   }
-  for (var chunk = part; chunk < chunks; chunk += SPLIT) {
-    let x = q[chunk];
-    @unroll(b, BLOCKS) { let w$b = codes[base$b + chunk * 8u]; }
-    @unroll(b, BLOCKS) { @unroll(j, 4) { sum$b += dot4(w$b[$j], x[$j]); } }
+  @if(!broadcast) {
+    for (var chunk = part; chunk < chunks; chunk += SPLIT) {
+      let x = q[chunk];
+      @unroll(b, BLOCKS) { let w$b = codes[base$b + chunk * 8u]; }
+      @unroll(b, BLOCKS) { @unroll(j, 4) { sum$b += dot4(w$b[$j], x[$j]); } }
+    }
+  }
+  @if(broadcast) {
+    for (var chunk = 0u; chunk < chunks; chunk += 4u) {
+      let mine = q[chunk + (sublane & 3u)];
+      @unroll(i, 4) {
+        let x$i = subgroupBroadcast(mine, $iu);
+        @unroll(b, BLOCKS) {
+          let w$b_$i = codes[base$b + (chunk + $iu) * 8u];
+          @unroll(j, 4) { sum$b += dot4(w$b_$i[$j], x$i[$j]); }
+        }
+      }
+    }
   }
   @if(split) {
     @unroll(b, BLOCKS) { partial[lane * BLOCKS + $bu] = sum$b; }

@@ -53,8 +53,9 @@ type Settings = Required<Omit<BenchmarkOptions, 'memory' | 'signal'>> &
 
 const BEYOND = 'beyond the context';
 
-/** Tokens after which the growth of the heap is looked at. */
+/** Tokens after which the growth of the heap is looked at, and the fewest that say anything. */
 const GROWTH_TOKENS = 1000;
+const FEWEST_GROWTH_TOKENS = 200;
 
 /**
  * Measures `model` on `device`. `meter` looks at the ceilings again in between, so that they and the figures have had the
@@ -239,10 +240,11 @@ class ModelBench {
     return { tokens, time };
   }
 
-  async #decode(bench: StepBench, context: number, room: number): Promise<Measured<Timed>> {
+  async #decode(bench: StepBench, wanted: number, room: number): Promise<Measured<Timed>> {
     const { quick, budgetMs, signal } = this.settings;
     const steps = this.#steps(quick ? 8 : 32, budgetMs / 6);
-    if (context + steps + 2 > room) return { tokens: context, skipped: BEYOND };
+    const context = contextWithin(wanted, room - steps - 2);
+    if (context === undefined) return { tokens: wanted, skipped: BEYOND };
     this.#say(`decode at context ${context}`);
     const time = await sample(
       () => bench.decode(context, steps, signal),
@@ -257,7 +259,9 @@ class ModelBench {
   async #profiles(bench: StepBench, room: number): Promise<Profile[]> {
     const { contexts, prefill, quick, budgetMs } = this.settings;
     const repeats = this.#steps(quick ? 4 : 16, budgetMs / 8);
-    const possible = contexts.filter((context) => context + 1 < room);
+    const possible = contexts
+      .map((context) => contextWithin(context, room - 2))
+      .filter((context) => context !== undefined);
     const chosen = new Set([possible.at(0) ?? 0, possible.at(-1) ?? 0]);
     const profiles: (Profile | undefined)[] = [];
     for (const context of chosen) {
@@ -283,13 +287,14 @@ class ModelBench {
     if (!memory?.collect) return undefined;
     const wanted = quick ? GROWTH_TOKENS / 4 : GROWTH_TOKENS;
     const steps = Math.min(this.#steps(wanted, budgetMs / 2), room - 4);
-    this.#say(`memory over ${steps} tokens`);
-    // What is made once, at the first steps, is no growth.
-    await bench.decode(0, Math.min(steps, 16), signal);
+    if (this.#stepMs * FEWEST_GROWTH_TOKENS > budgetMs / 2) return undefined;
+    this.#say(`memory over ${wanted} tokens`);
+    // What is made once, in the first steps, is no growth.
+    await bench.decode(0, Math.min(steps, 100), signal);
     await memory.collect();
     const before = memory.used();
     let tokens = 0;
-    for (; tokens < wanted && this.#stepMs * (tokens + steps) < budgetMs; tokens += steps)
+    for (; tokens < wanted && this.#stepMs * tokens < budgetMs / 2; tokens += steps)
       await bench.decode(0, steps, signal);
     await memory.collect();
     return { tokens, bytes: memory.used() - before };
@@ -324,6 +329,12 @@ class ModelBench {
     throwIfAborted(this.settings.signal);
     this.settings.onProgress(`${this.name}: ${what}`);
   }
+}
+
+/** `wanted`, or what comes close to it where the context ends about there; undefined where it ends well before. */
+function contextWithin(wanted: number, room: number): number | undefined {
+  if (wanted <= room) return wanted;
+  return room >= 0.9 * wanted ? room : undefined;
 }
 
 const CHAT = [{ role: 'user', content: 'Count from 3 to 9.' }];

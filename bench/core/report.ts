@@ -167,6 +167,7 @@ function factTable(model: ModelReport): Table {
       `encode ${digits(cpu.encode.median)} ms, submit ${digits(cpu.submit.median)} ms (medians)`,
     ],
   ];
+  rows.push(['Variants', describeVariants(model.variants)]);
   if (memory) {
     const { idle, peakLoading, growth } = memory;
     const grown = growth ? `; ${digits(growth.bytes / 1e3)} kB more after ${growth.tokens} tokens` : '';
@@ -184,6 +185,19 @@ function factTable(model: ModelReport): Table {
     ]);
   }
   return { title: 'Facts', columns: ['', ''], rows };
+}
+
+/** `decodeMatmul: split 1, blocks 4; normThreads: 8`. */
+function describeVariants(variants: ModelReport['variants']): string {
+  const describe = (value: unknown): string =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value)
+          .map(([key, own]) => `${key} ${String(own)}`)
+          .join(', ')
+      : String(value);
+  return Object.entries(variants)
+    .map(([name, value]) => `${name}: ${describe(value)}`)
+    .join('; ');
 }
 
 function speedTable({ prefill, decode }: ModelReport): Table {

@@ -3,7 +3,7 @@
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
-import { attention, attentionSplits, splitAttention } from '../kernels/attention';
+import { attention, attentionGroups, attentionTokens, splitAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
 import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
@@ -78,7 +78,9 @@ export class Transformer {
     { contextLength, headPrecision, variants: pinned = {}, tuner = {}, ropeFactors }: TransformerOptions,
   ): Promise<Transformer> {
     const fixed = fixedChoices(gpu.capabilities, pinned);
-    const attentions = pinned.attention ? [pinned.attention] : candidates(gpu.capabilities).attention;
+    const attentions = pinned.attention
+      ? [pinned.attention]
+      : candidates(gpu.capabilities, config.headDim).attention;
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, ropeFactors),
     );
@@ -212,22 +214,28 @@ export class Transformer {
     return {
       dispatches,
       resize: (_tokens, position) => {
-        const splits = attentionSplits(this.variants.attention, position + 1);
-        for (const { workgroups } of attentions) workgroups[2] = splits;
+        const groups = attentionGroups(this.variants.attention, position + 1);
+        for (const { workgroups } of attentions) workgroups[2] = groups;
       },
     };
   }
 
   async #prefillPlan(cache: KvCache): Promise<StepPlan> {
     const dispatches = await this.#dispatches({ cache, batched: true });
-    const tile = this.variants.prefillMatmul.tokens;
+    const perGroup = (label: string): number => {
+      if (label.startsWith('matmul')) return this.variants.prefillMatmul.tokens;
+      return label === 'attention' ? attentionTokens(this.variants.attention) : 1;
+    };
+    const steps = dispatches.map(({ label, workgroups }) => ({
+      workgroups,
+      axis: label === 'embed' || label.endsWith('norm') ? 0 : 1,
+      tokensPerGroup: perGroup(label),
+    }));
     return {
       dispatches,
       resize: (tokens) => {
-        const tiles = Math.ceil(tokens / tile);
-        for (const { label, workgroups } of dispatches) {
-          if (label === 'embed' || label.endsWith('norm')) workgroups[0] = tokens;
-          else workgroups[1] = label.startsWith('matmul') ? tiles : tokens;
+        for (const { workgroups, axis, tokensPerGroup } of steps) {
+          workgroups[axis] = Math.ceil(tokens / tokensPerGroup);
         }
       },
     };

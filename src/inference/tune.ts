@@ -2,7 +2,7 @@
 
 import type { GpuContext } from '../gpu/context';
 import { Tuner, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
-import { attentionSplits, splitAttention, type AttentionVariant } from '../kernels/attention';
+import { attentionGroups, splitAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention, checkHead, checkMatmul, checkNorm } from '../kernels/known-answers';
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
 import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
@@ -37,7 +37,7 @@ export async function tune(
 ): Promise<{ variants: Variants; report: TuningReport }> {
   const { gpu, config } = subject;
   const tuner = new Tuner(gpu, options);
-  const all = candidates(gpu.capabilities);
+  const all = candidates(gpu.capabilities, config.headDim);
   const choose = async <Kernel extends keyof Variants>(
     kernel: Kernel,
     shape: string,
@@ -120,6 +120,6 @@ async function attentionWork(
   const { state, qkv, partial, attended } = work;
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
   const dispatches = await splitAttention(gpu, config, variant, state, qkv, cache, partial, attended);
-  dispatches[0].workgroups[2] = attentionSplits(variant, length);
+  dispatches[0].workgroups[2] = attentionGroups(variant, length);
   return dispatches;
 }

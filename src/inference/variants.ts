@@ -44,12 +44,14 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
   };
 }
 
-/** The variants worth trying on a device. */
-export function candidates(capabilities: Capabilities): Candidates {
-  return isSoftware(capabilities) ? softwareCandidates(capabilities) : gpuCandidates(capabilities);
+/** The variants worth trying on a device for a model whose heads are `headDim` wide. */
+export function candidates(capabilities: Capabilities, headDim: number): Candidates {
+  return isSoftware(capabilities)
+    ? softwareCandidates(capabilities, headDim)
+    : gpuCandidates(capabilities, headDim);
 }
 
-function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities): Candidates {
+function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: number): Candidates {
   const matmul = (blocks: number, tokens: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -69,19 +71,25 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities): Candidate
         ? [matmul(4, 2), matmul(2, 2), matmul(4, 4), dot(2, 4), { ...dot(2, 4), broadcast: false }]
         : [matmul(2, 8), matmul(4, 4), matmul(4, 2), dot(2, 4), { ...dot(2, 4), broadcast: false }],
     head: [
-      { blocks: 4, split: 1 },
-      { blocks: 8, split: 1 },
-      { blocks: 2, split: 1 },
+      { blocks: 4, split: 1, broadcast: true },
+      { blocks: 2, split: 1, broadcast: true },
+      { blocks: 4, split: 1, broadcast: false },
     ],
     attention: [
-      { threads: lanes, tile: 32, splitTiles: 2 },
-      { threads: 2 * lanes, tile: 32, splitTiles: 2 },
+      ...laneAttention(lanes, headDim, 1, 128),
+      { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
   };
 }
 
-function gpuCandidates({ packedDot }: Capabilities): Candidates {
+/** The widest team that a head and a subgroup allow, if there is one worth its name. */
+function laneAttention(subgroup: number, headDim: number, teams: number, split: number): AttentionVariant[] {
+  const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
+  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split }];
+}
+
+function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {
   const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -113,15 +121,16 @@ function gpuCandidates({ packedDot }: Capabilities): Candidates {
       pairs(2, 4, 1),
     ],
     head: [
-      { blocks: 1, split: 8 },
-      { blocks: 2, split: 8 },
-      { blocks: 2, split: 4 },
-      { blocks: 4, split: 1 },
+      { blocks: 1, split: 8, broadcast: false },
+      { blocks: 2, split: 8, broadcast: false },
+      { blocks: 2, split: 4, broadcast: false },
+      { blocks: 4, split: 1, broadcast: false },
     ],
     attention: [
-      { threads: 32, tile: 32, splitTiles: 2 },
-      { threads: 64, tile: 64, splitTiles: 1 },
-      { threads: 64, tile: 64, splitTiles: 2 },
+      ...(subgroups ? laneAttention(subgroupMinSize, headDim, 8, 64) : []),
+      { kind: 'workgroup', threads: 32, tile: 32, split: 64 },
+      { kind: 'workgroup', threads: 64, tile: 64, split: 64 },
+      { kind: 'workgroup', threads: 64, tile: 64, split: 128 },
     ],
     normThreads: [64, 32, 16],
   };

@@ -1,7 +1,7 @@
 // The buffers between the kernels: allocated once at load, used by every step.
 
 import type { GpuContext } from '../gpu/context';
-import { attentionSplits, type AttentionVariant } from '../kernels/attention';
+import { attentionRoom, type AttentionVariant } from '../kernels/attention';
 import type { QuantizedRows } from '../kernels/matrices';
 import { ropeAngles } from '../kernels/rope-append';
 import { sliceCount, type SampleBuffers } from '../kernels/sample';
@@ -47,7 +47,7 @@ export function createWorkBuffers(
       scales: floats('quantized scales', tokens * 2),
     });
   }
-  const splits = Math.max(...attentionVariants.map((variant) => attentionSplits(variant, contextLength)));
+  const splits = Math.max(...attentionVariants.map((variant) => attentionRoom(variant, contextLength)));
   return {
     state: floats('state', 4),
     ids: floats('ids', tokens),

@@ -5,7 +5,8 @@ import { canonicalWords, bitIndex, wordIndex } from '../formats/canonical';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import {
   attention,
-  attentionSplits,
+  attentionGroups,
+  attentionRoom,
   splitAttention,
   type AttentionShape,
   type AttentionVariant,
@@ -95,7 +96,7 @@ export async function checkNorm(gpu: GpuContext, threads: number): Promise<boole
 /** Whether an int8 head variant is right. */
 export async function checkHead(gpu: GpuContext, variant: HeadVariant): Promise<boolean> {
   const rows = 8 * 35;
-  const cols = 5 * 16;
+  const cols = 3 * 64;
   const random = sequence(3);
   const codes = Int8Array.from({ length: rows * cols }, () => (random() % 255) - 127);
   const q = Int8Array.from({ length: cols }, () => (random() % 256) - 128);
@@ -139,7 +140,7 @@ export async function checkAttention(
   variant: AttentionVariant,
 ): Promise<boolean> {
   const { heads, kvHeads, headDim } = shape;
-  const length = variant.tile * variant.splitTiles + 5;
+  const length = variant.split + 5;
   const random = sequence(4);
   // Numbers that f16 has exactly.
   const value = (): number => ((random() % 1025) - 512) / 256;
@@ -152,7 +153,7 @@ export async function checkAttention(
     const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
     const cache = { keys: scratch(packHalves(keys)), values: scratch(packHalves(values)) };
     const input = scratch(qkv);
-    const splits = attentionSplits(variant, length);
+    const splits = attentionRoom(variant, length);
     const partial = {
       sums: scratch(new Float32Array(splits * heads * headDim)),
       summary: scratch(new Float32Array(splits * heads * 2)),
@@ -161,7 +162,7 @@ export async function checkAttention(
     const joined = scratch(new Float32Array(heads * headDim));
     const prefill = await attention(gpu, shape, variant, state, input, cache, whole);
     const decode = await splitAttention(gpu, shape, variant, state, input, cache, partial, joined);
-    decode[0].workgroups[2] = splits;
+    decode[0].workgroups[2] = attentionGroups(variant, length);
     return (
       isClose(await run(gpu, [prefill], whole), expected) && isClose(await run(gpu, decode, joined), expected)
     );

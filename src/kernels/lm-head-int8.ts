@@ -6,17 +6,24 @@ import type { HalfMatrix, Int8Matrix, QuantizedRows } from './matrices';
 /** Columns that one vec4u holds. */
 const CHUNK = 16;
 
+/** Chunks of a row, padded to whole groups of four. */
+function chunkCount(cols: number): number {
+  return Math.ceil(cols / CHUNK / 4) * 4;
+}
+
 /** How one variant divides the work; every variant gives the same result to the bit. */
 export interface HeadVariant {
   /** Blocks of 8 rows that a workgroup owns. */
   blocks: number;
   /** Threads that share a row's columns; 1 needs no reduction. */
   split: number;
+  /** Activations go round in subgroups instead of being loaded by every thread. Only with `split` 1. */
+  broadcast: boolean;
 }
 
 /** Room for `rows` × `cols` int8 codes with a scale a row, in shards that fit a binding. */
 export function createInt8Matrix(gpu: GpuContext, label: string, rows: number, cols: number): Int8Matrix {
-  const chunks = Math.ceil(cols / CHUNK);
+  const chunks = chunkCount(cols);
   const rowBytes = chunks * CHUNK;
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   const most = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (rowBytes * 8)) * 8;
@@ -41,7 +48,7 @@ export async function quantizeHead(
 ): Promise<Dispatch[]> {
   const spec = {
     shader: 'quantize_head',
-    constants: { COLS: source.cols, CHUNKS: Math.ceil(source.cols / CHUNK) },
+    constants: { COLS: source.cols, CHUNKS: chunkCount(source.cols) },
   };
   const pairs = result.shards.flatMap((to) =>
     source.shards.map((from) => {
@@ -73,14 +80,14 @@ export function lmHeadInt8(
   const spec = {
     shader: 'lm_head_int8',
     constants: { BLOCKS: variant.blocks, SPLIT: variant.split },
-    conditions: { split: variant.split > 1 },
+    conditions: { split: variant.split > 1, broadcast: variant.broadcast },
   };
   return Promise.all(
     head.shards.map(({ codes, scales, rows, firstRow }) => {
       const rowBlocks = Math.ceil(rows / 8);
       const groups = Math.ceil(rowBlocks / variant.blocks);
       const groupsX = Math.min(groups, 32768);
-      const shape = gpu.uniform([Math.ceil(head.cols / CHUNK), rowBlocks, rows, firstRow, groupsX]);
+      const shape = gpu.uniform([chunkCount(head.cols), rowBlocks, rows, firstRow, groupsX]);
       const buffers = [codes, scales, q.values, q.scales, logits, shape];
       return gpu.dispatch('lm head', spec, buffers, [groupsX, Math.ceil(groups / groupsX), 1]);
     }),

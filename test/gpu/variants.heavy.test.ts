@@ -11,6 +11,8 @@ import { loadFixture, openContext } from '../support/engine';
 import { checkLogits, relativeError, type Golden } from '../support/golden';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
+// Of both models.
+const HEAD_DIM = 64;
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, 'utf8')) as Golden;
 
@@ -21,9 +23,9 @@ async function allVariants(): Promise<Partial<Variants>[]> {
   const lanes = device.adapterInfo.subgroupMaxSize ?? 0;
   device.destroy();
   const software = [4, 8].map((size) =>
-    candidates({ ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size }),
+    candidates({ ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size }, HEAD_DIM),
   );
-  const lists = [candidates({ ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 })];
+  const lists = [candidates({ ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 }, HEAD_DIM)];
   if (lanes > 0) lists.push(...software);
   const pinned = lists.flatMap((list) =>
     Object.entries(list).flatMap(([kernel, variants]) => variants.map((variant) => ({ [kernel]: variant }))),

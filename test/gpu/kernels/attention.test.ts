@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import {
   attention,
-  attentionSplits,
+  attentionGroups,
+  attentionRoom,
+  attentionTokens,
   splitAttention,
   type AttentionShape,
   type AttentionVariant,
@@ -82,10 +84,11 @@ async function whole(
   tokens: number,
 ): Promise<Float32Array> {
   const size = tokens * shape.heads * shape.headDim;
-  const out = filled(gpu, 'out', size);
+  const perGroup = attentionTokens(variant);
+  const out = filled(gpu, 'out', size + (perGroup - 1) * shape.heads * shape.headDim);
   const state = uploadState(gpu, position, tokens);
   const dispatch = await attention(gpu, shape, variant, state, gpu.upload('qkv', queries), buffers, out);
-  dispatch.workgroups[1] = tokens;
+  dispatch.workgroups[1] = Math.ceil(tokens / perGroup);
   run(gpu, [dispatch]);
   return readFloats(gpu, out, size);
 }
@@ -99,7 +102,7 @@ async function split(
   position: number,
 ): Promise<Float32Array> {
   const size = shape.heads * shape.headDim;
-  const most = attentionSplits(variant, CAPACITY);
+  const most = attentionRoom(variant, CAPACITY);
   const partial = {
     sums: filled(gpu, 'sums', most * size),
     summary: filled(gpu, 'summary', most * shape.heads * 2),
@@ -108,7 +111,7 @@ async function split(
   const state = uploadState(gpu, position, 1);
   const qkv = gpu.upload('qkv', queries);
   const dispatches = await splitAttention(gpu, shape, variant, state, qkv, buffers, partial, out);
-  dispatches[0].workgroups[2] = attentionSplits(variant, position + 1);
+  dispatches[0].workgroups[2] = attentionGroups(variant, position + 1);
   run(gpu, dispatches);
   return readFloats(gpu, out, size);
 }
@@ -116,73 +119,83 @@ async function split(
 // Sums of a few hundred products in f32, and exponentials of them.
 const TOLERANCE = 1e-5;
 
-const CASES: (AttentionShape & AttentionVariant)[] = [
+const workgroup = (threads: number, tile: number, split: number): AttentionVariant => ({
+  kind: 'workgroup',
+  threads,
+  tile,
+  split,
+});
+const lanes = (count: number, teams: number, split: number): AttentionVariant => ({
+  kind: 'lanes',
+  lanes: count,
+  teams,
+  split,
+});
+
+const CASES: [AttentionShape, AttentionVariant][] = [
   // One query head a KV head.
-  { heads: 2, kvHeads: 2, headDim: 128, threads: 32, tile: 32, splitTiles: 2 },
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(32, 32, 64)],
   // 48 pairs of dimensions are no multiple of 32 threads.
-  { heads: 4, kvHeads: 2, headDim: 96, threads: 32, tile: 32, splitTiles: 2 },
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64)],
   // Fewer threads than positions of a tile and pairs of dimensions.
-  { heads: 8, kvHeads: 2, headDim: 64, threads: 8, tile: 32, splitTiles: 2 },
+  [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64)],
   // Fewer threads than query heads a KV head, and other tiles.
-  { heads: 5, kvHeads: 1, headDim: 64, threads: 4, tile: 16, splitTiles: 1 },
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16)],
+  // A subgroup of four, the smallest there is here: several vectors a lane, and two teams a workgroup.
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64)],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32)],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16)],
 ];
 
-describe.each(CASES)(
-  '$heads heads over $kvHeads, $headDim wide, $threads threads, tiles of $tile',
-  ({ threads, tile, splitTiles, ...shape }) => {
-    const variant = { threads, tile, splitTiles };
+describe.each(CASES)('%j with %j', (shape, variant) => {
+  // At and beside the edges of tiles and splits of 16, 32 and 64 positions.
+  test.each([1, 31, 32, 33, 64, 65, 200])('sees a context of %i tokens', async (length) => {
+    const cache = randomCache(shape);
+    const queries = randomQueries(shape, 1);
+    const expected = reference(shape, queries, cache, length - 1);
+    const wholeOut = await whole(shape, variant, cache, queries, length - 1, 1);
+    expect(largestError(wholeOut, expected)).toBeLessThan(TOLERANCE);
+    const splitOut = await split(shape, variant, cache, queries, length - 1);
+    expect(largestError(splitOut, expected)).toBeLessThan(TOLERANCE);
+  });
 
-    // At and beside the edges of tiles and splits of 16, 32 and 64 positions.
-    test.each([1, 31, 32, 33, 64, 65, 200])('sees a context of %i tokens', async (length) => {
-      const cache = randomCache(shape);
-      const queries = randomQueries(shape, 1);
-      const expected = reference(shape, queries, cache, length - 1);
-      const wholeOut = await whole(shape, variant, cache, queries, length - 1, 1);
-      expect(largestError(wholeOut, expected)).toBeLessThan(TOLERANCE);
-      const splitOut = await split(shape, variant, cache, queries, length - 1);
-      expect(largestError(splitOut, expected)).toBeLessThan(TOLERANCE);
-    });
+  test('each token of a prompt sees itself and those before it', async () => {
+    const tokens = 40;
+    const position = 25;
+    const cache = randomCache(shape);
+    const queries = randomQueries(shape, tokens);
+    const out = await whole(shape, variant, cache, queries, position, tokens);
+    const size = shape.heads * shape.headDim;
+    const row = size + 2 * shape.kvHeads * shape.headDim;
+    for (let token = 0; token < tokens; token++) {
+      const expected = reference(shape, queries.subarray(token * row), cache, position + token);
+      expect(largestError(out.subarray(token * size, (token + 1) * size), expected)).toBeLessThan(TOLERANCE);
+    }
+  });
 
-    test('each token of a prompt sees itself and those before it', async () => {
-      const tokens = 40;
-      const position = 25;
-      const cache = randomCache(shape);
-      const queries = randomQueries(shape, tokens);
-      const out = await whole(shape, variant, cache, queries, position, tokens);
-      const size = shape.heads * shape.headDim;
-      const row = size + 2 * shape.kvHeads * shape.headDim;
-      for (let token = 0; token < tokens; token++) {
-        const expected = reference(shape, queries.subarray(token * row), cache, position + token);
-        expect(largestError(out.subarray(token * size, (token + 1) * size), expected)).toBeLessThan(
-          TOLERANCE,
-        );
-      }
-    });
+  test('scores of some hundreds neither overflow nor vanish', async () => {
+    // Standard deviation 100, so the best and the second best are far apart, mostly; f32 has them to some 1e-4.
+    const cache = randomCache(shape, 100);
+    const queries = randomQueries(shape, 1);
+    const expected = reference(shape, queries, cache, 99);
+    expect(largestError(await whole(shape, variant, cache, queries, 99, 1), expected)).toBeLessThan(1e-3);
+    expect(largestError(await split(shape, variant, cache, queries, 99), expected)).toBeLessThan(1e-3);
+  });
 
-    test('scores of some hundreds neither overflow nor vanish', async () => {
-      // Standard deviation 100, so the best and the second best are far apart, mostly; f32 has them to some 1e-4.
-      const cache = randomCache(shape, 100);
-      const queries = randomQueries(shape, 1);
-      const expected = reference(shape, queries, cache, 99);
-      expect(largestError(await whole(shape, variant, cache, queries, 99, 1), expected)).toBeLessThan(1e-3);
-      expect(largestError(await split(shape, variant, cache, queries, 99), expected)).toBeLessThan(1e-3);
-    });
-
-    test('scores that all are far below zero still have a softmax', async () => {
-      const cache = randomCache(shape);
-      // All keys are nearly the same, and all queries opposite to them: scores near -200, where exp is 0 in f32.
-      const { headDim } = shape;
-      const strength = 200 / Math.sqrt(headDim);
-      const keys = halves(normals(CAPACITY * shape.kvHeads * headDim, 4, 0.05).map((value) => 1 + value));
-      const opposed = {
-        ...cache,
-        keys: keys.values,
-        buffers: { ...cache.buffers, keys: gpu.upload('keys', words(keys.bits)) },
-      };
-      const queries = randomQueries(shape, 1).map((value) => -strength + value);
-      const expected = reference(shape, queries, opposed, 99);
-      expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
-      expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
-    });
-  },
-);
+  test('scores that all are far below zero still have a softmax', async () => {
+    const cache = randomCache(shape);
+    // All keys are nearly the same, and all queries opposite to them: scores near -200, where exp is 0 in f32.
+    const { headDim } = shape;
+    const strength = 200 / Math.sqrt(headDim);
+    const keys = halves(normals(CAPACITY * shape.kvHeads * headDim, 4, 0.05).map((value) => 1 + value));
+    const opposed = {
+      ...cache,
+      keys: keys.values,
+      buffers: { ...cache.buffers, keys: gpu.upload('keys', words(keys.bits)) },
+    };
+    const queries = randomQueries(shape, 1).map((value) => -strength + value);
+    const expected = reference(shape, queries, opposed, 99);
+    expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
+    expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
+  });
+});

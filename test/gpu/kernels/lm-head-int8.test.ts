@@ -29,7 +29,8 @@ afterAll(() => gpu.destroy());
 async function download({ rows, cols, shards }: Int8Matrix) {
   const codes = new Int8Array(rows * cols);
   const scales = new Float32Array(rows);
-  const chunks = Math.ceil(cols / 16);
+  // Whole groups of four chunks of 16 columns.
+  const chunks = Math.ceil(cols / 64) * 4;
   for (const shard of shards) {
     const padded = Math.ceil(shard.rows / 8) * 8;
     const bytes = new Int8Array((await readWords(gpu, shard.codes, padded * chunks * 4)).buffer);
@@ -102,11 +103,16 @@ describe('quantising rows', () => {
 });
 
 describe('logits', () => {
-  const VARIANTS: readonly HeadVariant[] = [
-    { blocks: 4, split: 1 },
-    { blocks: 1, split: 8 },
-    { blocks: 2, split: 2 },
+  const PORTABLE: readonly HeadVariant[] = [
+    { blocks: 4, split: 1, broadcast: false },
+    { blocks: 1, split: 8, broadcast: false },
+    { blocks: 2, split: 2, broadcast: false },
   ];
+  let variants: readonly HeadVariant[];
+  beforeAll(() => {
+    const { subgroups } = gpu.capabilities;
+    variants = subgroups ? [...PORTABLE, { blocks: 4, split: 1, broadcast: true }] : PORTABLE;
+  });
 
   async function logitsOf(variant: HeadVariant, head: Int8Matrix): Promise<Float32Array> {
     const activations = randomActivations(1, head.cols, 1);
@@ -135,16 +141,16 @@ describe('logits', () => {
   ])('of %i rows of %i columns are exact, and equal to the bit in every variant', async (rows, cols) => {
     const { result } = await make(rows, cols);
     const expected = await expectedLogits(result);
-    const first = await logitsOf(VARIANTS[0]!, result);
+    const first = await logitsOf(variants[0]!, result);
     // Sums below 2^24 are exact in f32; then come two roundings of 6e-8.
     expect(largestError(first, expected)).toBeLessThan(3e-7);
-    for (const variant of VARIANTS) expect(await logitsOf(variant, result)).toEqual(first);
+    for (const variant of variants) expect(await logitsOf(variant, result)).toEqual(first);
   });
 
   test('of shards have no seam', async () => {
     const { result } = await make(70, 72, 70, shardsOf(72, [24, 40, 6]));
     const { result: whole } = await make(70, 72);
-    for (const variant of VARIANTS) {
+    for (const variant of variants) {
       expect(await logitsOf(variant, result)).toEqual(await logitsOf(variant, whole));
     }
   });
@@ -152,18 +158,18 @@ describe('logits', () => {
   test('of more workgroups than a dimension may have are folded into two', async () => {
     // One block of 8 rows a workgroup; a dimension holds 65,535, and the last line of the fold is not full.
     const rows = 65_540 * 8;
-    const head = createInt8Matrix(gpu, 'head', rows, 16);
+    const head = createInt8Matrix(gpu, 'head', rows, 64);
     const [shard] = head.shards;
     // All codes are 1, and the scale of a row is its number.
-    gpu.device.queue.writeBuffer(shard!.codes, 0, new Uint8Array(rows * 16).fill(1));
+    gpu.device.queue.writeBuffer(shard!.codes, 0, new Uint8Array(rows * 64).fill(1));
     gpu.device.queue.writeBuffer(
       shard!.scales,
       0,
       Float32Array.from({ length: rows }, (_, row) => row),
     );
-    const { q, inverse } = randomActivations(1, 16, 1);
+    const { q, inverse } = randomActivations(1, 64, 1);
     const factor = q.reduce((sum, value) => sum + value, 0) * inverse[0]!;
-    const logits = await logitsOf({ blocks: 1, split: 1 }, head);
+    const logits = await logitsOf({ blocks: 1, split: 1, broadcast: false }, head);
     expect(
       largestError(
         logits,

@@ -1,0 +1,143 @@
+// Causal grouped-query attention over the KV cache, in registers of subgroups; the formula of attention.wgsl:
+//   out[t, h] = Σ_p softmax_p(q[t, h] · k[p, g] · SCALE) · v[p, g],  g = h / GROUP,  p ≤ position of t
+//
+//   state    State
+//   qkv      f32 [count, ROW]: rotated queries of HEADS heads first, read as vec4f
+//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u
+//   values   the same
+//   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], not yet normalised
+//   shape    (LANES): a loop bound that is not a constant, so that compilers do not unroll the loop
+//   summary  with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
+//
+// LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the GROUP queries
+// that use one KV head, and reads its part of each key and value, side by side with its neighbours. A tile is LANES
+// positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory.
+//
+// TEAMS teams are a workgroup. With `partial` (decode, one token) each sees another SPLIT positions, and workgroups z =
+// splits / TEAMS; else each has another token and sees all its positions, and workgroups y = tokens / TEAMS; x = KV heads.
+
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, LANES, VECTORS, TEAMS, SPLIT, SCALE};
+import package::lib::state::State;
+
+enable subgroups;
+
+struct Shape { lanes: u32 }
+
+@group(0) @binding(0) var<storage, read> state: State;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@group(0) @binding(3) var<storage, read> values: array<vec4u>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(5) var<uniform> shape: Shape;
+@if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
+
+const threads = u32(LANES * TEAMS);
+// Finite, so that differences of two are never NaN.
+const lowest = -3.0e38;
+
+// Over the lanes of a team: their number is a power of two.
+fn team_sum(value: f32) -> f32 {
+  var sum = value;
+  for (var mask = shape.lanes >> 1u; mask > 0u; mask >>= 1u) { sum += subgroupShuffleXor(sum, mask); }
+  return sum;
+}
+
+fn team_max(value: f32) -> f32 {
+  var largest = value;
+  for (var mask = shape.lanes >> 1u; mask > 0u; mask >>= 1u) { largest = max(largest, subgroupShuffleXor(largest, mask)); }
+  return largest;
+}
+
+fn low_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
+fn high_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.z), unpack2x16float(v.w)); }
+
+@compute @workgroup_size(threads)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) index: u32,
+  @builtin(subgroup_invocation_id) sublane: u32,
+) {
+  let lane = index % LANES;
+  let first_lane = sublane - lane % LANES;
+  let kv_head = group.x;
+  @if(partial) let token = group.y;
+  @if(!partial) let token = group.y * TEAMS + index / LANES;
+  let length = state.position + min(token + 1u, state.count);
+  @if(partial) let split = group.z * TEAMS + index / LANES;
+  @if(partial) let first = split * SPLIT;
+  @if(partial) let last = min(length, first + SPLIT);
+  @if(partial) let positions = u32(SPLIT);
+  @if(!partial) let first = 0u;
+  @if(!partial) let last = length;
+  @if(!partial) let positions = state.position + min((group.y + 1u) * TEAMS, state.count);
+
+  let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
+  @unroll(g, GROUP) {
+    var maximum$g = lowest;
+    var total$g = 0.0;
+    @unroll(v, VECTORS) {
+      let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * SCALE;
+      let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * SCALE;
+      var sum$g_$v_0 = vec4f(0.0);
+      var sum$g_$v_1 = vec4f(0.0);
+    }
+  }
+
+  // Teams of one workgroup go through as many tiles, so that the subgroup stays together; what is beyond is masked.
+  for (var offset = 0u; offset < positions; offset += LANES) {
+    let tile = first + offset;
+    @unroll(g, GROUP) { var score$g = lowest; }
+    for (var i = 0u; i < shape.lanes; i++) {
+      let base = (min(tile + i, length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+      @unroll(g, GROUP) { var product$g = 0.0; }
+      @unroll(v, VECTORS) {
+        let k$v = keys[base + $vu * LANES];
+        let k$v_0 = low_halves(k$v);
+        let k$v_1 = high_halves(k$v);
+        @unroll(g, GROUP) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
+      }
+      @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g), lane == i); }
+    }
+    let valid = tile + lane < last;
+    @unroll(g, GROUP) {
+      let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid)));
+      let correction$g = exp(maximum$g - larger$g);
+      let weight$g = select(0.0, exp(score$g - larger$g), valid);
+      maximum$g = larger$g;
+      total$g = total$g * correction$g + weight$g;
+      @unroll(v, VECTORS) {
+        sum$g_$v_0 *= correction$g;
+        sum$g_$v_1 *= correction$g;
+      }
+    }
+    for (var i = 0u; i < shape.lanes; i++) {
+      let base = (min(tile + i, length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+      @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
+      @unroll(v, VECTORS) {
+        let packed$v = values[base + $vu * LANES];
+        let v$v_0 = low_halves(packed$v);
+        let v$v_1 = high_halves(packed$v);
+        @unroll(g, GROUP) {
+          sum$g_$v_0 += e$g * v$v_0;
+          sum$g_$v_1 += e$g * v$v_1;
+        }
+      }
+    }
+  }
+
+  @if(partial) let out_base = (split * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
+  @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
+  @unroll(g, GROUP) {
+    let all$g = team_sum(total$g);
+    @if(partial) let norm$g = 1.0;
+    @if(!partial) let norm$g = 1.0 / all$g;
+    @if(partial) { if (lane == 0u) { summary[split * HEADS + kv_head * GROUP + $gu] = vec2f(maximum$g, all$g); } }
+    @unroll(v, VECTORS) {
+      {
+        let at = out_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u;
+        out[at] = sum$g_$v_0 * norm$g;
+        out[at + 1u] = sum$g_$v_1 * norm$g;
+      }
+    }
+  }
+}

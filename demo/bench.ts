@@ -138,7 +138,7 @@ function showReport(shown: Report): void {
 }
 
 function modelSection(model: ModelReport): HTMLElement {
-  const notes = [describeCeilings(model), ...model.notes].map((text) => create('li', { text }));
+  const notes = [describeCeilings(model.ceilings), ...model.notes].map((text) => create('li', { text }));
   return create(
     'section',
     { class: 'result' },

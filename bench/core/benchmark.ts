@@ -12,7 +12,7 @@ import { MeasuredContext, type GpuBytes } from './measured-context';
 import { sample, summarize } from './measure';
 import type { GenerateLoop, Measured, MemoryReport, ModelReport, Profile, Speed } from './report';
 import { StepBench } from './steps';
-import { floorOf, workload } from './workload';
+import { floorOf, lowestFloorOf, workload } from './workload';
 
 /** A model to measure. */
 export interface BenchmarkModel {
@@ -93,7 +93,7 @@ export async function benchmarkModel(
       growth: steps.growth,
     };
     const { info } = engine;
-    const { bytesPerSecond, multiplyAddsPerSecond } = meter.ceilings;
+    const { bytesPerSecond, multiplyAddsPerSecond, pairsPerSecond } = meter.ceilings;
     return {
       model: model.name,
       architecture: info.architecture,
@@ -102,8 +102,7 @@ export async function benchmarkModel(
       parameters: info.parameterCount,
       weightEncoding: info.weightEncoding,
       contextLength: info.contextLength,
-      bytesPerSecond,
-      multiplyAddsPerSecond,
+      ceilings: { bytesPerSecond, multiplyAddsPerSecond, pairsPerSecond },
       load: { ...load, fileBytes: model.source.size },
       gpuBytes: { ...stored, kvCache: KvCache.byteLength(transformer.config, transformer.contextLength) },
       memory,
@@ -314,7 +313,8 @@ class ModelBench {
   #speed(timed: Measured<Timed>, evaluated: number): Measured<Speed> {
     if ('skipped' in timed) return timed;
     const { tokens, time } = timed;
-    const floor = floorOf(workload(this.transformer.config, this.stored, evaluated), this.meter.ceilings);
+    const work = workload(this.transformer.config, this.stored, evaluated);
+    const floor = floorOf(work, this.meter.ceilings);
     return {
       tokens,
       time,
@@ -322,6 +322,7 @@ class ModelBench {
       floorMs: floor.ms,
       bound: floor.bound,
       efficiency: floor.ms / time.best,
+      efficiencyOfBest: lowestFloorOf(work, this.meter.ceilings).ms / time.best,
     };
   }
 

@@ -1,4 +1,7 @@
-// The two ceilings of an adapter: how fast it reads memory, and how fast it multiplies bytes in registers.
+// The ceilings of an adapter: how fast it reads memory, and how fast it multiplies bytes in registers.
+//
+// Bytes are multiplied four at a time by dot4I8Packed. Where that is emulated, two at a time in one 32-bit multiplication
+// can be faster, and kernels do it (shaders/ternary_matmul.wgsl); so that is measured as well.
 //
 // Each is the best of a few variants of a kernel that does nothing else. Both are upper bounds for the engine's kernels,
 // and measured in the same run as these, so that their ratio holds on a busy machine too.
@@ -14,14 +17,21 @@ export interface CeilingSample {
   rate: number;
 }
 
-/** Both ceilings, and what they are the best of. */
-export interface Ceilings {
-  /** Bytes read per second. */
+/** What the adapter can reach, per second. */
+export interface CeilingRates {
+  /** Bytes read. */
   bytesPerSecond: number;
-  /** int8 multiply-adds per second. */
+  /** int8 multiply-adds by dot4I8Packed. */
   multiplyAddsPerSecond: number;
+  /** int8 multiply-adds, two by one 32-bit multiplication. */
+  pairsPerSecond: number;
+}
+
+/** The ceilings, and what they are the best of. */
+export interface Ceilings extends CeilingRates {
   bytes: CeilingSample[];
   dots: CeilingSample[];
+  pairs: CeilingSample[];
 }
 
 /** How thoroughly to look. */
@@ -58,6 +68,7 @@ const FINALISTS = 3;
 export class CeilingMeter {
   #bytes: Candidate[] = [];
   #dots: Candidate[] = [];
+  #pairs: Candidate[] = [];
 
   private constructor(
     private readonly device: GPUDevice,
@@ -77,14 +88,15 @@ export class CeilingMeter {
     const sizes = [room, room / 4].map((size) => Math.floor(size / MEBI) * MEBI);
     const threads = [8, 16, 64, 256].filter((n) => n <= maxComputeInvocationsPerWorkgroup);
     meter.#bytes = candidates(readKernels(sizes, threads));
-    meter.#dots = candidates(
-      threads.flatMap((n) => [4, 8, 16].map((accumulators) => dotKernel(n, accumulators, packedDot))),
-    );
-    const budget = options.quick ? 15 : 40;
-    await meter.#look(meter.#bytes, budget);
-    await meter.#look(meter.#dots, budget);
-    meter.#bytes.sort((a, b) => b.rate - a.rate);
-    meter.#dots.sort((a, b) => b.rate - a.rate);
+    const dots = packedDot ? PACKED_DOT : UNPACKED_DOT;
+    const multiplying = (product: Product): Candidate[] =>
+      candidates(threads.flatMap((n) => [4, 8, 16].map((sums) => productKernel(n, sums, product))));
+    meter.#dots = multiplying(dots);
+    meter.#pairs = multiplying(PAIRS);
+    for (const list of [meter.#bytes, meter.#dots, meter.#pairs]) {
+      await meter.#look(list, options.quick ? 15 : 40);
+      list.sort((a, b) => b.rate - a.rate);
+    }
     await meter.again();
     return meter;
   }
@@ -93,19 +105,22 @@ export class CeilingMeter {
   get ceilings(): Ceilings {
     const plain = (list: Candidate[]): CeilingSample[] =>
       list.map(({ variant, rate }) => ({ variant, rate }));
+    const best = (list: Candidate[]): number => Math.max(...list.map(({ rate }) => rate));
     return {
-      bytesPerSecond: Math.max(...this.#bytes.map(({ rate }) => rate)),
-      multiplyAddsPerSecond: Math.max(...this.#dots.map(({ rate }) => rate)),
+      bytesPerSecond: best(this.#bytes),
+      multiplyAddsPerSecond: best(this.#dots),
+      pairsPerSecond: best(this.#pairs),
       bytes: plain(this.#bytes),
       dots: plain(this.#dots),
+      pairs: plain(this.#pairs),
     };
   }
 
   /** Measures the most promising variants once more; a better rate replaces the one before. */
   async again(): Promise<void> {
     const budget = this.options.quick ? 50 : 150;
-    await this.#look(this.#bytes.slice(0, FINALISTS), budget);
-    await this.#look(this.#dots.slice(0, FINALISTS), budget);
+    for (const list of [this.#bytes, this.#dots, this.#pairs])
+      await this.#look(list.slice(0, FINALISTS), budget);
   }
 
   /** Runs each candidate for about `budget` ms. */
@@ -245,35 +260,58 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   return { variant, code, size, work: workgroups[0] * workgroups[1] * perGroup * 16, workgroups };
 }
 
+/** One way to multiply int8: `product` of a weight word and an activation word, both u32, as u32. */
+interface Product {
+  /** WGSL of `fn product(w: u32, q: u32) -> u32`. */
+  code: string;
+  /** Multiply-adds in one product. */
+  multiplyAdds: number;
+}
+
+const PACKED_DOT: Product = {
+  code: 'fn product(w: u32, q: u32) -> u32 { return u32(dot4I8Packed(w, q)); }',
+  multiplyAdds: 4,
+};
+
+const UNPACKED_DOT: Product = {
+  code: `
+fn bytes(a: u32) -> vec4i { return vec4i(i32(a << 24u), i32(a << 16u), i32(a << 8u), i32(a)) >> vec4u(24u); }
+fn product(w: u32, q: u32) -> u32 { return u32(dot(bytes(w), bytes(q))); }`,
+  multiplyAdds: 4,
+};
+
+const PAIRS: Product = { code: 'fn product(w: u32, q: u32) -> u32 { return w * q; }', multiplyAdds: 2 };
+
 /**
  * Multiplies registers: each step changes one operand and multiplies it into every accumulator, each of which has a loaded
- * operand of its own. One more addition a step is all there is beside dots and their sums.
+ * operand of its own. Beside products and their sums there are a few cheap operations a step.
  */
-function dotKernel(threads: number, accumulators: number, packedDot: boolean): Kernel {
+function productKernel(
+  threads: number,
+  accumulators: number,
+  { code: product, multiplyAdds }: Product,
+): Kernel {
   const steps = 512;
   const groups = Math.ceil(16384 / threads);
   const each = (text: (i: number) => string): string =>
     Array.from({ length: accumulators }, (_, i) => text(i)).join('\n');
-  const dot = packedDot
-    ? 'fn dot4(a: u32, b: u32) -> i32 { return dot4I8Packed(a, b); }'
-    : `fn bytes(a: u32) -> vec4i { return vec4i(i32(a << 24u), i32(a << 16u), i32(a << 8u), i32(a)) >> vec4u(24u); }
-fn dot4(a: u32, b: u32) -> i32 { return dot(bytes(a), bytes(b)); }`;
   const code = `${BINDINGS}
-${dot}
+${product}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let start = (group.x * ${threads}u + lane) & 1023u;
   var q = data[start].x;
-${each((i) => `  let w${i} = data[start + ${i + 1}u].y;\n  var sum${i} = i32(data[start].z);`)}
+${each((i) => `  let w${i} = data[start + ${i + 1}u].y;\n  var sum${i} = data[start].z;`)}
   for (var step = 0u; step < ${steps}u; step++) {
-    q += step;
-${each((i) => `    sum${i} += dot4(w${i}, q);`)}
+    // Something that no compiler sees through: the sum of multiples of q is else the multiple of a sum.
+    q = (q ^ (q << 7u)) + step;
+${each((i) => `    sum${i} += product(w${i}, q);`)}
   }
-  var folded = 0;
-${each((i) => `  folded = folded * 31 + sum${i};`)}
-  if (folded == 0x5eed1e5) { out[lane & 3u] = u32(folded); }
+  var folded = 0u;
+${each((i) => `  folded = folded * 31u + sum${i};`)}
+  if (folded == 0x5eed1e5u) { out[lane & 3u] = folded; }
 }`;
   const variant = `${threads} threads, ${accumulators} accumulators`;
-  const work = groups * threads * steps * accumulators * 4;
+  const work = groups * threads * steps * accumulators * multiplyAdds;
   return { variant, code, size: MEBI, work, workgroups: [groups, 1] };
 }

@@ -2,7 +2,7 @@
 
 import type { KernelTime } from '../../src/gpu/profiler';
 import type { Capabilities } from '../../src/gpu/capabilities';
-import type { Ceilings } from './ceilings';
+import type { CeilingRates, Ceilings } from './ceilings';
 import type { Timing } from './measure';
 import type { GpuBytes } from './measured-context';
 
@@ -22,6 +22,8 @@ export interface Speed {
   bound: 'bytes' | 'dots';
   /** floorMs / best time. */
   efficiency: number;
+  /** The same with a floor for whichever way to multiply is fastest, be it dot4I8Packed or two at a time. */
+  efficiencyOfBest: number;
 }
 
 /** Where the time of some tokens goes. */
@@ -69,8 +71,7 @@ export interface ModelReport {
   weightEncoding: string;
   contextLength: number;
   /** The ceilings of the same run. */
-  bytesPerSecond: number;
-  multiplyAddsPerSecond: number;
+  ceilings: CeilingRates;
   /** Loading, ms: until all bytes are uploaded, until pipelines are compiled, and in all. */
   load: { uploadMs: number; compileMs: number; totalMs: number; fileBytes: number };
   /** After loading; the KV cache is what each session for the whole context adds to that. */
@@ -130,11 +131,13 @@ export interface Table {
   rows: string[][];
 }
 
-/** One line on the two ceilings. */
-export function describeCeilings(
-  ceilings: Pick<Ceilings, 'bytesPerSecond' | 'multiplyAddsPerSecond'>,
-): string {
-  return `${giga(ceilings.bytesPerSecond)} GB/s read, ${giga(ceilings.multiplyAddsPerSecond)} G int8 multiply-adds/s`;
+/** One line on the ceilings. */
+export function describeCeilings(rates: CeilingRates): string {
+  const { bytesPerSecond, multiplyAddsPerSecond, pairsPerSecond } = rates;
+  return (
+    `${giga(bytesPerSecond)} GB/s read, ${giga(multiplyAddsPerSecond)} G int8 multiply-adds/s by dot4I8Packed, ` +
+    `${giga(pairsPerSecond)} G/s in pairs`
+  );
 }
 
 /** The figures of one model, to be shown as they are. */
@@ -145,7 +148,7 @@ export function tablesOf(model: ModelReport): Table[] {
 function factTable(model: ModelReport): Table {
   const { load, gpuBytes: gpu, memory, cpu, dispatches, generate, step } = model;
   const rows: [string, string][] = [
-    ['Ceilings of this run', describeCeilings(model)],
+    ['Ceilings of this run', describeCeilings(model.ceilings)],
     [
       'Model',
       `${digits(model.parameters / 1e6)} M weights, ${model.weightEncoding}, context ${model.contextLength}`,
@@ -201,13 +204,13 @@ function describeVariants(variants: ModelReport['variants']): string {
 }
 
 function speedTable({ prefill, decode }: ModelReport): Table {
-  const columns = ['', 'tokens/s', 'ms best', 'ms median', 'floor ms', 'bound by', 'efficiency'];
+  const columns = ['', 'tokens/s', 'ms best', 'ms median', 'floor ms', 'bound by', 'efficiency', 'of best'];
   const row = (what: string, speed: Measured<Speed>): string[] => {
     const name = `${what} ${speed.tokens}`;
-    if ('skipped' in speed) return [name, speed.skipped, '', '', '', '', ''];
-    const { time, tokensPerSecond, floorMs, bound, efficiency } = speed;
+    if ('skipped' in speed) return [name, speed.skipped, '', '', '', '', '', ''];
+    const { time, tokensPerSecond, floorMs, bound, efficiency, efficiencyOfBest } = speed;
     const times = [tokensPerSecond, time.best, time.median, floorMs].map(digits);
-    return [name, ...times, bound, efficiency.toFixed(3)];
+    return [name, ...times, bound, efficiency.toFixed(3), efficiencyOfBest.toFixed(3)];
   };
   return {
     title: 'Speed',
@@ -264,7 +267,8 @@ export function markdown(report: Report): string {
     `${report.environment}. Written by \`npm run bench -- --save\`.`,
     `Efficiency is the least time that the ceilings allow, divided by the measured one. A ceiling is what a kernel reaches ` +
       `that does nothing but read memory, or multiply bytes in registers; the floor of a step is the larger of (bytes of ` +
-      `weights and head / read rate) and (multiply-adds / multiply rate). Attention is not in the floor. Times are the best ` +
+      `weights and head / read rate) and (multiply-adds / rate of dot4I8Packed); 'of best' is the same where multiplying ` +
+      `two bytes at a time in 32 bits is faster, and counts instead. Attention is not in the floor. Times are the best ` +
       `of several; for decoding at a context the KV cache is taken as filled, without values.`,
   ];
   for (const model of report.models) {

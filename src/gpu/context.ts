@@ -160,13 +160,14 @@ export class GpuContext {
       packed_dot: this.capabilities.packedDot,
       ...conditions,
     });
+    // The module's own error is caught here: what is wrong rejects the pipeline, and is told from there.
+    this.device.pushErrorScope('validation');
     const module = this.device.createShaderModule({ label: shader, code });
+    const compute = { module, entryPoint: 'main' };
+    const pipeline = this.device.createComputePipelineAsync({ label: shader, layout: 'auto', compute });
+    void this.device.popErrorScope().catch(() => {});
     try {
-      return await this.device.createComputePipelineAsync({
-        label: shader,
-        layout: 'auto',
-        compute: { module, entryPoint: 'main' },
-      });
+      return await pipeline;
     } catch (error) {
       this.assertAlive();
       const { messages } = await module.getCompilationInfo();

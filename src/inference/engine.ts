@@ -46,7 +46,7 @@ export class LocalEngine implements Engine {
   readonly #sessions = new Set<LocalSession>();
   readonly #queue = new RequestQueue();
   readonly #readbacks: ReadbackRing;
-  #disposed = false;
+  #disposed: Promise<void> | undefined;
 
   private constructor(
     private readonly gpu: GpuContext,
@@ -200,9 +200,12 @@ export class LocalEngine implements Engine {
     return session;
   }
 
-  async dispose(): Promise<void> {
-    if (this.#disposed) return;
-    this.#disposed = true;
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.dispose()));
     await this.#queue.enter();
     this.gpu.destroy();

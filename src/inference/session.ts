@@ -54,6 +54,7 @@ export class LocalSession implements Session {
   #cache: KvCache | undefined;
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
+  #disposed: Promise<void> | undefined;
 
   constructor(private readonly host: SessionHost) {}
 
@@ -72,8 +73,12 @@ export class LocalSession implements Session {
     }, options);
   }
 
-  async dispose(): Promise<void> {
-    if (this.#disposal.signal.aborted) return;
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
     this.#disposal.abort(new TernionError('disposed', 'The session was disposed.'));
     await this.#turns.enter();
     this.#cache?.destroy();
@@ -89,15 +94,31 @@ export class LocalSession implements Session {
   /** Demand drives the generator: nothing happens before the first read, nor beyond what is read. */
   #stream(encode: () => EncodedPrompt, options: GenerateOptions): ReadableStream<GenerateChunk> {
     const cancelled = new AbortController();
-    const signals = [cancelled.signal, this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    const chunks = this.#run(encode, options, AbortSignal.any(signals));
+    const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
+    const chunks = this.#run(encode, options, AbortSignal.any([cancelled.signal, ...ends]));
+    let advancing = false;
+    const advance = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
+      advancing = true;
+      const { value, done } = await chunks.next();
+      if (!done) controller.enqueue(value);
+      if (done || value.finishReason) {
+        // Lets the generator leave its turn; nobody may come to read beyond the last chunk.
+        await chunks.return();
+        controller.close();
+      }
+      advancing = false;
+    };
     return new ReadableStream<GenerateChunk>(
       {
-        async pull(controller) {
-          const { value, done } = await chunks.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
+        start(controller) {
+          // A reader who is away would not take the last chunk, and its turn would never end: it is left for it here.
+          const end = (): void => {
+            if (!advancing && !cancelled.signal.aborted)
+              advance(controller).catch((error) => controller.error(error));
+          };
+          for (const signal of ends) signal.addEventListener('abort', end, { once: true });
         },
+        pull: advance,
         async cancel(reason) {
           cancelled.abort(reason);
           await chunks.return();

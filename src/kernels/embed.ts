@@ -14,9 +14,9 @@ export function embed(gpu: GpuContext, table: HalfMatrix, ids: GPUBuffer, x: GPU
         'embed',
         {
           shader: 'embed',
-          constants: { DIM: table.cols, THREADS: 64, FIRST_ROW: shard.firstRow, ROWS: shard.rows },
+          constants: { DIM: table.cols, THREADS: 64 },
         },
-        [ids, shard.buffer, x],
+        [ids, shard.buffer, x, gpu.uniform([shard.firstRow, shard.rows])],
         [1, 1, 1],
       ),
     ),

@@ -19,16 +19,9 @@ export function lmHeadF16(
         'lm head',
         {
           shader: 'lm_head_f16',
-          constants: {
-            COLS: head.cols,
-            ROWS: shard.rows,
-            FIRST_ROW: shard.firstRow,
-            ROWS_PER_GROUP: variant.rows,
-            THREADS: variant.threads,
-            GROUPS_X: groupsX,
-          },
+          constants: { COLS: head.cols, ROWS_PER_GROUP: variant.rows, THREADS: variant.threads },
         },
-        [shard.buffer, x, logits],
+        [shard.buffer, x, logits, gpu.uniform([shard.rows, shard.firstRow, groupsX])],
         [groupsX, Math.ceil(groups / groupsX), 1],
       );
     }),

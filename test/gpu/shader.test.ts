@@ -156,6 +156,7 @@ test('a shader that does not compile is an error that names it and the line', as
   const constants = { COLS: 64, THREADS: 1_000_000, EPSILON: 1 };
   gpu.device.pushErrorScope('validation');
   await expectFailure(gpu.pipeline({ shader: 'rms_norm', constants }), 'internal', /rms_norm .* line \d+: /);
-  expect(await gpu.device.popErrorScope()).not.toBeNull();
+  // Told once, not as an error of the device too.
+  expect(await gpu.device.popErrorScope()).toBeNull();
   gpu.destroy();
 });

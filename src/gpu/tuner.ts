@@ -47,6 +47,8 @@ export interface TunerOptions {
 /** Measurements shorter than this say little on a clock of 0.1 ms. */
 const LEAST_MS = 1;
 const ROUNDS = 3;
+/** Times on a busy machine scatter: what is not clearly faster is not worth a change. */
+const CLEARLY = 0.9;
 /** Part of what is remembered: a change of kernels makes old times meaningless. */
 const VERSION = 1;
 
@@ -86,7 +88,7 @@ export class Tuner {
         const ratio = await this.#compare(tunable, variant, best);
         record[JSON.stringify(best)] ??= 1;
         record[key] = ratio * known(best);
-        if (ratio < 1) best = variant;
+        if (ratio < CLEARLY) best = variant;
       }
       this.#budgetMs -= this.#now() - start;
     }

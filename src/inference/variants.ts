@@ -1,7 +1,7 @@
 // Which variant of each kernel a device runs: candidates by what it can do, the likeliest first, for the tuner to choose.
 
 import type { Capabilities } from '../gpu/capabilities';
-import type { AttentionVariant } from '../kernels/attention';
+import type { AttentionVariant, LaneAttention } from '../kernels/attention';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
 
@@ -71,12 +71,16 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
         ? [matmul(4, 2), matmul(2, 2), matmul(4, 4), dot(2, 4), { ...dot(2, 4), broadcast: false }]
         : [matmul(2, 8), matmul(4, 4), matmul(4, 2), dot(2, 4), { ...dot(2, 4), broadcast: false }],
     head: [
-      { blocks: 4, split: 1, broadcast: true },
-      { blocks: 2, split: 1, broadcast: true },
       { blocks: 4, split: 1, broadcast: false },
+      { blocks: 2, split: 1, broadcast: false },
+      { blocks: 1, split: 1, broadcast: true },
     ],
     attention: [
-      ...laneAttention(lanes, headDim, 1, 128),
+      ...laneAttention(lanes, headDim, 1, 128).flatMap((variant) => {
+        // Four lanes are SwiftShader's, which has no conversion in hardware.
+        const moved = { ...variant, integerHalves: true };
+        return lanes === 4 ? [moved, variant] : [variant];
+      }),
       { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
@@ -84,9 +88,9 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
 }
 
 /** The widest team that a head and a subgroup allow, if there is one worth its name. */
-function laneAttention(subgroup: number, headDim: number, teams: number, split: number): AttentionVariant[] {
+function laneAttention(subgroup: number, headDim: number, teams: number, split: number): LaneAttention[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
-  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split }];
+  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split, integerHalves: false }];
 }
 
 function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {

@@ -15,8 +15,11 @@
 // Two ways to multiply, exact both:
 //   bytes   four products at a time, dot4I8Packed(four codes, four activations);
 //   pairs   two at a time by one 32-bit multiplication, for processors without that instruction. With activations packed
-//           as p = q0·2^16 + q2, (c0 + c2·2^16)·p = c0·q2 + (c0·q0 + c2·q2)·2^16 modulo 2^32. Over a chunk the low half
-//           stays within ±2^14 and the high half within ±2^15, so rounding to the nearest multiple of 2^16 separates them.
+//           as p = q0·2^16 + q2, (c0 + c2·2^16)·p = c0·q2 + (c0·q0 + c2·q2)·2^16 modulo 2^32. Sums of 16 such products keep
+//           the low half within ±2^13 and the high half within ±2^14, so rounding to a multiple of 2^16 separates them.
+//           Of every four codes two are taken where they are, four times too large (`far`), for a shift costs some
+//           processors more than a multiplication; 8 of those products go into a sum. Sums of high halves are f32, in
+//           units of 2^16, and exact: they have fewer than 24 bits.
 // All rows need the same activations. With `broadcast` (SPLIT = 1) each of four lanes loads some and hands them round in
 // registers: software adapters load lane by lane, whether addresses are equal or not.
 //
@@ -39,10 +42,17 @@ struct Shape { chunks: u32, row_blocks: u32, out: u32 }
 
 const threads = 8u * SPLIT;
 const values = u32(BLOCKS * TOKENS);
+// What one in a sum stands for.
+@if(pairs) const unit = 1.0 / 65536.0;
+@if(!pairs) const unit = 1.0;
 // vec4u of activations in a chunk of 64 columns.
 @if(pairs) const vectors = 8u;
 @if(!pairs) const vectors = 4u;
-@if(split) var<workgroup> partial: array<i32, threads * values>;
+@if(split && pairs) var<workgroup> partial: array<f32, threads * values>;
+@if(split && !pairs) var<workgroup> partial: array<i32, threads * values>;
+
+// The upper half of a sum of pairs of products, times 2^16.
+fn high_half(sum: u32) -> f32 { return f32(i32((sum + 0x8000u) & 0xffff0000u)); }
 
 fn activation(gate: f32) -> f32 {
   @if(relu2) { let positive = max(gate, 0.0); return positive * positive; }
@@ -73,39 +83,52 @@ fn main(
   @unroll(b, BLOCKS) {
     let block$b = block_index(group.x, $bu);
     let base$b = block$b * (chunks * 8u) + row;
-    @unroll(t, TOKENS) { var sum$b_$t = 0; }
+    @unroll(t, TOKENS) {
+      @if(pairs) var sum$b_$t = 0.0;
+      @if(!pairs) var sum$b_$t = 0;
+    }
   }
   @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * vectors); }
 
   for (var chunk = part; chunk < chunks; chunk += SPLIT) {
     @unroll(b, BLOCKS) { let w$b = weights[base$b + chunk * 8u]; }
     @if(pairs) {
-      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { var wide$b_$t = 0u; } }
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { var near$b_$t = 0u; } }
       @unroll(t, TOKENS) {
         @unroll(h, 2) {
           @if(broadcast) let part$h_$t = q[q_base$t + chunk * vectors + 2u * (sublane & 3u) + $hu];
         }
       }
-      // Half a word of codes, 8 columns, for each vec4u of activations.
-      @unroll(j, 4) {
-        @unroll(h, 2) {
+      @unroll(p, 2) {
+        @unroll(b, BLOCKS) { @unroll(t, TOKENS) { var far$p_$b_$t = 0u; } }
+        @unroll(i, 2) {
+          // A word of codes, 16 columns, against two vec4u of activations.
           @unroll(t, TOKENS) {
-            @if(broadcast) let q$j_$h_$t = subgroupBroadcast(part$h_$t, $ju);
-            @if(!broadcast) let q$j_$h_$t = q[q_base$t + chunk * vectors + $(2*j+0)u + $hu];
+            @unroll(h, 2) {
+              @if(broadcast) let q$p_$i_$h_$t = subgroupBroadcast(part$h_$t, $(2*p+i)u);
+              @if(!broadcast) let q$p_$i_$h_$t = q[q_base$t + chunk * vectors + $(4*p+2*i+h)u];
+            }
           }
           @unroll(b, BLOCKS) {
-            let word$b_$j_$h = w$b[$j] >> (4u * $hu);
-            @unroll(k, 2) {
-              let even$b_$j_$h_$k = (word$b_$j_$h >> (2u * $ku)) & 0x00030003u;
-              let odd$b_$j_$h_$k = (word$b_$j_$h >> (2u * $ku + 8u)) & 0x00030003u;
+            let word$p_$i_$b_0 = w$b[$(2*p+i)];
+            let word$p_$i_$b_1 = word$p_$i_$b_0 >> 4u;
+            let word$p_$i_$b_2 = word$p_$i_$b_0 >> 8u;
+            let word$p_$i_$b_3 = word$p_$i_$b_0 >> 12u;
+            @unroll(h, 2) {
+              let near_even$p_$i_$b_$h = word$p_$i_$b_$(1*h) & 0x00030003u;
+              let near_odd$p_$i_$b_$h = word$p_$i_$b_$(1*h+2) & 0x00030003u;
+              let far_even$p_$i_$b_$h = word$p_$i_$b_$(1*h) & 0x000c000cu;
+              let far_odd$p_$i_$b_$h = word$p_$i_$b_$(1*h+2) & 0x000c000cu;
               @unroll(t, TOKENS) {
-                wide$b_$t += even$b_$j_$h_$k * q$j_$h_$t[2u * $ku] + odd$b_$j_$h_$k * q$j_$h_$t[2u * $ku + 1u];
+                near$b_$t += near_even$p_$i_$b_$h * q$p_$i_$h_$t.x + near_odd$p_$i_$b_$h * q$p_$i_$h_$t.y;
+                far$p_$b_$t += far_even$p_$i_$b_$h * q$p_$i_$h_$t.z + far_odd$p_$i_$b_$h * q$p_$i_$h_$t.w;
               }
             }
           }
         }
+        @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += 0.25 * high_half(far$p_$b_$t); } }
       }
-      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += i32(wide$b_$t + 0x8000u) >> 16u; } }
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += high_half(near$b_$t); } }
     }
     @if(!pairs) {
       @unroll(t, TOKENS) {
@@ -140,7 +163,7 @@ fn main(
   @unroll(t, TOKENS) {
     {
       let q_scale = scales[token + $tu];
-      @unroll(b, BLOCKS) { let result$b = (f32(sum$b_$t) - q_scale.y) * (factor$b * q_scale.x); }
+      @unroll(b, BLOCKS) { let result$b = (f32(sum$b_$t) * unit - q_scale.y) * (factor$b * q_scale.x); }
       let out = (token + $tu) * shape.out;
       @if(gated) {
         @unroll(p, PAIRS) {

@@ -18,7 +18,7 @@ const sources: Record<string, string> = import.meta.glob('../../shaders/**/*.wgs
  * The text of `shaders/<name>.wgsl` as WGSL, with its imports from `shaders/lib/` resolved.
  *
  * Beyond WESL a shader may say `@unroll(i, N) { … }`, where N is a number or a constant: the block is repeated without
- * braces, `$i` being 0 to N-1 and `$(2*i+1)` what it says. Named scalars made this way stay in registers, where an array indexed at run time would
+ * braces, `$i` being 0 to N-1 and `$(2*i+j)`, with indices of blocks around it too, what it says. Named scalars made this way stay in registers, where an array indexed at run time would
  * not (naga and SwiftShader do not unroll loops).
  */
 export async function shaderText(
@@ -52,13 +52,20 @@ export function unroll(text: string, constants: ShaderConstants): string {
   return text.slice(0, head.index) + unroll(expanded, constants) + unroll(text.slice(bodyEnd + 1), constants);
 }
 
+/** Puts `value` for `$index` and for `index` in `$(…)`; sums of products of numbers alone are worked out. */
 function substitute(body: string, index: string, value: number): string {
-  const linear = new RegExp(`\\$\\((\\d+)\\*${index}(?:\\+(\\d+))?\\)`, 'g');
   return body
-    .replace(linear, (_, factor: string, offset?: string) =>
-      String(Number(factor) * value + Number(offset ?? 0)),
-    )
+    .replace(/\$\(([^)]*)\)/g, (_, expression: string) => {
+      const known = expression.replace(new RegExp(`\\b${index}\\b`, 'g'), String(value));
+      return /^[\d\s+*]+$/.test(known) ? String(evaluate(known)) : `$(${known})`;
+    })
     .replaceAll(`$${index}`, String(value));
+}
+
+function evaluate(expression: string): number {
+  const product = (factors: string): number =>
+    factors.split('*').reduce((total, factor) => total * Number(factor), 1);
+  return expression.split('+').reduce((sum, term) => sum + product(term), 0);
 }
 
 function closingBrace(text: string, from: number): number {

@@ -48,23 +48,8 @@ fn team_max(value: f32) -> f32 {
   return largest;
 }
 
-// Four halves as f32. With `integer_halves` they come out 2^112 times too small, which `before` and `after` make good: moving bits
-// to where f32 has them is cheaper than a conversion on processors without one.
-fn halves(a: u32, b: u32) -> vec4f {
-  @if(integer_halves) {
-    let words = vec4u(a << 16u, a, b << 16u, b);
-    return bitcast<vec4f>(((words >> vec4u(3u)) & vec4u(0x0fffe000u)) | (words & vec4u(0x80000000u)));
-  }
-  @if(!integer_halves) { return vec4f(unpack2x16float(a), unpack2x16float(b)); }
-}
-fn low_halves(v: vec4u) -> vec4f { return halves(v.x, v.y); }
-fn high_halves(v: vec4u) -> vec4f { return halves(v.z, v.w); }
-
-// One factor before a sum and one after it, so that neither leaves the range of f32.
-@if(integer_halves) const before = 1.2676506e30; // 2^100
-@if(integer_halves) const after = 4096.0; // 2^12
-@if(!integer_halves) const before = 1.0;
-@if(!integer_halves) const after = 1.0;
+fn low_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
+fn high_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.z), unpack2x16float(v.w)); }
 
 @compute @workgroup_size(threads)
 fn main(
@@ -91,8 +76,8 @@ fn main(
     var maximum$g = lowest;
     var total$g = 0.0;
     @unroll(v, VECTORS) {
-      let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * (SCALE * before);
-      let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * (SCALE * before);
+      let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * SCALE;
+      let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * SCALE;
       var sum$g_$v_0 = vec4f(0.0);
       var sum$g_$v_1 = vec4f(0.0);
     }
@@ -111,7 +96,7 @@ fn main(
         let k$v_1 = high_halves(k$v);
         @unroll(g, GROUP) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
       }
-      @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g) * after, lane == i); }
+      @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g), lane == i); }
     }
     let valid = tile + lane < last;
     @unroll(g, GROUP) {
@@ -127,7 +112,7 @@ fn main(
     }
     for (var i = 0u; i < shape.lanes; i++) {
       let base = (min(tile + i, length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i) * before; }
+      @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
       @unroll(v, VECTORS) {
         let packed$v = values[base + $vu * LANES];
         let v$v_0 = low_halves(packed$v);
@@ -144,8 +129,8 @@ fn main(
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
   @unroll(g, GROUP) {
     let all$g = team_sum(total$g);
-    @if(partial) let norm$g = after;
-    @if(!partial) let norm$g = after / all$g;
+    @if(partial) let norm$g = 1.0;
+    @if(!partial) let norm$g = 1.0 / all$g;
     @if(partial) { if (lane == 0u) { summary[split * HEADS + kv_head * GROUP + $gu] = vec2f(maximum$g, all$g); } }
     @unroll(v, VECTORS) {
       {

@@ -1,7 +1,7 @@
 // Which variant of each kernel a device runs: candidates by what it can do, the likeliest first, for the tuner to choose.
 
 import type { Capabilities } from '../gpu/capabilities';
-import type { AttentionVariant, LaneAttention } from '../kernels/attention';
+import type { AttentionVariant } from '../kernels/attention';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
 
@@ -76,11 +76,8 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
       { blocks: 1, split: 1, broadcast: true },
     ],
     attention: [
-      ...laneAttention(lanes, headDim, 1, 128).flatMap((variant) => {
-        // Four lanes are SwiftShader's, which has no conversion in hardware.
-        const moved = { ...variant, integerHalves: true };
-        return lanes === 4 ? [moved, variant] : [variant];
-      }),
+      ...laneAttention(lanes, headDim, 1, 128),
+      ...laneAttention(4, headDim, 2, 128),
       { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
@@ -88,9 +85,9 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
 }
 
 /** The widest team that a head and a subgroup allow, if there is one worth its name. */
-function laneAttention(subgroup: number, headDim: number, teams: number, split: number): LaneAttention[] {
+function laneAttention(subgroup: number, headDim: number, teams: number, split: number): AttentionVariant[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
-  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split, integerHalves: false }];
+  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split }];
 }
 
 function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {

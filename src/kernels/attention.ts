@@ -33,8 +33,6 @@ export interface LaneAttention {
   teams: number;
   /** Positions that one split of the context has, in decode; a multiple of `lanes`. */
   split: number;
-  /** f16 becomes f32 by moving bits, not by a conversion. Values below 2^-14 may count as 0. */
-  integerHalves: boolean;
 }
 
 /** The splits of a context of `positions`; the buffers of partial results have room for a whole workgroup more. */
@@ -129,11 +127,7 @@ function attentionSpec(shape: AttentionShape, variant: AttentionVariant, partial
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
     const constants = { ...common, LANES: lanes, TEAMS: teams, VECTORS: headDim / 8 / lanes };
-    return {
-      shader: 'attention_lanes',
-      constants,
-      conditions: { partial, integer_halves: variant.integerHalves },
-    };
+    return { shader: 'attention_lanes', constants, conditions: { partial } };
   }
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };

@@ -125,12 +125,11 @@ const workgroup = (threads: number, tile: number, split: number): AttentionVaria
   tile,
   split,
 });
-const lanes = (count: number, teams: number, split: number, integerHalves = false): AttentionVariant => ({
+const lanes = (count: number, teams: number, split: number): AttentionVariant => ({
   kind: 'lanes',
   lanes: count,
   teams,
   split,
-  integerHalves,
 });
 
 const CASES: [AttentionShape, AttentionVariant][] = [
@@ -146,7 +145,6 @@ const CASES: [AttentionShape, AttentionVariant][] = [
   [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64)],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32)],
   [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16)],
-  [{ heads: 4, kvHeads: 2, headDim: 64 }, lanes(4, 1, 32, true)],
 ];
 
 describe.each(CASES)('%j with %j', (shape, variant) => {

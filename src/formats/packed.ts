@@ -45,7 +45,7 @@ export async function* packedTernaryPieces(
 
 const MAX_COLS = 1 << 20;
 
-function makePlan({ name, shape }: PackedTensor, { pieceBytes = 4 << 20 }: PieceOptions) {
+function makePlan({ name, shape }: PackedTensor, { pieceBytes = 1 << 20 }: PieceOptions) {
   const [quarter, cols] = shape;
   if (shape.length !== 2 || !quarter || !cols) {
     throw new TernionError(

@@ -34,7 +34,7 @@ export interface TernaryPiece {
 /** How to stream a tensor. */
 export interface PieceOptions {
   signal?: AbortSignal | undefined;
-  /** Most bytes of the file to hold at a time, though never less than whole row blocks need. Default 4 MiB. */
+  /** Most bytes of the file to hold at a time, though never less than whole row blocks need. Default 1 MiB. */
   pieceBytes?: number | undefined;
 }
 
@@ -62,7 +62,7 @@ export function scaleGroup(encoding: TernaryEncoding): ScaleGroup {
   return encoding === 'I2_S' ? 'row' : ENCODINGS[encoding].blockElements;
 }
 
-const DEFAULT_PIECE_BYTES = 4 << 20;
+const DEFAULT_PIECE_BYTES = 1 << 20;
 // A row block of the largest known models has some 60 KiB. Rows that make it larger than this come from no real model.
 const MAX_STEP_BYTES = 32 << 20;
 

@@ -1,0 +1,60 @@
+// What a token costs in calls and bytes: counts, not times, so that they hold on any machine.
+import { expect, test } from 'vitest';
+import { attentionGroups } from '../../src/kernels/attention';
+import type { Transformer } from '../../src/inference/transformer';
+import { loadWatched } from './watch';
+
+/** Dispatches and bytes copied to buffers that the CPU maps, of all encoders of a device from now on. */
+function countEncoders(device: GPUDevice): { dispatches: number; passes: number; copiedBytes: number } {
+  const counts = { dispatches: 0, passes: 0, copiedBytes: 0 };
+  const create = device.createCommandEncoder.bind(device);
+  device.createCommandEncoder = (descriptor) => {
+    const encoder = create(descriptor);
+    const beginPass = encoder.beginComputePass.bind(encoder);
+    encoder.beginComputePass = (passDescriptor) => {
+      counts.passes++;
+      const pass = beginPass(passDescriptor);
+      const dispatch = pass.dispatchWorkgroups.bind(pass);
+      pass.dispatchWorkgroups = (x, y, z) => {
+        counts.dispatches++;
+        return dispatch(x, y, z);
+      };
+      return pass;
+    };
+    const copy = encoder.copyBufferToBuffer.bind(encoder) as (...args: unknown[]) => undefined;
+    encoder.copyBufferToBuffer = (...args: unknown[]) => {
+      counts.copiedBytes += args.at(-1) as number;
+      return copy(...args);
+    };
+    return encoder;
+  };
+  return counts;
+}
+
+test('a token is one submit, 11 dispatches a layer and 5 beside them, 4 bytes read back, and no new buffer', async () => {
+  const { engine, gpu, counts } = await loadWatched();
+  const reader = engine.createSession().send('Tell me a story.').getReader();
+  // The first tokens make the cache and the ring of buffers to read back.
+  for (let i = 0; i < 5; i++) await reader.read();
+  const encoders = countEncoders(gpu.device);
+  const before = { ...counts };
+  const tokens = 20;
+  for (let i = 0; i < tokens; i++) await reader.read();
+  expect(counts.submits - before.submits).toBe(tokens);
+  expect(counts.buffersMade - before.buffersMade).toBe(0);
+  const layers = 4;
+  // Embedding, output norm, head, penalties + max, sample.
+  expect(encoders.dispatches).toBe(tokens * (11 * layers + 5));
+  expect(encoders.copiedBytes).toBe(tokens * 4);
+  await reader.cancel();
+  await engine.dispose();
+});
+
+test('the work of attention grows linearly with the context', async () => {
+  const { engine } = await loadWatched();
+  const { attention } = (engine as unknown as { transformer: Transformer }).transformer.variants;
+  const groups = [256, 512, 1024].map((context) => attentionGroups(attention, context));
+  expect(groups[1]).toBe(2 * groups[0]!);
+  expect(groups[2]).toBe(4 * groups[0]!);
+  await engine.dispose();
+});

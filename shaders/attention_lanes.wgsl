@@ -16,7 +16,7 @@
 // TEAMS teams are a workgroup. With `partial` (decode, one token) each sees another SPLIT positions, and workgroups z =
 // splits / TEAMS; else each has another token and sees all its positions, and workgroups y = tokens / TEAMS; x = KV heads.
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, LANES, VECTORS, TEAMS, SPLIT, SCALE};
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, LANES, STEPS, VECTORS, TEAMS, SPLIT, SCALE};
 import package::lib::state::State;
 
 enable subgroups;
@@ -35,16 +35,16 @@ const threads = u32(LANES * TEAMS);
 // Finite, so that differences of two are never NaN.
 const lowest = -3.0e38;
 
-// Over the lanes of a team: their number is a power of two.
+// Over the lanes of a team, whose number is 2^STEPS.
 fn team_sum(value: f32) -> f32 {
   var sum = value;
-  for (var mask = shape.lanes >> 1u; mask > 0u; mask >>= 1u) { sum += subgroupShuffleXor(sum, mask); }
+  @unroll(s, STEPS) { sum += subgroupShuffleXor(sum, 1u << $su); }
   return sum;
 }
 
 fn team_max(value: f32) -> f32 {
   var largest = value;
-  for (var mask = shape.lanes >> 1u; mask > 0u; mask >>= 1u) { largest = max(largest, subgroupShuffleXor(largest, mask)); }
+  @unroll(s, STEPS) { largest = max(largest, subgroupShuffleXor(largest, 1u << $su)); }
   return largest;
 }
 

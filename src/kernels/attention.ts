@@ -126,7 +126,8 @@ function attentionSpec(shape: AttentionShape, variant: AttentionVariant, partial
   };
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
-    const constants = { ...common, LANES: lanes, TEAMS: teams, VECTORS: headDim / 8 / lanes };
+    const steps = Math.log2(lanes);
+    const constants = { ...common, LANES: lanes, STEPS: steps, TEAMS: teams, VECTORS: headDim / 8 / lanes };
     return { shader: 'attention_lanes', constants, conditions: { partial } };
   }
   const { threads, tile } = variant;

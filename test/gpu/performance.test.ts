@@ -1,4 +1,6 @@
 // What a token costs in calls and bytes: counts, not times, so that they hold on any machine.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { attentionGroups } from '../../src/kernels/attention';
 import type { Transformer } from '../../src/inference/transformer';
@@ -56,5 +58,28 @@ test('the work of attention grows linearly with the context', async () => {
   const groups = [256, 512, 1024].map((context) => attentionGroups(attention, context));
   expect(groups[1]).toBe(2 * groups[0]!);
   expect(groups[2]).toBe(4 * groups[0]!);
+  await engine.dispose();
+});
+
+test('the JavaScript heap does not grow over a thousand tokens', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const heap = (): number => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const { engine } = await loadWatched();
+  // Without end tokens the answer goes on.
+  const [eos, eot] = await Promise.all(
+    ['<|end_of_text|>', '<|eot_id|>'].map((text) => engine.tokenize(text, { parseSpecial: true })),
+  );
+  const logitBias = { [eos![0]!]: -1e9, [eot![0]!]: -1e9 };
+  const reader = engine.createSession().send('Tell me a story.', { logitBias }).getReader();
+  for (let i = 0; i < 100; i++) await reader.read();
+  const before = heap();
+  for (let i = 0; i < 900; i++) expect((await reader.read()).value?.finishReason).toBeUndefined();
+  // The ids and the text of the answer are kept, some bytes a token. A megabyte would be a kilobyte for each.
+  expect(heap() - before).toBeLessThan(1 << 20);
+  await reader.cancel();
   await engine.dispose();
 });

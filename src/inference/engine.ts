@@ -98,6 +98,7 @@ export class LocalEngine implements Engine {
       tensors.get('token_embd.weight')?.shape[0] ?? 0,
     );
     checkTensors(file, config);
+    checkHeadPrecision(headPrecision);
     const context = checkContextLength(contextLength, config.contextLength);
     const weights = await loadWeights(gpu, file, [source], config, {
       signal,
@@ -115,7 +116,8 @@ export class LocalEngine implements Engine {
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     const { vendor, architecture, device, description } = gpu.device.adapterInfo;
-    const { subgroups, shaderF16, packedDot } = gpu.capabilities;
+    const { attention, decodeMatmul } = transformer.variants;
+    const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
     const info: Omit<ModelInfo, 'gpuBytes'> = {
       architecture: config.architecture,
       name: config.name,
@@ -127,9 +129,9 @@ export class LocalEngine implements Engine {
       adapter: { vendor, architecture, device, description },
       codePaths: {
         stream: 'local',
-        reduction: subgroups ? 'subgroups' : 'workgroup',
-        f16: shaderF16 ? 'shader-f16' : 'pack2x16float',
-        int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',
+        reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
+        f16: 'pack2x16float',
+        int8Dot: decodeMatmul.products === 'pairs' ? 'pairs' : dot,
         head: headPrecision,
       },
     };
@@ -230,4 +232,9 @@ function checkContextLength(wanted: number | undefined, most: number): number {
     'invalid-argument',
     `contextLength is ${String(wanted)}; it must be a positive integer.`,
   );
+}
+
+function checkHeadPrecision(wanted: string): void {
+  if (wanted === 'int8' || wanted === 'f16') return;
+  throw new TernionError('invalid-argument', `headPrecision is ${wanted}; it can be int8 or f16.`);
 }

@@ -97,6 +97,7 @@ export class LocalSession implements Session {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
     const chunks = this.#run(encode, options, AbortSignal.any([cancelled.signal, ...ends]));
     let advancing = false;
+    let forget = (): void => {};
     const advance = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
       advancing = true;
       const { value, done } = await chunks.next();
@@ -105,6 +106,7 @@ export class LocalSession implements Session {
         // Lets the generator leave its turn; nobody may come to read beyond the last chunk.
         await chunks.return();
         controller.close();
+        forget();
       }
       advancing = false;
     };
@@ -117,10 +119,15 @@ export class LocalSession implements Session {
               advance(controller).catch((error) => controller.error(error));
           };
           for (const signal of ends) signal.addEventListener('abort', end, { once: true });
+          // Signals outlive streams: what listens to them would keep every prompt and answer.
+          forget = () => {
+            for (const signal of ends) signal.removeEventListener('abort', end);
+          };
         },
         pull: advance,
         async cancel(reason) {
           cancelled.abort(reason);
+          forget();
           await chunks.return();
         },
       },

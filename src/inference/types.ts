@@ -102,12 +102,12 @@ export interface ModelInfo {
   codePaths: {
     /** How chunks reach the page: as a transferred stream, or over a MessagePort where streams cannot be transferred. */
     stream: 'local' | 'transferred' | 'message-port';
-    /** How partial sums meet. */
+    /** Where attention's scores and sums meet: in registers of a subgroup, or in workgroup memory. */
     reduction: 'subgroups' | 'workgroup';
-    /** Arithmetic type of half-precision values; they are stored in 16 bits either way. */
-    f16: 'shader-f16' | 'pack2x16float';
-    /** How four int8 products are summed. */
-    int8Dot: 'dot4I8Packed' | 'unpack';
+    /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */
+    f16: 'pack2x16float';
+    /** How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication. */
+    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs';
     /** Precision of the LM head that generations use. */
     head: 'int8' | 'f16';
   };

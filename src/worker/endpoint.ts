@@ -96,10 +96,8 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   disposeSession(id: number): Promise<Outcome<void>> {
-    return outcomeOf(async () => {
-      await this.#sessions.get(id)?.dispose();
-      this.#sessions.delete(id);
-    });
+    // It stays in the list, so that whoever uses it later hears that it was disposed.
+    return outcomeOf(() => this.#session(id).dispose());
   }
 
   dispose(): Promise<Outcome<void>> {

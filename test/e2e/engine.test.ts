@@ -104,6 +104,7 @@ inBrowsers((open) => {
       expect(await page.call('refusedSend', 'x', { maxTokens: -1 })).toMatchObject({
         code: 'invalid-argument',
       });
+      expect(await page.call('refusedAfterSessionDispose')).toMatchObject({ code: 'disposed' });
       const long = 'word '.repeat(2000);
       expect(await page.call('refusedSend', long)).toMatchObject({ code: 'context-overflow' });
     });

@@ -56,7 +56,9 @@ test('info says what was loaded and how it runs, after progress went from nothin
   // More context than the model was made for, which is 1024.
   const options = { contextLength: 1_000_000, onProgress: (progress: LoadProgress) => seen.push(progress) };
   const { engine, gpu, counts } = await loadWatched(options);
-  const { subgroups, packedDot } = gpu.capabilities;
+  const { subgroups, subgroupMaxSize, packedDot } = gpu.capabilities;
+  // Software adapters multiply in pairs; see src/inference/variants.ts.
+  const dot = packedDot ? 'dot4I8Packed' : 'pairs';
   expect(engine.info).toMatchObject({
     architecture: 'bitnet-b1.58',
     name: 'Ternion Tiny',
@@ -66,7 +68,8 @@ test('info says what was loaded and how it runs, after progress went from nothin
     gpuBytes: counts.liveBytes,
     codePaths: {
       reduction: subgroups ? 'subgroups' : 'workgroup',
-      int8Dot: packedDot ? 'dot4I8Packed' : 'unpack',
+      int8Dot: subgroups && subgroupMaxSize <= 8 ? 'pairs' : dot,
+      f16: 'pack2x16float',
     },
   });
   // 4 layers: q and output 256², k and v 128·256, three matrices of 512·256, norms 3·256 + 512; the embedding 1536·256; a norm.
@@ -79,6 +82,11 @@ test('info says what was loaded and how it runs, after progress went from nothin
   expect(uploaded.at(-1)).toBe(seen.findLast(({ phase }) => phase === 'upload')!.total);
   expect(seen.at(-1)!.phase).toBe('compile');
   expect(seen.at(-1)!.loaded).toBe(seen.at(-1)!.total);
+});
+
+test('a head precision that does not exist is refused', async () => {
+  const load = loadWatched({ headPrecision: 'int4' as 'int8' });
+  await expect(load).rejects.toMatchObject({ code: 'invalid-argument' });
 });
 
 describe('nothing is left on the GPU', () => {

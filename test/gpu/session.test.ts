@@ -750,3 +750,24 @@ describe('nextLogits', () => {
     },
   );
 });
+
+test('a signal that outlives many generations is not listened to for ever', async () => {
+  const { engine } = await loadWatched();
+  const { signal } = new AbortController();
+  let listening = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listening++;
+    return add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listening--;
+    return remove(...args);
+  };
+  const session = engine.createSession();
+  for (let i = 0; i < 3; i++) await collect(session.send('Spell planet.', { signal, maxTokens: 2 }));
+  await session.send('Spell planet.', { signal }).cancel();
+  expect(listening).toBe(0);
+  await engine.dispose();
+});

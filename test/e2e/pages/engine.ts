@@ -104,6 +104,11 @@ Object.assign(globalThis, {
   newSession() {
     session = engine.createSession();
   },
+  async refusedAfterSessionDispose() {
+    const other = engine.createSession();
+    await other.dispose();
+    return refusal(() => collect(other.send('Hello')));
+  },
   dispose: () => engine.dispose(),
   refusedAfterDispose: () => refusal(() => engine.tokenize('x')),
 });

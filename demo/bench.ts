@@ -60,8 +60,8 @@ function generated(name: ShapeName): { model: BenchmarkModel } {
 async function openModel(file: File | undefined, signal: AbortSignal): Promise<BenchmarkModel> {
   const shape = shapeNamed(page.model.value);
   if (shape) return generated(shape).model;
-  const source = await openSource(file ?? BUILT_IN, signal);
-  return { name: file?.name ?? 'tiny', source, chat: true };
+  const { files } = await openSource(file ?? BUILT_IN, { signal });
+  return { name: file?.name ?? 'tiny', source: files.main.bytes, chat: true };
 }
 
 async function run(file?: File): Promise<void> {

@@ -2,7 +2,15 @@
 
 export { loadModel, type LoadOptions } from './api/load-model';
 export { TernionError, type TernionErrorCode } from './errors';
-export type { ModelSource } from './storage/open-source';
+export {
+  deleteModel,
+  listModels,
+  persist,
+  storageUsage,
+  type CachedModel,
+  type StorageUsage,
+} from './storage/models';
+export type { ModelSource, SourceOptions } from './storage/open-source';
 export type { StreamTransport } from './worker/protocol';
 export type {
   ChatMessage,
@@ -15,6 +23,7 @@ export type {
   ModelInfo,
   Prompt,
   Session,
+  SourceInfo,
   TokenizeOptions,
   Usage,
 } from './inference/types';

@@ -2,7 +2,7 @@
 
 export { loadLocal as loadModel, type LocalLoadOptions as LoadOptions } from './inference/load-local';
 export { TernionError, type TernionErrorCode } from './errors';
-export type { ModelSource } from './storage/open-source';
+export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {
   ChatMessage,
   DetokenizeOptions,
@@ -14,6 +14,7 @@ export type {
   ModelInfo,
   Prompt,
   Session,
+  SourceInfo,
   TokenizeOptions,
   Usage,
 } from './inference/types';

@@ -4,13 +4,16 @@ import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
 import type { LoadProgress } from '../inference/types';
-import type { ModelSource } from '../storage/open-source';
+import { urlOf } from '../storage/address';
+import type { ModelSource, SourceOptions } from '../storage/open-source';
+import { ProgressMeter } from '../storage/progress';
+import { isStreaming, spool } from '../storage/spool';
 import { valueOf, type StreamTransport, type WorkerApi } from '../worker/protocol';
 import TernionWorker from '../worker/main?worker&inline';
 import { RemoteEngine } from './remote-engine';
 
 /** How to load a model. */
-export interface LoadOptions {
+export interface LoadOptions extends SourceOptions {
   /** Called as the load goes on; see `LoadProgress` for the units. */
   onProgress?: (progress: LoadProgress) => void;
   /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
@@ -35,14 +38,17 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a ternary model (a GGUF file: its URL, a `File` or `Blob`, or its bytes) in a Web Worker and resolves to an
+ * Loads a ternary model, wherever it lies (see `ModelSource`), in a Web Worker and resolves to an
  * engine that is ready to generate. Rejects with a `TernionError`; see its codes.
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
   const { signal, contextLength, headPrecision, streamTransport } = options;
+  const { headers, credentials, sha256, cache } = options;
   throwIfAborted(signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();
+  const sent = await sendable(source, options);
+  throwIfAborted(signal);
   const worker = options.createWorker?.() ?? new TernionWorker({ name: 'ternion' });
   const api = wrap<WorkerApi>(worker);
   const request = 0;
@@ -52,8 +58,8 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     const onProgress = proxy((progress: LoadProgress) => options.onProgress?.(progress));
     const loading = api.load(
       request,
-      absolute(source),
-      { contextLength, headPrecision, streamTransport },
+      sent,
+      { contextLength, headPrecision, streamTransport, headers, credentials, sha256, cache },
       onProgress,
     );
     const info = valueOf(await Promise.race([loading, failureOf(worker)]));
@@ -66,10 +72,16 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
 }
 
-/** A relative URL means relative to the page; the worker's own base is its blob. */
-function absolute(source: ModelSource): ModelSource {
-  if (typeof source === 'string') return new URL(source, document.baseURI).href;
-  return source instanceof URL ? source.href : source;
+/**
+ * The source in a form that can be sent to the worker. A relative URL means relative to the page: the worker's own base
+ * is its blob. What delivers its bytes only once is read here, as not every browser can send it.
+ */
+async function sendable(source: ModelSource, { signal, onProgress }: LoadOptions): Promise<ModelSource> {
+  if (isStreaming(source)) {
+    const progress = new ProgressMeter((state) => onProgress?.({ phase: 'download', ...state }));
+    return spool(source, progress, signal);
+  }
+  return typeof source === 'string' || source instanceof URL ? urlOf(source, document.baseURI) : source;
 }
 
 /** Rejects if the worker's script cannot be run at all. */

@@ -16,7 +16,14 @@ import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
 import { Transformer } from './transformer';
-import type { DetokenizeOptions, Engine, LoadProgress, ModelInfo, TokenizeOptions } from './types';
+import type {
+  DetokenizeOptions,
+  Engine,
+  LoadProgress,
+  ModelInfo,
+  SourceInfo,
+  TokenizeOptions,
+} from './types';
 import type { FixedChoices, Variants } from './variants';
 
 /** A longer context costs memory in every session, so it has to be asked for. */
@@ -46,6 +53,8 @@ export class LocalEngine implements Engine {
   readonly #sessions = new Set<LocalSession>();
   readonly #queue = new RequestQueue();
   readonly #readbacks: ReadbackRing;
+  /** Where the bytes came from; whoever opened them knows. */
+  source: SourceInfo = { cached: false };
   #disposed: Promise<void> | undefined;
 
   private constructor(
@@ -53,7 +62,7 @@ export class LocalEngine implements Engine {
     private readonly transformer: Transformer,
     private readonly tokenizer: Tokenizer,
     private readonly template: ChatTemplate,
-    private readonly staticInfo: Omit<ModelInfo, 'gpuBytes'>,
+    private readonly staticInfo: Omit<ModelInfo, 'gpuBytes' | 'source'>,
     private readonly onDispose: () => void,
   ) {
     this.#readbacks = new ReadbackRing(gpu);
@@ -118,7 +127,7 @@ export class LocalEngine implements Engine {
     const { vendor, architecture, device, description } = gpu.device.adapterInfo;
     const { attention, decodeMatmul } = transformer.variants;
     const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
-    const info: Omit<ModelInfo, 'gpuBytes'> = {
+    const info: Omit<ModelInfo, 'gpuBytes' | 'source'> = {
       architecture: config.architecture,
       name: config.name,
       contextLength: context,
@@ -146,7 +155,7 @@ export class LocalEngine implements Engine {
   }
 
   get info(): ModelInfo {
-    return { ...this.staticInfo, gpuBytes: this.gpu.bytes };
+    return { ...this.staticInfo, source: this.source, gpuBytes: this.gpu.bytes };
   }
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {

@@ -1,8 +1,9 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
+import type { SourceInfo } from '../storage/open-source';
 import type { ChatMessage } from '../tokenizer/chat-template';
 
-export type { ChatMessage };
+export type { ChatMessage, SourceInfo };
 
 /**
  * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
@@ -77,6 +78,10 @@ export interface LoadProgress {
   loaded: number;
   /** 0 while unknown. */
   total: number;
+  /** Of a `download`: its rate over the last seconds. */
+  bytesPerSecond?: number;
+  /** Of a `download`: seconds left at this rate; absent while it cannot be told. */
+  secondsLeft?: number;
 }
 
 /** What was loaded, and how it runs. */
@@ -96,6 +101,8 @@ export interface ModelInfo {
   weightEncoding: string;
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };
+  /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */
+  source: SourceInfo;
   /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */
   adapter: { vendor: string; architecture: string; device: string; description: string };
   /** The code path chosen for each capability. */

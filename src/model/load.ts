@@ -50,9 +50,10 @@ export async function loadWeights(
   const total = destinations.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
   let loaded = 0;
   let inFlight = 0;
-  for (const destination of destinations) {
+  for (const [index, destination] of destinations.entries()) {
     const { tensor } = destination;
     throwIfAborted(signal);
+    if (tensor.file !== destinations[index - 1]?.tensor.file) prefetch(destinations, sources, tensor.file);
     await destination.write(sources[tensor.file]!, signal);
     loaded += tensor.byteLength;
     inFlight += tensor.byteLength;
@@ -64,6 +65,13 @@ export async function loadWeights(
     onProgress?.(loaded, total);
   }
   return weights;
+}
+
+/** Tells the source of `file` which part of it is about to be read: tensor data comes over the network from now on. */
+function prefetch(destinations: Destination[], sources: readonly ByteSource[], file: number): void {
+  const tensors = destinations.map(({ tensor }) => tensor).filter((tensor) => tensor.file === file);
+  const last = tensors.at(-1)!;
+  sources[file]!.prefetch?.(tensors[0]!.offset, last.offset + last.byteLength);
 }
 
 /** Checks every tensor that `config` calls for, without any allocation. */

@@ -11,6 +11,11 @@ export interface ByteSource {
    * The result is the caller's own for as long as it likes, but must not be written to.
    */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Says that the bytes from `from` up to `to` will be read now, more or less in order. A source that lies far away then
+   * fetches ahead; before this call it fetches only what is read. Sources that are at hand do without it.
+   */
+  prefetch?(from: number, to: number): void;
 }
 
 /** Throws `corrupt-file` unless `length` bytes from `offset` lie inside a file of `size` bytes. */

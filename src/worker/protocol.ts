@@ -11,13 +11,13 @@ import type {
   Prompt,
   TokenizeOptions,
 } from '../inference/types';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource, SourceOptions } from '../storage/open-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';
 
 /** Options of `load` that can be cloned; the progress callback travels beside them. */
-export interface RemoteLoadOptions {
+export interface RemoteLoadOptions extends SourceOptions {
   contextLength?: number | undefined;
   headPrecision?: 'int8' | 'f16' | undefined;
   streamTransport?: StreamTransport | undefined;

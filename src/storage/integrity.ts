@@ -1,0 +1,61 @@
+// Whether a file is the one that was meant: its SHA-256, computed piece by piece in the file's order.
+
+import { createSHA256, type IHasher } from 'hash-wasm';
+import { TernionError, throwIfAborted } from '../errors';
+import type { ByteSource } from './byte-source';
+import { PIECE_BYTES } from './pieces';
+
+/** A file of which the pieces before `next` have been hashed. */
+export class PieceHash {
+  /** The piece that has to come next. */
+  next = 0;
+
+  private constructor(
+    private readonly hasher: IHasher,
+    private readonly expected: string,
+  ) {}
+
+  /** Rejects with `invalid-argument` unless `expected` is a SHA-256 in hexadecimal. */
+  static async expecting(expected: string): Promise<PieceHash> {
+    checkSha256(expected);
+    return new PieceHash(await createSHA256(), expected.toLowerCase());
+  }
+
+  /** Adds piece `next`. */
+  add(bytes: Uint8Array): void {
+    this.hasher.update(bytes);
+    this.next++;
+  }
+
+  /** After the last piece: the hash. Throws `corrupt-file` if it is not the expected one. */
+  check(): string {
+    const actual = this.hasher.digest();
+    if (actual === this.expected) return actual;
+    throw new TernionError(
+      'corrupt-file',
+      `The file is not the one that was asked for: its SHA-256 is ${actual}, not ${this.expected}.`,
+    );
+  }
+}
+
+/** Throws `invalid-argument` unless `sha256` is a SHA-256 in hexadecimal. */
+export function checkSha256(sha256: string): void {
+  if (/^[0-9a-f]{64}$/i.test(sha256)) return;
+  throw new TernionError('invalid-argument', `'${sha256}' is no SHA-256: it takes 64 hexadecimal digits.`);
+}
+
+/** Reads a file that is at hand and checks its SHA-256. Rejects with `corrupt-file` if it differs. */
+export async function verifySource(source: ByteSource, sha256: string, signal?: AbortSignal): Promise<void> {
+  const hash = await PieceHash.expecting(sha256);
+  for (let at = 0; at < source.size; at += PIECE_BYTES) {
+    hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), signal));
+    await breathe();
+    throwIfAborted(signal);
+  }
+  hash.check();
+}
+
+/** Lets the thread do what else it has to: messages, and among them the one that says to stop. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

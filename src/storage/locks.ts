@@ -1,0 +1,39 @@
+// Locks between the tabs of an origin.
+
+import { throwIfAborted } from '../errors';
+
+/** Named locks: many may hold one `shared`, or one alone `exclusive`. They end with the tab that holds them. */
+export interface Locks {
+  /** Waits for a lock; resolves to what gives it back. Rejects with `aborted` when the signal fires before. */
+  acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void>;
+}
+
+/** The Web Locks of this browser; undefined where it has none. */
+export function webLocks(): Locks | undefined {
+  const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+  if (!locks) return undefined;
+  return {
+    acquire: (name, mode, signal) =>
+      new Promise((resolve, reject) => {
+        const held = locks.request(name, { mode, ...(signal && { signal }) }, () => {
+          const { promise, resolve: release } = withResolvers();
+          resolve(release);
+          return promise;
+        });
+        held.catch((error: unknown) => {
+          try {
+            throwIfAborted(signal);
+            reject(error);
+          } catch (aborted) {
+            reject(aborted);
+          }
+        });
+      }),
+  };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}

@@ -53,6 +53,10 @@ export class TernionError extends Error {
 
 /** Throws the `aborted` error if `signal` has fired. Its `cause` is the signal's reason. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new TernionError('aborted', 'The operation was aborted.', { cause: signal.reason });
+  if (signal?.aborted) throw abortedBy(signal);
+}
+
+/** The `aborted` error of a signal that has fired. Its `cause` is the signal's reason. */
+export function abortedBy(signal: AbortSignal): TernionError {
+  return new TernionError('aborted', 'The operation was aborted.', { cause: signal.reason });
 }

@@ -1,6 +1,6 @@
 // Locks between the tabs of an origin.
 
-import { throwIfAborted } from '../errors';
+import { abortedBy } from '../errors';
 
 /** Named locks: many may hold one `shared`, or one alone `exclusive`. They end with the tab that holds them. */
 export interface Locks {
@@ -20,14 +20,7 @@ export function webLocks(): Locks | undefined {
           resolve(release);
           return promise;
         });
-        held.catch((error: unknown) => {
-          try {
-            throwIfAborted(signal);
-            reject(error);
-          } catch (aborted) {
-            reject(aborted);
-          }
-        });
+        held.catch((error: Error) => reject(signal?.aborted ? abortedBy(signal) : error));
       }),
   };
 }

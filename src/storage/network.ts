@@ -1,6 +1,6 @@
 // How the network is spoken to: one HTTP request at a time, with a limit on silence, and the rules for trying again.
 
-import { TernionError, throwIfAborted } from '../errors';
+import { abortedBy, TernionError, throwIfAborted } from '../errors';
 
 /** Figures of a download. All times in milliseconds. */
 export interface NetworkPolicy {
@@ -172,14 +172,14 @@ class Watchdog {
     const silence = new PassingFailure(`no byte came for ${this.stallMs / 1000} s`);
     const timer = setTimeout(() => this.#controller.abort(silence), this.stallMs);
     try {
-      return await waiting;
+      // Node leaves a read pending for ever that is aborted between the last byte and the end: so the signal counts too.
+      return await abortable(waiting, this.signal);
     } catch (cause) {
       this.cancel();
       throwIfAborted(this.outer);
       if (this.signal.reason === silence) throw silence;
-      throw new PassingFailure('the connection broke, or the server does not allow this page', undefined, {
-        cause,
-      });
+      const message = 'the connection broke, or the server does not allow this page';
+      throw new PassingFailure(message, undefined, { cause });
     } finally {
       clearTimeout(timer);
     }
@@ -250,13 +250,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   if (!signal) return promise;
   let onAbort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      try {
-        throwIfAborted(signal);
-      } catch (error) {
-        reject(error);
-      }
-    };
+    onAbort = () => reject(abortedBy(signal));
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
   });

@@ -1,0 +1,193 @@
+// The cache in memory: a folder that can crash and fill up as a real one does, and locks as between tabs.
+import { TernionError } from '../../src/errors';
+import type { CacheFolder, StoredFile } from '../../src/storage/cache-folder';
+import type { StorageEnvironment } from '../../src/storage/environment';
+import type { Locks } from '../../src/storage/locks';
+import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/network';
+
+/** A file's bytes, and what was written to it since it was last flushed. */
+interface FileState {
+  bytes: Uint8Array;
+  unsafe: { at: number; bytes: Uint8Array }[];
+  /** The bytes as they were at the last flush. */
+  safe: Uint8Array;
+  open: boolean;
+}
+
+/** A folder in memory. */
+export class MemoryFolder implements CacheFolder {
+  readonly files = new Map<string, FileState>();
+  /** Bytes that all files together may have. */
+  quota = Infinity;
+  /** Called before each write and flush; may throw, or crash the folder. */
+  onWrite: () => void = () => {};
+
+  async list(): Promise<string[]> {
+    return [...this.files.keys()];
+  }
+
+  async open(name: string): Promise<StoredFile> {
+    let file = this.files.get(name);
+    if (file?.open) throw new DOMException('the file is open already', 'NoModificationAllowedError');
+    if (!file)
+      this.files.set(
+        name,
+        (file = { bytes: new Uint8Array(), unsafe: [], safe: new Uint8Array(), open: true }),
+      );
+    file.open = true;
+    return new MemoryFile(this, file, true);
+  }
+
+  async openReadable(name: string): Promise<StoredFile | undefined> {
+    const file = this.files.get(name);
+    return file && new MemoryFile(this, file, false);
+  }
+
+  async remove(name: string): Promise<void> {
+    if (this.files.get(name)?.open) throw new DOMException('the file is open', 'NoModificationAllowedError');
+    this.files.delete(name);
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.quota - this.used;
+  }
+
+  get used(): number {
+    return [...this.files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** The state after the browser crashed: of what was not flushed, any part may be there, even half a write. */
+  crashed(random: () => number): MemoryFolder {
+    const after = new MemoryFolder();
+    for (const [name, { safe, unsafe }] of this.files) {
+      let bytes = safe.slice();
+      for (const write of unsafe) {
+        if (random() < 0.5)
+          bytes = written(bytes, write.at, write.bytes.subarray(0, write.bytes.length * random()));
+      }
+      after.files.set(name, { bytes, unsafe: [], safe: bytes, open: false });
+    }
+    return after;
+  }
+}
+
+function written(into: Uint8Array, at: number, bytes: Uint8Array): Uint8Array {
+  const target = into.length >= at + bytes.length ? into : grown(into, at + bytes.length);
+  target.set(bytes, at);
+  return target;
+}
+
+function grown(bytes: Uint8Array, length: number): Uint8Array {
+  const longer = new Uint8Array(length);
+  longer.set(bytes);
+  return longer;
+}
+
+class MemoryFile implements StoredFile {
+  constructor(
+    private readonly folder: MemoryFolder,
+    private readonly file: FileState,
+    private readonly writable: boolean,
+  ) {}
+
+  get size(): number {
+    return this.file.bytes.length;
+  }
+
+  async read(at: number, length: number): Promise<Uint8Array> {
+    return this.file.bytes.slice(at, at + length);
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    if (!this.writable) throw new Error('the file is open for reading only');
+    this.folder.onWrite();
+    const more = Math.max(0, at + bytes.length - this.file.bytes.length);
+    if (this.folder.used + more > this.folder.quota) {
+      throw new DOMException('no room', 'QuotaExceededError');
+    }
+    this.file.bytes = written(this.file.bytes, at, bytes);
+    this.file.unsafe.push({ at, bytes: bytes.slice() });
+  }
+
+  truncate(size: number): void {
+    this.file.bytes = this.file.bytes.slice(0, size);
+    this.file.safe = this.file.safe.slice(0, size);
+  }
+
+  flush(): void {
+    this.folder.onWrite();
+    this.file.safe = this.file.bytes.slice();
+    this.file.unsafe = [];
+  }
+
+  close(): void {
+    if (this.writable) this.file.open = false;
+  }
+}
+
+interface Waiting {
+  mode: LockMode;
+  grant: () => void;
+}
+
+/** Locks in the order of the requests, as Web Locks are. */
+export class MemoryLocks implements Locks {
+  readonly #held = new Map<string, { modes: LockMode[]; queue: Waiting[] }>();
+
+  acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
+    const lock = this.#held.get(name) ?? { modes: [], queue: [] };
+    this.#held.set(name, lock);
+    const next = (): void => {
+      const first = lock.queue[0];
+      const free = lock.modes.length === 0 || (first?.mode === 'shared' && !lock.modes.includes('exclusive'));
+      if (!first || !free) return;
+      lock.queue.shift();
+      lock.modes.push(first.mode);
+      first.grant();
+      next();
+    };
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        mode,
+        grant: () =>
+          resolve(() => {
+            lock.modes.splice(lock.modes.indexOf(mode), 1);
+            next();
+          }),
+      };
+      lock.queue.push(waiting);
+      signal?.addEventListener('abort', () => {
+        const at = lock.queue.indexOf(waiting);
+        if (at < 0) return;
+        lock.queue.splice(at, 1);
+        reject(new TernionError('aborted', 'The operation was aborted.'));
+        next();
+      });
+      next();
+    });
+  }
+}
+
+/** Figures for tests: failures are noticed in a fraction of a second. */
+export const QUICK: NetworkPolicy = {
+  ...DEFAULT_POLICY,
+  attempts: 4,
+  openAttempts: 3,
+  backoffMs: 2,
+  maxBackoffMs: 10,
+  maxRetryAfterMs: 2000,
+  stallMs: 300,
+  validateMs: 300,
+};
+
+/** A browser with the given cache; without one, with none. */
+export function environment(
+  cache?: { folder: MemoryFolder; locks?: Locks },
+  policy: Partial<NetworkPolicy> = {},
+): StorageEnvironment {
+  const locks = cache?.locks ?? new MemoryLocks();
+  return {
+    network: { fetch: (input, init) => fetch(input, init), policy: { ...QUICK, ...policy } },
+    openCache: async () => (cache ? { folder: cache.folder, locks } : 'there is none'),
+  };
+}

@@ -1,4 +1,5 @@
 // One way to test in Chromium and Firefox alike: open a page, call the functions it offers, read what it complained about.
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { chromiumUnavailable, launchChromium } from './chromium';
 import { firefoxUnavailable, launchFirefox } from './firefox';
@@ -11,6 +12,8 @@ export interface TestPage {
   call<Result>(name: string, ...args: unknown[]): Promise<Result>;
   /** The value of a JavaScript expression, or of the promise it gives. */
   evaluate<Result>(expression: string): Promise<Result>;
+  /** Opens another page with the same storage, as in another tab. */
+  openTab(url: string): Promise<TestPage>;
   close(): Promise<void>;
 }
 
@@ -36,7 +39,7 @@ interface Evaluator {
 }
 
 /** JSON both ways: the drivers differ in what else they can carry. */
-function testPage(page: Evaluator, errors: string[]): TestPage {
+function testPage(page: Evaluator, errors: string[], openTab: TestPage['openTab']): TestPage {
   const evaluate = async <Result>(expression: string): Promise<Result> => {
     const json = await page.evaluate(`(async () => JSON.stringify({ result: await (${expression}) }))()`);
     return (JSON.parse(String(json)) as { result: Result }).result;
@@ -45,32 +48,33 @@ function testPage(page: Evaluator, errors: string[]): TestPage {
     errors,
     evaluate,
     call: (name, ...args) => evaluate(`globalThis[${JSON.stringify(name)}](...${JSON.stringify(args)})`),
+    openTab,
     close: () => page.close(),
   };
 }
 
 async function startChromium(): Promise<TestBrowser> {
   const browser = await launchChromium();
-  const open = async (url: string) => {
+  const show = async (page: Page, url: string): Promise<TestPage> => {
     const errors: string[] = [];
-    const page = await browser.newPage();
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(url);
-    return testPage(page, errors);
+    return testPage(page, errors, async (other) => show(await page.context().newPage(), other));
   };
+  const open = async (url: string) => show(await (await browser.newContext()).newPage(), url);
   return { open, close: () => browser.close() };
 }
 
 async function startFirefox(): Promise<TestBrowser> {
   const { browser, close } = await launchFirefox();
-  const open = async (url: string) => {
+  const open = async (url: string): Promise<TestPage> => {
     const errors: string[] = [];
     const page = await browser.newPage();
     page.on('pageerror', (error) => errors.push(error instanceof Error ? error.message : String(error)));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(url);
-    return testPage(page, errors);
+    return testPage(page, errors, open);
   };
   return { open, close };
 }

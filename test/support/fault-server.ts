@@ -146,11 +146,12 @@ async function body(
   exchange: Exchange,
 ): Promise<void> {
   response.flushHeaders();
+  const closed = new Promise((resolve) => response.once('close', resolve));
   while (exchange.sent < bytes.length && !response.destroyed) {
     const end = Math.min(exchange.sent + CHUNK, bytes.length, cutAfter, stallAfter);
     const chunk = bytes.subarray(exchange.sent, end);
     const flushed = new Promise<void>((resolve) => response.write(chunk, () => resolve()));
-    await Promise.race([flushed, new Promise((resolve) => response.once('close', resolve))]);
+    await Promise.race([flushed, closed]);
     exchange.sent = end;
     if (bytesPerSecond)
       await new Promise((resolve) => setTimeout(resolve, (chunk.length / bytesPerSecond) * 1000));

@@ -7,10 +7,10 @@ import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/network';
 
 /** A file's bytes, and what was written to it since it was last flushed. */
 interface FileState {
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   unsafe: { at: number; bytes: Uint8Array }[];
   /** The bytes as they were at the last flush. */
-  safe: Uint8Array;
+  safe: Uint8Array<ArrayBuffer>;
   open: boolean;
 }
 
@@ -71,16 +71,11 @@ export class MemoryFolder implements CacheFolder {
   }
 }
 
-function written(into: Uint8Array, at: number, bytes: Uint8Array): Uint8Array {
-  const target = into.length >= at + bytes.length ? into : grown(into, at + bytes.length);
+function written(into: Uint8Array, at: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const target = new Uint8Array(Math.max(into.length, at + bytes.length));
+  target.set(into);
   target.set(bytes, at);
   return target;
-}
-
-function grown(bytes: Uint8Array, length: number): Uint8Array {
-  const longer = new Uint8Array(length);
-  longer.set(bytes);
-  return longer;
 }
 
 class MemoryFile implements StoredFile {

@@ -45,7 +45,7 @@ describe('a model that is cached whole', () => {
   });
 
   it('is read without a request for data, and says that it is cached', async () => {
-    const model = await openSource(url(), {}, environment(cache() as { folder: MemoryFolder }));
+    const model = await openSource(url(), {}, environment({ folder, locks }));
     expect(model.info).toEqual({ cached: true });
     expect(await loadAll(model)).toBe(HASH);
     expect(dataRequests()).toBe(0);

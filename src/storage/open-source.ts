@@ -7,6 +7,7 @@ import { nameIn, urlOf } from './address';
 import { browserStorage, type StorageEnvironment } from './environment';
 import { checkSha256 } from './integrity';
 import { filesAtHand, type ModelFiles, type NamedFile } from './model-files';
+import { downloadFailed } from './network';
 import { ProgressMeter, type DownloadProgress } from './progress';
 import { isMissing } from './remote-file';
 import { openBytes, openUrl, type OpenedFile, type SourceInfo } from './remote-open';
@@ -60,12 +61,41 @@ export async function openSource(
   const { signal } = options;
   throwIfAborted(signal);
   for (const sha256 of hashesOf(options)) checkSha256(sha256);
+  checkHeaders(options.headers);
   const progress = new ProgressMeter((state) => options.onProgress?.(state));
   if (typeof source === 'string' || source instanceof URL) {
-    const cache = options.cache === false ? 'it was not wanted' : await environment.openCache();
-    return OpenedUrl.open(urlOf(source), options, environment, cache, progress, signal);
+    const url = urlOf(source);
+    if (/^https?:/.test(url)) {
+      const cache = options.cache === false ? 'it was not wanted' : await environment.openCache();
+      return OpenedUrl.open(url, options, environment, cache, progress, signal);
+    }
+    source = await fetchLocal(environment, url, signal);
   }
   return openAtHand(await filesOf(source, progress, signal), options);
+}
+
+/** What a `blob:` or `data:` address stands for: it is in this browser already. */
+async function fetchLocal(
+  { network }: StorageEnvironment,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  try {
+    return await network.fetch(url, { signal: signal ?? null });
+  } catch (cause) {
+    throwIfAborted(signal);
+    throw downloadFailed(url, 'there is nothing at this address', cause);
+  }
+}
+
+/** Throws `invalid-argument` for what cannot be sent as headers. */
+function checkHeaders(headers: Record<string, string> | undefined): void {
+  try {
+    new Headers(headers);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new TernionError('invalid-argument', `The headers cannot be sent: ${message}`, { cause });
+  }
 }
 
 function hashesOf({ sha256 }: SourceOptions): string[] {
@@ -165,7 +195,7 @@ class OpenedUrl implements OpenedSource, ModelFiles {
 /** Files that need no network. */
 function openAtHand(files: readonly [NamedFile, ...NamedFile[]], options: SourceOptions): OpenedSource {
   const opened = files.map(({ name, bytes }, index) =>
-    openBytes(bytes, hashOf(options, name, index === 0), 'it was not loaded from a URL'),
+    openBytes(bytes, hashOf(options, name, index === 0), 'it does not come from a server'),
   );
   return {
     files: filesAtHand(files),

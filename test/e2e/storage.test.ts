@@ -114,5 +114,8 @@ inBrowsers((open, kind) => {
     expect(await page.call<SourceInfo>('load', model)).toEqual({ cached: true });
     expect(await page.call<SourceInfo>('load', model)).toEqual({ cached: true });
     expect(await cached()).toMatchObject({ url: model, complete: true });
+    expect(await page.call('load', model, 'response')).toMatchObject({ cached: false });
+    expect(await page.call('load', model, 'address', '0'.repeat(64))).toEqual({ code: 'corrupt-file' });
+    expect(await cached()).toBeUndefined();
   });
 });

@@ -1,5 +1,12 @@
 // Offers storage to the tests: files are read in a worker, as models are; the cache is looked after from the page.
-import { deleteModel, listModels, loadModel, persist, storageUsage } from '../../../src/index';
+import {
+  deleteModel,
+  listModels,
+  loadModel,
+  persist,
+  storageUsage,
+  type TernionError,
+} from '../../../src/index';
 import type { StorageTask, StorageResult } from './storage.worker';
 
 /** Starts a worker on `task`; resolves to what it read, or to the code of what went wrong. */
@@ -21,11 +28,15 @@ Object.assign(globalThis, {
   deleteModel: (model: string) => deleteModel(model),
   persist,
   storageUsage,
-  /** Loads a model with an engine; where its bytes came from. */
-  async load(url: string) {
-    const engine = await loadModel(url);
-    const { source } = engine.info;
-    await engine.dispose();
-    return source;
+  /** Loads a model with an engine, by its address or from a response; where its bytes came from, or what went wrong. */
+  async load(url: string, by: 'address' | 'response' = 'address', sha256?: string) {
+    try {
+      const engine = await loadModel(by === 'response' ? await fetch(url) : url, { sha256 });
+      const { source } = engine.info;
+      await engine.dispose();
+      return source;
+    } catch (error) {
+      return { code: (error as TernionError).code };
+    }
   },
 });

@@ -106,6 +106,21 @@ describe('a source at hand', () => {
     expect(tensors.files.main.name).toBe('config.json');
   });
 
+  it('refuses headers that cannot be sent', async () => {
+    const opening = openSource('http://localhost/', { headers: { a: 'b\nc' } }, environment());
+    await expectFailure(opening, 'invalid-argument');
+  });
+
+  it('can be the address of a blob, which is not cached', async () => {
+    const address = URL.createObjectURL(new Blob([BYTES.slice()]));
+    const cache = { folder: new MemoryFolder() };
+    const model = await openSource(address, {}, environment(cache));
+    expect(model.info.cached).toBe(false);
+    expect(await loadAll(model)).toBe(HASH);
+    URL.revokeObjectURL(address);
+    expect(cache.folder.files.size).toBe(0);
+  });
+
   it('refuses a hash that is none', async () => {
     await expectFailure(openSource(BYTES, { sha256: 'abc' }, environment()), 'invalid-argument');
   });

@@ -85,9 +85,9 @@ export function downloadFailed(url: string, what: string, cause?: unknown): Tern
   });
 }
 
-/** Query strings may hold signatures, and messages end up in logs. */
+/** Query strings may hold signatures, and messages end up in logs; `data:` addresses may be very long. */
 function withoutSecrets(url: string): string {
-  return url.replace(/[?#].*$/s, '');
+  return url.replace(/[?#].*$/s, '').slice(0, 200);
 }
 
 /** An answer whose headers are there. The body comes by iterating, or `cancel` lets go of the connection. */

@@ -1,9 +1,10 @@
 // Downloads from a server that misbehaves: the right bytes, or the right error; and no more requests than needed.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
+import { deleteIn } from '../../../src/storage/models';
 import { openSource, type OpenedSource, type SourceOptions } from '../../../src/storage/open-source';
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
-import { environment, MemoryFolder } from '../../support/memory-storage';
+import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';
 import { expectFailure } from '../formats/helpers';
 import { checkCache, loadAll, MIB, randomBytes, readAll, sha256 } from './helpers';
@@ -203,6 +204,48 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
     await expectFailure(open({ signal: AbortSignal.abort() }), 'aborted');
   });
 });
+
+it('whatever happens, what a load gives is right, and so is the next one', async () => {
+  let failures = 0;
+  for (let seed = 1; seed <= 8; seed++) failures += await loadsAmidFaults(seed, 6);
+  // Some of the 48 loads must fail, and not all of them, for this to mean something.
+  expect(failures).toBeGreaterThan(0);
+  expect(failures).toBeLessThan(48);
+}, 60_000);
+
+/** Loads so often into one cache, from a server that misbehaves at random, and once more when it does not. Failed loads. */
+async function loadsAmidFaults(seed: number, loads: number): Promise<number> {
+  const random = xorshift(seed);
+  const folder = new MemoryFolder();
+  const cache = { folder, locks: new MemoryLocks() };
+  const url = server.origin + PATH;
+  const load = async (): Promise<string> =>
+    loadAll(await openSource(url, { sha256: HASH }, environment(cache)));
+  const faults: (() => Fault | undefined)[] = [
+    () => ({ cutAfter: Math.floor(random() * 3 * MIB) }),
+    () => ({ stallAfter: Math.floor(random() * MIB) }),
+    () => ({ ignoreRange: true }),
+    () => ({ status: [403, 404, 429, 500, 503][Math.floor(random() * 5)]! }),
+    () => ({ shift: Math.floor(random() * 1000) }),
+    () => ({ claimedSize: BYTES.length + Math.floor(random() * 1000) }),
+    ...Array.from({ length: 12 }, () => () => undefined),
+  ];
+  server.fault = () => faults[Math.floor(random() * faults.length)]!();
+  let failures = 0;
+  for (let i = 0; i < loads; i++) {
+    try {
+      expect(await load()).toBe(HASH);
+      await deleteIn(cache, url);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'download-failed' });
+      failures++;
+    }
+    await checkCache(folder, url, BYTES);
+  }
+  server.fault = () => undefined;
+  expect(await load()).toBe(HASH);
+  return failures;
+}
 
 describe('in memory', () => {
   it('no more is fetched than the window has room for, until it is read', async () => {

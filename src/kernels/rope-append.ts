@@ -6,6 +6,15 @@ import type { AttentionShape } from './attention';
 /** Which dimensions of a head turn together: (j, j + rotary/2) or (2j, 2j + 1). */
 export type RopePairs = 'neox' | 'normal';
 
+/** How a model turns queries and keys. */
+export interface Rope {
+  /** Dimensions of a head that turn, a multiple of 4. */
+  rotary: number;
+  pairs: RopePairs;
+  /** vec2f [positions, rotary/2], see `ropeAngles`. */
+  angles: GPUBuffer;
+}
+
 /** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
 export interface LayerCache {
   keys: GPUBuffer;
@@ -14,18 +23,16 @@ export interface LayerCache {
 
 /**
  * Rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
- * at positions `state.position`…. `angles` vec2f [positions, rotary/2], see `ropeAngles`. headDim and rotary are
- * multiples of 4. Workgroups: y = tokens.
+ * at positions `state.position`…. headDim is a multiple of 4. Workgroups: y = tokens.
  */
 export function ropeAppend(
   gpu: GpuContext,
-  shape: AttentionShape & { rotary: number; pairs: RopePairs },
+  { heads, kvHeads, headDim }: AttentionShape,
+  { rotary, pairs, angles }: Rope,
   state: GPUBuffer,
   qkv: GPUBuffer,
-  angles: GPUBuffer,
   cache: LayerCache,
 ): Promise<Dispatch> {
-  const { heads, kvHeads, headDim, rotary, pairs } = shape;
   const threads = 32;
   return gpu.dispatch(
     'rope + append',

@@ -43,7 +43,8 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
   const buffer = gpu.upload('qkv', qkv);
   const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
   const state = uploadState(gpu, position, tokens);
-  const dispatch = await ropeAppend(gpu, shape, state, buffer, angles, cache);
+  const rope = { rotary: shape.rotary, pairs: shape.pairs, angles };
+  const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
   dispatch.workgroups[1] = tokens;
   run(gpu, [dispatch]);
   return {

@@ -6,7 +6,7 @@
 //   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u
 //   values   the same
 //   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
-//   shape    (LANES): a loop bound that is not a constant, so that compilers do not unroll the loop
+//   shape    (LANES, GROUP·VECTORS, VECTORS): loop bounds that are not constants, so that compilers do not unroll loops
 //   summary  with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //   angles   with `append`: vec2f [positions, ROTARY/2], as in rope_append, read as vec4f
 //
@@ -27,7 +27,7 @@ import package::lib::state::State;
 
 enable subgroups;
 
-struct Shape { lanes: u32 }
+struct Shape { lanes: u32, query_runs: u32, runs: u32 }
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
@@ -108,15 +108,23 @@ fn main(
   @if(!partial) let positions = state.position + min((group.y + 1u) * TEAMS, state.count);
 
   let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
+  @if(append) var turned_queries: array<vec4f, 2u * GROUP * VECTORS>;
+  @if(append) {
+    for (var i = 0u; i < shape.query_runs; i++) {
+      let head = q_base + i / VECTORS * (HEAD_DIM / 4u);
+      let run = i % VECTORS * LANES + lane;
+      turned_queries[2u * i] = turned(head, 2u * run, length - 1u) * SCALE;
+      turned_queries[2u * i + 1u] = turned(head, 2u * run + 1u, length - 1u) * SCALE;
+    }
+  }
   @unroll(g, GROUP) {
     var maximum$g = lowest;
     var total$g = 0.0;
     @unroll(v, VECTORS) {
-      let d$g_$v = ($vu * LANES + lane) * 2u;
-      @if(append) let q$g_$v_0 = turned(q_base + $gu * (HEAD_DIM / 4u), d$g_$v, length - 1u) * SCALE;
-      @if(append) let q$g_$v_1 = turned(q_base + $gu * (HEAD_DIM / 4u), d$g_$v + 1u, length - 1u) * SCALE;
-      @if(!append) let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + d$g_$v] * SCALE;
-      @if(!append) let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + d$g_$v + 1u] * SCALE;
+      @if(append) let q$g_$v_0 = turned_queries[2u * ($gu * VECTORS + $vu)];
+      @if(append) let q$g_$v_1 = turned_queries[2u * ($gu * VECTORS + $vu) + 1u];
+      @if(!append) let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * SCALE;
+      @if(!append) let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * SCALE;
       var sum$g_$v_0 = vec4f(0.0);
       var sum$g_$v_1 = vec4f(0.0);
     }
@@ -127,14 +135,12 @@ fn main(
       let key = (u32(HEADS) + kv_head) * (HEAD_DIM / 4u);
       let value = key + KV_HEADS * (HEAD_DIM / 4u);
       let slot = ((length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u);
-      @unroll(v, VECTORS) {
-        {
-          let run = $vu * LANES + lane;
-          let low = turned(key, 2u * run, length - 1u);
-          let high = turned(key, 2u * run + 1u, length - 1u);
-          keys[slot + run] = packed(low, high);
-          values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
-        }
+      for (var v = 0u; v < shape.runs; v++) {
+        let run = v * LANES + lane;
+        let low = turned(key, 2u * run, length - 1u);
+        let high = turned(key, 2u * run + 1u, length - 1u);
+        keys[slot + run] = packed(low, high);
+        values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
       }
     }
   }

@@ -69,7 +69,7 @@ export function attention(
   cache: LayerCache,
   out: GPUBuffer,
 ): Promise<Dispatch> {
-  const buffers = [state, qkv, cache.keys, cache.values, out, loopBound(gpu, shape, variant)];
+  const buffers = [state, qkv, cache.keys, cache.values, out, loopBounds(gpu, shape, variant)];
   return gpu.dispatch('attention', attentionSpec(shape, variant, false), buffers, [shape.kvHeads, 1, 1]);
 }
 
@@ -106,10 +106,10 @@ export async function decodeAttention(
 ): Promise<DecodeAttention> {
   const { heads, kvHeads, headDim } = shape;
   const threads = 32;
-  const bound = loopBound(gpu, shape, variant);
+  const bounds = loopBounds(gpu, shape, variant);
   const spec = attentionSpec(shape, variant, true, rope);
   const into = (label: string, sums: GPUBuffer): Promise<Dispatch> => {
-    const buffers = [state, qkv, cache.keys, cache.values, sums, bound, partial.summary];
+    const buffers = [state, qkv, cache.keys, cache.values, sums, bounds, partial.summary];
     if (rope) buffers.push(rope.angles);
     return gpu.dispatch(label, spec, buffers, [kvHeads, 1, 1]);
   };
@@ -129,8 +129,11 @@ export async function decodeAttention(
   return { alone, split, combine };
 }
 
-function loopBound(gpu: GpuContext, { headDim }: AttentionShape, variant: AttentionVariant): GPUBuffer {
-  return gpu.uniform([variant.kind === 'lanes' ? variant.lanes : headDim / 8]);
+/** The bounds of loops that compilers should not unroll. */
+function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVariant): GPUBuffer {
+  if (variant.kind === 'workgroup') return gpu.uniform([shape.headDim / 8]);
+  const vectors = shape.headDim / 8 / variant.lanes;
+  return gpu.uniform([variant.lanes, (shape.heads / shape.kvHeads) * vectors, vectors]);
 }
 
 function attentionSpec(

@@ -56,12 +56,13 @@ function readCommon(get: MetadataGetter): CommonSpec {
 function byteLevelSpec(get: MetadataGetter, base: CommonSpec): TokenizerSpec {
   const merges = readStrings(get, 'merges');
   if (!merges) throw corrupt(`the key ${PREFIX}merges is missing`);
-  const rules = readPreTokenizer(get, base.tokens);
+  const [preTokenizer, rules] = readPreTokenizer(get, base.tokens);
   return {
     ...base,
     model: 'gpt2',
     merges,
     scores: [],
+    preTokenizer,
     wordPatterns: rules.wordPatterns,
     ignoreMerges: rules.ignoreMerges,
     addBos: readBoolean(get, 'add_bos_token') ?? (rules.addBos && base.bosId !== undefined),
@@ -89,12 +90,12 @@ function sentencePieceSpec(get: MetadataGetter, base: CommonSpec): TokenizerSpec
   };
 }
 
-function readPreTokenizer(get: MetadataGetter, tokens: readonly string[]): PreTokenizer {
+function readPreTokenizer(get: MetadataGetter, tokens: readonly string[]): [string, PreTokenizer] {
   const given = readString(get, 'pre') ?? 'default';
   const name = given === 'default' ? preTokenizerNameOf(tokens) : given;
   const rules = preTokenizerNamed(name);
   if (!rules) throw unsupported(`the pre-tokenizer "${name}"`);
-  return rules;
+  return [name, rules];
 }
 
 /**

@@ -32,6 +32,8 @@ export interface TokenizerSpec {
   merges: readonly string[];
   /** `llama` only: a score for each id; the best-scored piece is merged first. */
   scores: ArrayLike<number>;
+  /** `gpt2` only: the name of the rules in GGUF; undefined for those of a tokenizer.json, which are spelled out there. */
+  preTokenizer?: string;
   /** `gpt2` only: regular expressions that cut text into words, applied one after the other. */
   wordPatterns: readonly string[];
   /** `gpt2` only: a word that is itself a token is that token, whatever its merges would give. */

@@ -67,7 +67,7 @@ describe('the metadata of a byte-level vocabulary', () => {
   });
 
   it.each(['llama3', 'llama-v3', 'llama-bpe', 'falcon3'])('mean the same by the pre-tokenizer %s', (pre) => {
-    expect(specWith({ 'ggml.pre': pre })).toEqual(specWith({}));
+    expect(specWith({ 'ggml.pre': pre })).toEqual({ ...specWith({}), preTokenizer: pre });
   });
 
   it.each([undefined, 'default'])('need not name the pre-tokenizer of the Llama 3 vocabulary: %s', (pre) => {

@@ -1,13 +1,6 @@
 // Reads the tokenizer out of GGUF metadata (`tokenizer.ggml.*`).
 import { preTokenizerNamed, preTokenizerNameOf, type PreTokenizer } from './pre-tokenizers';
-import {
-  checkSpec,
-  corrupt,
-  TokenType,
-  unsupported,
-  WELL_KNOWN_END_TOKENS,
-  type TokenizerSpec,
-} from './spec';
+import { checkSpec, corrupt, TokenType, unsupported, withControlTypes, type TokenizerSpec } from './spec';
 
 /** Looks up one metadata value by its whole key; undefined where the file has none. */
 export type MetadataGetter = (key: string) => unknown;
@@ -98,23 +91,13 @@ function readPreTokenizer(get: MetadataGetter, tokens: readonly string[]): [stri
   return [name, rules];
 }
 
-/**
- * The types of all tokens. What the file names as begin or end is a control token whatever a converter has made of it,
- * and so is a user-defined token with the name of an end. (A normal one is not: `</s>` is also HTML.)
- */
 function readTokenTypes(
   get: MetadataGetter,
   tokens: readonly string[],
   named: readonly (number | undefined)[],
 ): ArrayLike<number> {
-  const given = readNumbers(get, 'token_type');
-  const types = given ? Array.from(given) : tokens.map((): number => TokenType.normal);
-  const ends = new Set(WELL_KNOWN_END_TOKENS);
-  types.forEach((type, id) => {
-    if (type === TokenType.userDefined && ends.has(tokens[id] ?? '')) types[id] = TokenType.control;
-  });
-  for (const id of named) if (id !== undefined && id in types) types[id] = TokenType.control;
-  return types;
+  const given = readNumbers(get, 'token_type') ?? tokens.map((): number => TokenType.normal);
+  return withControlTypes(given, tokens, named);
 }
 
 /**

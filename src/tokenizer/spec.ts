@@ -62,9 +62,29 @@ export const WELL_KNOWN_END_TOKENS: readonly string[] = [
   '<|endoftext|>',
   '<|end|>',
   '<end_of_turn>',
+  '<|end_of_turn|>',
   '<EOT>',
   '</s>',
 ];
+
+/**
+ * The types of all tokens, put right. What the files name as begin or end (`named`) is a control token whatever a
+ * converter has made of it, and so is a token with the name of an end, if it is user-defined or nothing but a mark:
+ * `<|im_end|>` is no text of anyone's, while a normal `</s>` may be HTML.
+ */
+export function withControlTypes(
+  types: ArrayLike<number>,
+  tokens: readonly string[],
+  named: readonly (number | undefined)[],
+): number[] {
+  const ends = new Set(WELL_KNOWN_END_TOKENS);
+  const isNamed = new Set(named);
+  return Array.from(types, (type, id) => {
+    const text = tokens[id] ?? '';
+    const isMark = ends.has(text) && (type === TokenType.userDefined || /^<\|.*\|>$/.test(text));
+    return isMark || isNamed.has(id) ? TokenType.control : type;
+  });
+}
 
 /**
  * Checks what all readers must get right, and throws `corrupt-file` where it is not: one type for each token, ids within

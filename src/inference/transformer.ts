@@ -7,18 +7,19 @@ import { attention, attentionGroups, attentionTokens, splitAttention } from '../
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
 import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
-import type { HalfMatrix, Int8Matrix, QuantizedRows } from '../kernels/matrices';
+import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAppend } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
 import { candidates, fixedChoices, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers, type WorkBuffers } from './work-buffers';
+import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
 
 /** A sequence of dispatches for one KV cache, and how its workgroup counts follow tokens and context. */
 interface StepPlan {
@@ -50,8 +51,8 @@ export interface TransformerOptions {
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   tuner?: TunerOptions | undefined;
-  /** `rope_freqs.weight`, where a model has it. */
-  ropeFactors?: Float32Array;
+  /** What the ternary matrices multiply with. */
+  activations: Activations;
 }
 
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
@@ -68,6 +69,7 @@ export class Transformer {
     /** What the tuner chose and rejected. */
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
+    readonly activations: Activations,
     private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
   ) {}
 
@@ -75,17 +77,25 @@ export class Transformer {
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, ropeFactors }: TransformerOptions,
+    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
   ): Promise<Transformer> {
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = pinned.attention
       ? [pinned.attention]
-      : candidates(gpu.capabilities, config.headDim).attention;
+      : candidates(gpu.capabilities, config.headDim, activations).attention;
     const work = await gpu.checkedAllocation('the work buffers', () =>
-      createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, ropeFactors),
+      createWorkBuffers(
+        gpu,
+        config,
+        attentions,
+        fixed.prefillTokens,
+        contextLength,
+        activations,
+        weights.ropeFactors,
+      ),
     );
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
-    const subject = { gpu, config, layer: weights.layers[0]!, head, work, contextLength };
+    const subject = { gpu, config, layers: weights.layers, head, work, contextLength, activations };
     const { variants, report } = await tune(subject, pinned, tuner);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
@@ -110,6 +120,7 @@ export class Transformer {
       { ...variants, ...fixed },
       report,
       work,
+      activations,
       heads,
     );
   }
@@ -228,7 +239,7 @@ export class Transformer {
     };
     const steps = dispatches.map(({ label, workgroups }) => ({
       workgroups,
-      axis: label === 'embed' || label.endsWith('norm') ? 0 : 1,
+      axis: label === 'embed' || label === 'norm' || label === 'quantize' ? 0 : 1,
       tokensPerGroup: perGroup(label),
     }));
     return {
@@ -249,24 +260,22 @@ export class Transformer {
 
   async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<Dispatch[]> {
     const { gpu, config, work, variants } = this;
-    const { width, ffnWidth, heads, headDim, activation } = config;
     const layerCache = cache.layers[index]!;
     const matmulVariant = batched ? variants.prefillMatmul : variants.decodeMatmul;
-    const normed = (x: GPUBuffer, weight: GPUBuffer, cols: number): Promise<Dispatch> => {
-      const shape = { cols, eps: config.eps, threads: variants.normThreads, packing: matmulVariant.products };
-      return rmsNormQuantize(gpu, 'norm', shape, x, weight, this.#quantized(cols));
+    const shape = {
+      eps: config.eps,
+      threads: variants.normThreads,
+      packing: matmulVariant.products,
+      scalePer: this.activations === 'int8-group' ? 'group' : 'token',
+    } as const;
+    const input = (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix): Promise<Dispatch> => {
+      const own = { ...shape, cols: matrix.cols };
+      return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
     };
-    const matmul = (name: string, matrix: LayerWeights['qkv'], epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      return ternaryMatmul(
-        gpu,
-        `matmul ${name}`,
-        matrix,
-        epilogue,
-        matmulVariant,
-        this.#quantized(matrix.cols),
-        y,
-      );
+    const matmul = (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
+      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
     };
+    const headNorms = layer.headNorms && { ...layer.headNorms, eps: config.eps };
     const attend = batched
       ? [attention(gpu, config, variants.attention, work.state, work.qkv, layerCache, work.attended)]
       : await splitAttention(
@@ -279,24 +288,23 @@ export class Transformer {
           work.partial,
           work.attended,
         );
-    if (!layer.attnSubNorm || !layer.ffnSubNorm)
-      throw new Error('Layers without sub-norms need a plain quantiser.');
+    const rope = { ...config, pairs: config.ropePairs };
     return Promise.all([
-      normed(work.x, layer.attnNorm, width),
+      input(work.x, layer.attnNorm, layer.qkv),
       matmul('qkv', layer.qkv, 'store', work.qkv),
-      ropeAppend(gpu, { ...config, pairs: config.ropePairs }, work.state, work.qkv, work.angles, layerCache),
+      ropeAppend(gpu, rope, work.state, work.qkv, work.angles, layerCache, headNorms),
       ...attend,
-      normed(work.attended, layer.attnSubNorm, heads * headDim),
+      input(work.attended, layer.attnSubNorm, layer.attnOutput),
       matmul('attn output', layer.attnOutput, 'add', work.x),
-      normed(work.x, layer.ffnNorm, width),
-      matmul('gate·up', layer.gateUp, `${activation}-gate`, work.hidden),
-      normed(work.hidden, layer.ffnSubNorm, ffnWidth),
+      input(work.x, layer.ffnNorm, layer.gateUp),
+      matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
+      input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
       matmul('down', layer.ffnDown, 'add', work.x),
     ]);
   }
 
-  #quantized(cols: number): QuantizedRows {
-    return this.work.quantized.get(cols)!;
+  #inputOf(matrix: TernaryMatrix): QuantizedRows {
+    return inputOf(this.work, matrix, this.activations);
   }
 }
 

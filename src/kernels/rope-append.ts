@@ -2,9 +2,17 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import type { AttentionShape } from './attention';
+import { reduction } from './reduction';
 
 /** Which dimensions of a head turn together: (j, j + rotary/2) or (2j, 2j + 1). */
 export type RopePairs = 'neox' | 'normal';
+
+/** RMSNorms over each head of queries and keys, before they turn. Weights f32 [headDim]. */
+export interface HeadNorms {
+  q: GPUBuffer;
+  k: GPUBuffer;
+  eps: number;
+}
 
 /** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
 export interface LayerCache {
@@ -13,7 +21,7 @@ export interface LayerCache {
 }
 
 /**
- * Rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
+ * Normalises queries and keys if there are `norms`; rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
  * at positions `state.position`…. `angles` vec2f [positions, rotary/2], see `ropeAngles`. headDim and rotary are
  * multiples of 4. Workgroups: y = tokens.
  */
@@ -24,17 +32,27 @@ export function ropeAppend(
   qkv: GPUBuffer,
   angles: GPUBuffer,
   cache: LayerCache,
+  norms?: HeadNorms,
 ): Promise<Dispatch> {
   const { heads, kvHeads, headDim, rotary, pairs } = shape;
-  const threads = 32;
+  // A head whose mean square is needed has a workgroup of its own.
+  const threads = norms ? headDim / 4 : 32;
+  const meeting = norms && reduction(gpu.capabilities, threads);
   return gpu.dispatch(
     'rope + append',
     {
       shader: 'rope_append',
-      constants: { HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, ROTARY: rotary, THREADS: threads },
-      conditions: { neox: pairs === 'neox' },
+      constants: {
+        HEADS: heads,
+        KV_HEADS: kvHeads,
+        HEAD_DIM: headDim,
+        ROTARY: rotary,
+        THREADS: threads,
+        EPSILON: norms?.eps ?? 0,
+      },
+      conditions: { neox: pairs === 'neox', head_norms: norms !== undefined, ...meeting?.conditions },
     },
-    [state, qkv, angles, cache.keys, cache.values],
+    [state, qkv, angles, cache.keys, cache.values, ...(norms ? [norms.q, norms.k] : [])],
     [Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads), 1, 1],
   );
 }

@@ -2,16 +2,17 @@
 
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../storage/byte-source';
-import { canonicalWords, chunkCount, paddedRows } from '../formats/canonical';
+import { canonicalWords, chunkCount, paddedRows, type ScaleGroup } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
 import type { GgufContents, TensorInfo } from '../formats/gguf';
-import { ternaryPieces } from '../formats/ternary';
-import { isTernary } from '../formats/encodings';
+import { scaleGroup, ternaryPieces } from '../formats/ternary';
+import { isTernary, type TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
-import { expectTensor, layerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import { expectTensor, layerPlan, type LayerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import { ScaleCollector } from './ternary-scales';
 import type { ModelWeights } from './weights';
 
 /** What loading needs beside the device. */
@@ -63,6 +64,7 @@ export async function loadWeights(
     gpu.assertAlive();
     onProgress?.(loaded, total);
   }
+  builder.finish();
   return weights;
 }
 
@@ -82,10 +84,37 @@ export function checkTensors({ tensors }: GgufContents, config: ModelConfig): vo
   expectTensor(tensors, 'token_embd.weight', [config.vocabularySize, config.width]);
   norm({ name: 'output_norm.weight', length: config.width });
   if (!isTied(tensors, config)) expectTensor(tensors, 'output.weight', [config.vocabularySize, config.width]);
+  if (tensors.has(ROPE_FACTORS)) expectTensor(tensors, ROPE_FACTORS, [config.rotary / 2]);
+  const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
     const plan = layerPlan(config, i);
-    for (const each of [plan.attnNorm, plan.attnSubNorm, plan.ffnNorm, plan.ffnSubNorm]) norm(each);
-    for (const each of [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown]) matrix(each);
+    const norms = normsOf(plan);
+    const matrices = [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown];
+    norms.forEach(norm);
+    matrices.forEach(matrix);
+    for (const { name } of [...norms, ...matrices.flatMap(({ parts }) => parts)]) known.add(name);
+  }
+  refuseOthers(tensors, config, known);
+}
+
+const ROPE_FACTORS = 'rope_freqs.weight';
+
+function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerPlan): NormPlan[] {
+  return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
+    (each) => each !== undefined,
+  );
+}
+
+/** Refuses layers that have more than the architecture's tensors, such as biases: leaving them out gives nonsense. */
+function refuseOthers(
+  tensors: GgufContents['tensors'],
+  config: ModelConfig,
+  known: ReadonlySet<string>,
+): void {
+  for (const name of tensors.keys()) {
+    if (!name.startsWith('blk.') || known.has(name)) continue;
+    const message = `The tensor ${name} has no place in a model of the architecture '${config.architecture}'.`;
+    throw new TernionError('unsupported-feature', message);
   }
 }
 
@@ -96,6 +125,7 @@ function isTied(tensors: GgufContents['tensors'], config: ModelConfig): boolean 
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
+  readonly #unfinished: (() => void)[] = [];
   readonly #tensors: GgufContents['tensors'];
 
   constructor(
@@ -116,6 +146,10 @@ class WeightBuilder {
         return {
           attnNorm: this.#norm(plan.attnNorm),
           qkv: this.#ternary(plan.qkv),
+          headNorms: plan.headNorms && {
+            q: this.#norm(plan.headNorms.q),
+            k: this.#norm(plan.headNorms.k),
+          },
           attnSubNorm: plan.attnSubNorm && this.#norm(plan.attnSubNorm),
           attnOutput: this.#ternary(plan.attnOutput),
           ffnNorm: this.#norm(plan.ffnNorm),
@@ -124,12 +158,38 @@ class WeightBuilder {
           ffnDown: this.#ternary(plan.ffnDown),
         };
       }),
+      ropeFactors: this.#ropeFactors(config),
       parameterCount: 0,
     };
     for (const { tensor } of this.destinations) {
       weights.parameterCount += tensor.shape.reduce((product, n) => product * n, 1);
     }
     return weights;
+  }
+
+  /** What is left to do when everything is read. */
+  finish(): void {
+    for (const finish of this.#unfinished) finish();
+  }
+
+  #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
+    const tensor = this.#tensors.get(ROPE_FACTORS);
+    if (!tensor) return undefined;
+    const factors = new Float32Array(rotary / 2);
+    this.destinations.push({
+      tensor,
+      write: async (source, signal) => {
+        for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
+          factors.set(values, firstElement);
+        }
+        if (factors.every((factor) => factor > 0 && Number.isFinite(factor))) return;
+        throw new TernionError(
+          'corrupt-file',
+          `${ROPE_FACTORS} has values that no frequency can be divided by.`,
+        );
+      },
+    });
+    return factors;
   }
 
   #norm({ name, length }: NormPlan): GPUBuffer {
@@ -150,13 +210,17 @@ class WeightBuilder {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
     const codes = this.gpu.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
-    const scales = this.gpu.createBuffer(`${parts[0]!.name} scales`, stacked * 4);
+    const tensors = parts.map(({ name }) => this.#tensors.get(name)!);
+    const group = finestGroup(tensors.map(({ encoding }) => scaleGroup(encoding as TernaryEncoding)));
+    const collector = new ScaleCollector(this.gpu, parts[0]!.name, stacked, cols, group);
     let firstRow = 0;
-    for (const part of parts) {
-      this.#ternaryPart(this.#tensors.get(part.name)!, cols, firstRow, codes, scales);
+    for (const [i, part] of parts.entries()) {
+      this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
       firstRow += paddedRows(part.rows);
     }
-    return { rows, cols, codes, scales };
+    const matrix: Partial<TernaryMatrix> = { rows, cols, codes };
+    this.#unfinished.push(() => Object.assign(matrix, collector.finish()));
+    return matrix as TernaryMatrix;
   }
 
   #ternaryPart(
@@ -164,16 +228,16 @@ class WeightBuilder {
     cols: number,
     firstRow: number,
     codes: GPUBuffer,
-    scales: GPUBuffer,
+    scales: ScaleCollector,
   ): void {
     const rowBytes = chunkCount(cols) * 16;
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
-        for await (const piece of ternaryPieces(source, tensor, { signal, group: 'row' })) {
+        for await (const piece of ternaryPieces(source, tensor, { signal })) {
           const row = firstRow + piece.firstRow;
           this.#write(codes, row * rowBytes, piece.words);
-          this.#write(scales, row * 4, piece.scales);
+          scales.write(row, piece.scales, scaleGroup(tensor.encoding as TernaryEncoding));
         }
       },
     });
@@ -215,4 +279,10 @@ class WeightBuilder {
     if (values.length === 0) return;
     this.gpu.device.queue.writeBuffer(buffer, offset, values as GPUAllowSharedBufferSource);
   }
+}
+
+/** The group that the scales of all parts can be written in. */
+function finestGroup(groups: readonly ScaleGroup[]): ScaleGroup {
+  const counted = groups.filter((group) => group !== 'row');
+  return counted.length > 0 ? Math.min(...counted) : 'row';
 }

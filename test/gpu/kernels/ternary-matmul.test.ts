@@ -40,6 +40,21 @@ const OTHER_BROADCASTS: readonly MatmulVariant[] = [
   { blocks: 4, tokens: 1, split: 1, products: 'bytes', broadcast: true },
 ];
 
+/** Unrounded activations. */
+const FLOATS: readonly MatmulVariant[] = [
+  { blocks: 2, tokens: 1, split: 8, products: 'floats', broadcast: false },
+  { blocks: 2, tokens: 4, split: 4, products: 'floats', broadcast: false },
+  { blocks: 4, tokens: 1, split: 1, products: 'floats', broadcast: false },
+];
+
+/** How scales lie, beside one a row and one a token. */
+const FORMS = [
+  { name: 'scales for groups of activations', groups: true, scaleGroup: 'row' },
+  { name: 'scales for the same groups of weights', groups: true, scaleGroup: 64 },
+  { name: 'scales for groups of 128 weights', groups: true, scaleGroup: 128 },
+  { name: 'scales for groups of 256 weights', groups: true, scaleGroup: 256 },
+] as const;
+
 /** Room for 5 tokens rounded up to the most that a variant takes at once. */
 const ROOM = 8;
 const TOKENS = 5;
@@ -131,6 +146,14 @@ const GATED_SHAPES: readonly Shape[] = [
   { rows: 128, cols: 64 },
 ];
 
+/** Rows of one group, of whole groups of any size, and of a last group that is short. */
+const GROUP_SHAPES: readonly Shape[] = [
+  { rows: 20, cols: 40 },
+  { rows: 64, cols: 512 },
+  { rows: 44, cols: 328 },
+];
+const GATED_GROUP_SHAPES: readonly Shape[] = [{ rows: 80, cols: 328 }];
+
 async function checkAll(
   gpu: GpuContext,
   epilogue: MatmulEpilogue,
@@ -169,7 +192,7 @@ describe('with all that the device can', () => {
       };
       for (const value of [-128, 127]) {
         const q = new Int8Array(cols).fill(value);
-        const activations = { tokens: 1, cols, q, inverse: Float32Array.of(0.01) };
+        const activations = { tokens: 1, cols, q, inverse: Float32Array.of(0.01), groups: false };
         const variant: MatmulVariant = { blocks: 2, tokens: 1, split: 1, products, broadcast: false };
         const bits = await multiply(gpu, matrix, activations, 'store', variant);
         const expected = reference(matrix, activations, 'store');
@@ -177,6 +200,40 @@ describe('with all that the device can', () => {
       }
     },
   );
+
+  describe.each(FORMS)('with $name', ({ groups, scaleGroup }) => {
+    test.each(EPILOGUES)('%s: all variants are right', async (epilogue) => {
+      const shapes = epilogue.endsWith('-gate') ? GATED_GROUP_SHAPES : GROUP_SHAPES;
+      for (const { rows, cols } of shapes) {
+        const matrix = randomTernary(rows, cols, rows + cols, scaleGroup);
+        const activations = randomActivations(TOKENS, cols, cols, groups);
+        const expected = reference(matrix, activations, epilogue);
+        for (const variant of [...variants, ...FLOATS]) {
+          const bits = await multiply(gpu, matrix, activations, epilogue, variant);
+          // Up to 1000 terms are summed in f32, of either sign.
+          expect(largestError(new Float32Array(bits.buffer), expected), JSON.stringify(variant)).toBeLessThan(
+            5e-6,
+          );
+        }
+      }
+    });
+  });
+
+  test('f32 activations: all variants are right', async () => {
+    for (const epilogue of EPILOGUES) {
+      for (const { rows, cols } of epilogue.endsWith('-gate') ? GATED_SHAPES : PLAIN_SHAPES) {
+        const matrix = randomTernary(rows, cols, rows + cols);
+        const activations = randomActivations(TOKENS, cols, cols);
+        const expected = reference(matrix, activations, epilogue);
+        for (const variant of FLOATS) {
+          const bits = await multiply(gpu, matrix, activations, epilogue, variant);
+          expect(largestError(new Float32Array(bits.buffer), expected), JSON.stringify(variant)).toBeLessThan(
+            5e-6,
+          );
+        }
+      }
+    }
+  });
 
   test('tokens that were not asked for are left alone', async () => {
     const y = gpu.upload('y', before(24));

@@ -6,7 +6,7 @@
 //   q        int8 [tokens, chunks·64] from rms_norm_quantize, as bytes or as pairs, read as vec4u; or f32
 //   scales   vec2f [tokens]: (1/s, Σ q); with `groups` [tokens, chunks]
 //   y        f32 [tokens, out]
-//   shape    (chunks, row_blocks, out, groups of a row of weights): not constants, so that matrices of all shapes share their pipelines
+//   shape    (chunks, row_blocks, out, groups of a row of weights, 4): not constants, so that matrices of all shapes share their pipelines
 //
 // A thread owns one row of each of BLOCKS row blocks, for TOKENS tokens, and every SPLIT-th chunk of its columns: a
 // workgroup is 8·SPLIT threads. Rows meet no other rows, so with SPLIT = 1 there is no reduction; else one barrier.
@@ -36,7 +36,7 @@ import package::lib::dot::dot4;
 
 @if(broadcast) enable subgroups;
 
-struct Shape { chunks: u32, row_blocks: u32, out: u32, scale_groups: u32 }
+struct Shape { chunks: u32, row_blocks: u32, out: u32, scale_groups: u32, quads: u32 }
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scale: array<f32>;
@@ -146,13 +146,14 @@ fn main(
       @unroll(b, BLOCKS) { @unroll(t, TOKENS) { dots$b_$t += high_half(near$b_$t); } }
     }
     @if(floats) {
-      @unroll(j, 4) {
-        @unroll(k, 4) {
-          @unroll(t, TOKENS) { let x$j_$k_$t = q[q_base$t + chunk * vectors + $(4*j+k)u]; }
+      // Its bound is no constant, so that compilers do not unroll the loop: they would take seconds for it.
+      for (var k = 0u; k < shape.quads; k++) {
+        @unroll(j, 4) {
+          @unroll(t, TOKENS) { let x$j_$t = q[q_base$t + chunk * vectors + $(4*j)u + k]; }
           @unroll(b, BLOCKS) {
-            let code$b_$j_$k = vec4u(w$b[$j] >> (2u * $ku)) >> vec4u(0u, 8u, 16u, 24u);
-            let weight$b_$j_$k = vec4f(code$b_$j_$k & vec4u(3u)) - vec4f(1.0);
-            @unroll(t, TOKENS) { dots$b_$t += dot(weight$b_$j_$k, x$j_$k_$t); }
+            let code$b_$j = vec4u(w$b[$j] >> (2u * k)) >> vec4u(0u, 8u, 16u, 24u);
+            let weight$b_$j = vec4f(code$b_$j & vec4u(3u)) - vec4f(1.0);
+            @unroll(t, TOKENS) { dots$b_$t += dot(weight$b_$j, x$j_$t); }
           }
         }
       }

@@ -46,7 +46,7 @@ export function ternaryMatmul(
   const { scaleGroup } = matrix;
   const scaleGroups = groupCount(matrix.cols, scaleGroup);
   const outCols = gated ? matrix.rows / 2 : matrix.rows;
-  const shape = gpu.uniform([q.padded / CHUNK, rowBlocks, outCols, scaleGroups]);
+  const shape = gpu.uniform([q.padded / CHUNK, rowBlocks, outCols, scaleGroups, 4]);
   return gpu.dispatch(
     label,
     {

@@ -261,6 +261,7 @@ class WeightBuilder {
       tensor,
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f16', { signal })) {
+          if (tensor.encoding !== 'F16') assertInRange(values, name);
           for (const shard of shards) {
             const shardStart = shard.firstRow * cols;
             const from = Math.max(shardStart, firstElement);
@@ -278,6 +279,15 @@ class WeightBuilder {
   #write(buffer: GPUBuffer, offset: number, values: Float32Array | Uint16Array | Uint32Array): void {
     if (values.length === 0) return;
     this.gpu.device.queue.writeBuffer(buffer, offset, values as GPUAllowSharedBufferSource);
+  }
+}
+
+/** From 65520 on f16 has only infinity, which would spread to every logit. */
+function assertInRange(halves: Uint16Array, name: string): void {
+  for (const bits of halves) {
+    if ((bits & 0x7c00) !== 0x7c00) continue;
+    const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
+    throw new TernionError('unsupported-feature', message);
   }
 }
 

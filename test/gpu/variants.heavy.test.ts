@@ -4,28 +4,44 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/inference/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
+import type { Activations } from '../../src/model/activations';
 import { bytesSource } from '../../src/storage/byte-source';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { loadFixture, openContext } from '../support/engine';
-import { checkLogits, relativeError, type Golden } from '../support/golden';
+import { checkLogits, relativeError, type Golden, type Precision } from '../support/golden';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
 // Of both models.
 const HEAD_DIM = 64;
+/** Models whose kernels have other forms: scales of groups, of activations alone and of weights too, and f32 activations. */
+const OTHERS: { name: string; headDim: number; precision: Precision; activations: Activations }[] = [
+  { name: 'random-llama-tq1_0', headDim: 64, precision: 'fast', activations: 'int8-group' },
+  { name: 'random-qwen3-q2_0', headDim: 128, precision: 'fast', activations: 'int8-group' },
+  { name: 'random-llama-tq1_0', headDim: 64, precision: 'exact', activations: 'f32' },
+  { name: 'random-qwen3-q2_0', headDim: 128, precision: 'exact', activations: 'f32' },
+];
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, 'utf8')) as Golden;
 
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
-async function allVariants(): Promise<Partial<Variants>[]> {
+async function allVariants(
+  headDim: number,
+  activations: Activations = 'int8-token',
+): Promise<Partial<Variants>[]> {
   const device = await requestDevice();
   const base = { shaderF16: false, packedDot: true, timestamps: false };
   const lanes = device.adapterInfo.subgroupMaxSize ?? 0;
   device.destroy();
   const software = [4, 8].map((size) =>
-    candidates({ ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size }, HEAD_DIM),
+    candidates(
+      { ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size },
+      headDim,
+      activations,
+    ),
   );
-  const lists = [candidates({ ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 }, HEAD_DIM)];
+  const none = { ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 };
+  const lists = [candidates(none, headDim, activations)];
   if (lanes > 0) lists.push(...software);
   const pinned = lists.flatMap((list) =>
     Object.entries(list).flatMap(([kernel, variants]) => variants.map((variant) => ({ [kernel]: variant }))),
@@ -43,7 +59,7 @@ describe('every variant', async () => {
     await engine.dispose();
   });
 
-  it.for(await allVariants())('%j reproduces golden logits and greedy ids', async (variants) => {
+  it.for(await allVariants(HEAD_DIM))('%j reproduces golden logits and greedy ids', async (variants) => {
     const engine = await loadFixture(`${RANDOM}.gguf`, { variants, tuning: false });
     for (const [i, each] of golden.cases.entries()) {
       const logits = await engine.nextLogits(each.ids);
@@ -60,6 +76,29 @@ describe('every variant', async () => {
     await tiny.dispose();
   });
 });
+
+describe.for(OTHERS)(
+  'every variant of $name ($precision)',
+  async ({ name, headDim, precision, activations }) => {
+    const golden = await read(`test/fixtures/${name}.golden.json`);
+    const variants = await allVariants(headDim, activations);
+    // The head is the same kernel for every model; nextLogits does not use the int8 one. With f32 activations the rest is.
+    const kernels = precision === 'fast' ? /Matmul|attention|normThreads/ : /Matmul/;
+    const own = variants.filter((each) => kernels.test(Object.keys(each).join()));
+
+    it.for(own)('%j reproduces golden logits', async (pinned) => {
+      const engine = await loadFixture(`test/fixtures/${name}.gguf`, {
+        variants: pinned,
+        precision,
+        tuning: false,
+      });
+      for (const each of golden.cases) {
+        checkLogits(await engine.nextLogits(each.ids), each, golden.activations, precision);
+      }
+      await engine.dispose();
+    });
+  },
+);
 
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */

@@ -29,7 +29,13 @@ const WIDE_HEADS = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 1
 async function load(model: SmallModel, precision: Precision): Promise<LocalEngine> {
   const gpu = await openContext();
   const options = { precision, tuning: false };
-  return LocalEngine.load(gpu, bytesSource(model.bytes), options, () => gpu.device.destroy());
+  const release = (): void => gpu.device.destroy();
+  try {
+    return await LocalEngine.load(gpu, bytesSource(model.bytes), options, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** The relative errors of a model's logits after each prompt. */

@@ -75,9 +75,10 @@ describe('what no kernel is made for is refused by name', () => {
   });
 
   test('a tensor that the architecture has no place for, such as a bias', async () => {
-    const { metadata, tensors } = await open({ architecture: 'llama', encoding: 'I2_S' });
+    const file = await open({ architecture: 'llama', encoding: 'I2_S' });
+    const { metadata, tensors } = file;
     const bias = { ...tensors.get('blk.0.attn_norm.weight')!, name: 'blk.0.attn_q.bias' };
-    const more = { tensors: new Map([...tensors, [bias.name, bias] as const]) };
+    const more = { ...file, tensors: new Map([...tensors, [bias.name, bias] as const]) };
     await expectRefusal(
       () => checkTensors(more, configOf(metadata)),
       'unsupported-feature',
@@ -87,8 +88,12 @@ describe('what no kernel is made for is refused by name', () => {
 });
 
 test.each(['attn_q_norm', 'attn_k_norm'])('a qwen3 model without %s is corrupt', async (norm) => {
-  const { metadata, tensors } = await open({ architecture: 'qwen3', encoding: 'I2_S' });
-  const fewer = new Map(tensors);
+  const file = await open({ architecture: 'qwen3', encoding: 'I2_S' });
+  const fewer = new Map(file.tensors);
   expect(fewer.delete(`blk.0.${norm}.weight`)).toBe(true);
-  await expectRefusal(() => checkTensors({ tensors: fewer }, configOf(metadata)), 'corrupt-file', norm);
+  await expectRefusal(
+    () => checkTensors({ ...file, tensors: fewer }, configOf(file.metadata)),
+    'corrupt-file',
+    norm,
+  );
 });

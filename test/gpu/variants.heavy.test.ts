@@ -22,15 +22,7 @@ const OTHERS: {
   activations: Activations;
   kernels: (keyof Variants)[];
 }[] = [
-  // Scales of groups of activations.
-  {
-    name: 'random-llama-tq1_0',
-    headDim: 64,
-    precision: 'fast',
-    activations: 'int8-group',
-    kernels: ['decodeMatmul', 'prefillMatmul'],
-  },
-  // Scales of groups of weights, too, and heads of 128.
+  // Scales of groups of activations and weights, and heads of 128.
   {
     name: 'random-qwen3-q2_0',
     headDim: 128,

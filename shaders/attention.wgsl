@@ -5,7 +5,7 @@
 //   qkv     f32 [count, ROW]: rotated queries of HEADS heads first
 //   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word, read as vec4u
 //   values  the same, read as words
-//   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], not yet normalised
+//   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
 //   shape   (HEAD_DIM / 8)
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //
@@ -103,11 +103,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   @if(partial) let out_base = (group.z * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
   @unroll(g, GROUP) {
-    @if(!partial) let norm$g = 1.0 / running[$g].y;
+    let norm$g = 1.0 / running[$g].y;
     @unroll(p, PAIRS) {
       if (lane + $pu * THREADS < HEAD_DIM / 2u) {
-        @if(partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p;
-        @if(!partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
+        out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
       }
     }
   }

@@ -3,14 +3,21 @@
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
-import { attention, attentionGroups, attentionTokens, splitAttention } from '../kernels/attention';
+import {
+  attention,
+  attentionAppends,
+  attentionGroups,
+  attentionSplits,
+  attentionTokens,
+  decodeAttention,
+} from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
 import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
 import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { ropeAppend } from '../kernels/rope-append';
+import { ropeAppend, type LayerCache } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
@@ -21,11 +28,10 @@ import { tune } from './tune';
 import { candidates, fixedChoices, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
 
-/** A sequence of dispatches for one KV cache, and how its workgroup counts follow tokens and context. */
+/** The dispatches for one KV cache. */
 interface StepPlan {
-  dispatches: Dispatch[];
-  /** Sets workgroup counts for `tokens` tokens that begin at `position`. */
-  resize(tokens: number, position: number): void;
+  /** Those for `tokens` tokens that begin at `position`, with their workgroup counts. Good until the next call. */
+  dispatches(tokens: number, position: number): readonly Dispatch[];
 }
 
 /** The dispatches that evaluate tokens into one KV cache. */
@@ -171,8 +177,7 @@ export class Transformer {
   /** Encodes the evaluation of `tokens` tokens from `position`, without the head. */
   encodeTokens(encoder: GPUCommandEncoder, plan: CachePlan, tokens: number, position: number): void {
     const step = tokens === 1 ? plan.decode : plan.prefill;
-    step.resize(tokens, position);
-    encodePass(encoder, step.dispatches);
+    encodePass(encoder, step.dispatches(tokens, position));
   }
 
   /**
@@ -220,13 +225,17 @@ export class Transformer {
   }
 
   async #decodePlan(cache: KvCache): Promise<StepPlan> {
-    const dispatches = await this.#dispatches({ cache, batched: false });
-    const attentions = dispatches.filter(({ label }) => label === 'attention');
+    const all = await this.#dispatches({ cache, batched: false });
+    const variant = this.variants.attention;
+    const long = all.filter(({ label }) => label !== 'attention alone');
+    const short = all.filter(({ label }) => label !== 'attention' && label !== 'attention combine');
+    const splits = all.filter(({ label }) => label === 'attention');
     return {
-      dispatches,
-      resize: (_tokens, position) => {
-        const groups = attentionGroups(this.variants.attention, position + 1);
-        for (const { workgroups } of attentions) workgroups[2] = groups;
+      dispatches: (_tokens, position) => {
+        if (attentionSplits(variant, position + 1) === 1) return short;
+        const groups = attentionGroups(variant, position + 1);
+        for (const { workgroups } of splits) workgroups[2] = groups;
+        return long;
       },
     };
   }
@@ -243,11 +252,11 @@ export class Transformer {
       tokensPerGroup: perGroup(label),
     }));
     return {
-      dispatches,
-      resize: (tokens) => {
+      dispatches: (tokens) => {
         for (const { workgroups, axis, tokensPerGroup } of steps) {
           workgroups[axis] = Math.ceil(tokens / tokensPerGroup);
         }
+        return dispatches;
       },
     };
   }
@@ -275,25 +284,10 @@ export class Transformer {
     const matmul = (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
       return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
     };
-    const headNorms = layer.headNorms && { ...layer.headNorms, eps: config.eps };
-    const attend = batched
-      ? [attention(gpu, config, variants.attention, work.state, work.qkv, layerCache, work.attended)]
-      : await splitAttention(
-          gpu,
-          config,
-          variants.attention,
-          work.state,
-          work.qkv,
-          layerCache,
-          work.partial,
-          work.attended,
-        );
-    const rope = { ...config, pairs: config.ropePairs };
     return Promise.all([
       input(work.x, layer.attnNorm, layer.qkv),
       matmul('qkv', layer.qkv, 'store', work.qkv),
-      ropeAppend(gpu, rope, work.state, work.qkv, work.angles, layerCache, headNorms),
-      ...attend,
+      ...(await this.#attention(layer, layerCache, batched)),
       input(work.attended, layer.attnSubNorm, layer.attnOutput),
       matmul('attn output', layer.attnOutput, 'add', work.x),
       input(work.x, layer.ffnNorm, layer.gateUp),
@@ -301,6 +295,23 @@ export class Transformer {
       input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
       matmul('down', layer.ffnDown, 'add', work.x),
     ]);
+  }
+
+  /** From the matrix's queries, keys and values to what attention makes of them. */
+  async #attention({ headNorms }: LayerWeights, cache: LayerCache, batched: boolean): Promise<Dispatch[]> {
+    const { gpu, config, work } = this;
+    const variant = this.variants.attention;
+    const norms = headNorms && { ...headNorms, eps: config.eps };
+    const rope = { rotary: config.rotary, pairs: config.ropePairs, angles: work.angles, norms };
+    const append = (): Promise<Dispatch> => ropeAppend(gpu, config, rope, work.state, work.qkv, cache);
+    const { state, qkv, attended, partial } = work;
+    if (batched) {
+      return [await append(), await attention(gpu, config, variant, state, qkv, cache, attended)];
+    }
+    const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
+    const appends = attentionAppends(variant, rope);
+    const { alone, split, combine } = await decodeAttention(...args, appends ? rope : undefined);
+    return [...(appends ? [] : [await append()]), alone, split, combine];
   }
 
   #inputOf(matrix: TernaryMatrix): QuantizedRows {

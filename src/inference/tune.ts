@@ -2,7 +2,7 @@
 
 import type { GpuContext } from '../gpu/context';
 import { Tuner, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
-import { attentionGroups, splitAttention, type AttentionVariant } from '../kernels/attention';
+import { attentionGroups, decodeAttention, type AttentionVariant } from '../kernels/attention';
 import {
   checkAttention,
   checkHead,
@@ -159,7 +159,8 @@ async function attentionWork(
 ) {
   const { state, qkv, partial, attended } = work;
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
-  const dispatches = await splitAttention(gpu, config, variant, state, qkv, cache, partial, attended);
-  dispatches[0].workgroups[2] = attentionGroups(variant, length);
-  return dispatches;
+  const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
+  const { alone, split, combine } = await decodeAttention(...args);
+  split.workgroups[2] = attentionGroups(variant, length);
+  return length <= variant.split ? [alone] : [split, combine];
 }

@@ -1,7 +1,7 @@
 // Causal attention over the KV cache (shaders/attention.wgsl, attention_lanes.wgsl, attention_combine.wgsl).
 
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
-import type { LayerCache } from './rope-append';
+import type { LayerCache, Rope } from './rope-append';
 
 /** Head counts and widths of a model's attention. */
 export interface AttentionShape {
@@ -69,15 +69,31 @@ export function attention(
   cache: LayerCache,
   out: GPUBuffer,
 ): Promise<Dispatch> {
-  const buffers = [state, qkv, cache.keys, cache.values, out, loopBound(gpu, shape, variant)];
+  const buffers = [state, qkv, cache.keys, cache.values, out, loopBounds(gpu, shape, variant)];
   return gpu.dispatch('attention', attentionSpec(shape, variant, false), buffers, [shape.kvHeads, 1, 1]);
 }
 
+/** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache; it has no norms. */
+export function attentionAppends(variant: AttentionVariant, { rotary, norms }: Rope): boolean {
+  return variant.kind === 'lanes' && rotary % 8 === 0 && !norms;
+}
+
+/** Attention of one token. */
+export interface DecodeAttention {
+  /** For a context of one split: straight into `out`. */
+  alone: Dispatch;
+  /** For longer ones: each split into `partial`. Workgroups: z = `attentionGroups` of the context so far. */
+  split: Dispatch;
+  /** Follows `split`: all of them into `out`. */
+  combine: Dispatch;
+}
+
 /**
- * Decode, one token: each split of the context into `partial` f32 [splits, heads, headDim] and `summary` vec2f
- * [splits, heads], then all of them into `out`. Workgroups of the first: z = `attentionGroups` of the context so far.
+ * Decode, one token: `qkv` → `out` f32 [heads·headDim], by way of `partial`: sums f32 [splits, heads, headDim] and summary
+ * vec2f [splits, heads] if the context has more than one split. With `rope` (see `attentionAppends`) the queries and keys
+ * of `qkv` are as the matrix left them, and the kernel appends to the cache as `ropeAppend` does.
  */
-export function splitAttention(
+export async function decodeAttention(
   gpu: GpuContext,
   shape: AttentionShape,
   variant: AttentionVariant,
@@ -86,17 +102,20 @@ export function splitAttention(
   cache: LayerCache,
   partial: { sums: GPUBuffer; summary: GPUBuffer },
   out: GPUBuffer,
-): Promise<[split: Dispatch, combine: Dispatch]> {
+  rope?: Rope,
+): Promise<DecodeAttention> {
   const { heads, kvHeads, headDim } = shape;
   const threads = 32;
-  const bound = loopBound(gpu, shape, variant);
-  return Promise.all([
-    gpu.dispatch(
-      'attention',
-      attentionSpec(shape, variant, true),
-      [state, qkv, cache.keys, cache.values, partial.sums, bound, partial.summary],
-      [kvHeads, 1, 1],
-    ),
+  const bounds = loopBounds(gpu, shape, variant);
+  const spec = attentionSpec(shape, variant, true, rope);
+  const into = (label: string, sums: GPUBuffer): Promise<Dispatch> => {
+    const buffers = [state, qkv, cache.keys, cache.values, sums, bounds, partial.summary];
+    if (rope) buffers.push(rope.angles);
+    return gpu.dispatch(label, spec, buffers, [kvHeads, 1, 1]);
+  };
+  const [alone, split, combine] = await Promise.all([
+    into('attention alone', out),
+    into('attention', partial.sums),
     gpu.dispatch(
       'attention combine',
       {
@@ -107,13 +126,22 @@ export function splitAttention(
       [Math.ceil((heads * headDim) / 2 / threads), 1, 1],
     ),
   ]);
+  return { alone, split, combine };
 }
 
-function loopBound(gpu: GpuContext, { headDim }: AttentionShape, variant: AttentionVariant): GPUBuffer {
-  return gpu.uniform([variant.kind === 'lanes' ? variant.lanes : headDim / 8]);
+/** The bounds of loops that compilers should not unroll. */
+function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVariant): GPUBuffer {
+  if (variant.kind === 'workgroup') return gpu.uniform([shape.headDim / 8]);
+  const vectors = shape.headDim / 8 / variant.lanes;
+  return gpu.uniform([variant.lanes, (shape.heads / shape.kvHeads) * vectors, vectors]);
 }
 
-function attentionSpec(shape: AttentionShape, variant: AttentionVariant, partial: boolean): PipelineSpec {
+function attentionSpec(
+  shape: AttentionShape,
+  variant: AttentionVariant,
+  partial: boolean,
+  rope?: Rope,
+): PipelineSpec {
   const { heads, kvHeads, headDim } = shape;
   const common = {
     HEADS: heads,
@@ -127,8 +155,16 @@ function attentionSpec(shape: AttentionShape, variant: AttentionVariant, partial
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
     const steps = Math.log2(lanes);
-    const constants = { ...common, LANES: lanes, STEPS: steps, TEAMS: teams, VECTORS: headDim / 8 / lanes };
-    return { shader: 'attention_lanes', constants, conditions: { partial } };
+    const constants = {
+      ...common,
+      ROTARY: rope?.rotary ?? 0,
+      LANES: lanes,
+      STEPS: steps,
+      TEAMS: teams,
+      VECTORS: headDim / 8 / lanes,
+    };
+    const conditions = { partial, append: rope !== undefined, neox: rope?.pairs === 'neox' };
+    return { shader: 'attention_lanes', constants, conditions };
   }
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };

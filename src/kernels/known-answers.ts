@@ -1,6 +1,6 @@
 // Small problems with known answers: drivers do miscompile, and a variant that is wrong here is never run on a model.
 
-import { floatsToHalves } from '../formats/half';
+import { floatsToHalves, halfToFloat } from '../formats/half';
 import {
   CHUNK,
   canonicalWords,
@@ -13,19 +13,25 @@ import {
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import {
   attention,
+  attentionAppends,
   attentionGroups,
   attentionRoom,
-  splitAttention,
+  decodeAttention,
   type AttentionShape,
   type AttentionVariant,
+  type DecodeAttention,
 } from './attention';
 import { createInt8Matrix, lmHeadInt8, type HeadVariant } from './lm-head-int8';
 import type { ActivationPacking } from './matrices';
 import { rmsNormQuantize } from './rms-norm-quantize';
+import { ropeAngles, ropeAppend, type LayerCache, type RopePairs } from './rope-append';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from './ternary-matmul';
 
 /** Relative to the largest value: what float32 in another order may differ by. */
 const TOLERANCE = 1e-4;
+const NORM_EPS = 1e-5;
+/** A key may fall on the other side of a step of f16. */
+const ATTENTION_TOLERANCE = 1e-3;
 
 /** How the scales of a matrix and of its input lie. */
 export interface MatmulForm {
@@ -117,7 +123,7 @@ export async function checkNorm(
   const random = sequence(2);
   const x = Float32Array.from({ length: cols }, () => (random() % 2001) / 1000 - 1);
   const weight = Float32Array.from({ length: cols }, () => 0.5 + (random() % 1000) / 1000);
-  const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / cols + 1e-5);
+  const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / cols + NORM_EPS);
   const normed = Float64Array.from(x, (v, i) => (v / rms) * weight[i]!);
   for (const form of forms) {
     const y = form.plain ? Float64Array.from(x) : normed;
@@ -141,7 +147,7 @@ async function checkNormForm(
       scales: scratch(new Float32Array((padded / CHUNK) * 2)),
       groups,
     };
-    const shape = { cols, eps: 1e-5, threads, packing, scalePer };
+    const shape = { cols, eps: NORM_EPS, threads, packing, scalePer };
     const weights = plain ? undefined : scratch(weight);
     const dispatch = await rmsNormQuantize(gpu, 'check', shape, scratch(x), weights, out);
     const result = await run(gpu, [dispatch], out.values);
@@ -206,39 +212,88 @@ export async function checkHead(gpu: GpuContext, variant: HeadVariant): Promise<
   }
 }
 
-/** Whether an attention variant is right for a model's heads, in prefill and in decode, over more than one split. */
+/** Heads, how they turn, and whether they have norms before that. */
+type TurnedShape = AttentionShape & { rotary: number; ropePairs: RopePairs; headNorms: boolean };
+
+/**
+ * Whether an attention variant is right for a model's heads, together with the rotary embedding and the write into the
+ * cache that come before it: in prefill, and in decode with one split and with more.
+ */
 export async function checkAttention(
   gpu: GpuContext,
-  shape: AttentionShape,
+  shape: TurnedShape,
   variant: AttentionVariant,
 ): Promise<boolean> {
-  const { heads, kvHeads, headDim } = shape;
-  const length = variant.split + 5;
+  const { heads, kvHeads, headDim, rotary } = shape;
+  const most = variant.split + 5;
   const random = sequence(4);
   // Numbers that f16 has exactly.
   const value = (): number => ((random() % 1025) - 512) / 256;
   const qkv = Float32Array.from({ length: (heads + 2 * kvHeads) * headDim }, value);
-  const cached = (): Float32Array => Float32Array.from({ length: length * kvHeads * headDim }, value);
+  const cached = (): Float32Array => Float32Array.from({ length: most * kvHeads * headDim }, value);
   const keys = cached();
   const values = cached();
-  const expected = plainAttention(shape, qkv, keys, values, length);
+  const table = ropeAngles(most, rotary, 10000);
+  const normWeights = {
+    q: Float32Array.from({ length: headDim }, () => 1 + value() / 8),
+    k: Float32Array.from({ length: headDim }, () => 1 + value() / 8),
+  };
+  const normed = shape.headNorms ? plainHeadNorms(shape, qkv, normWeights) : qkv;
   return withBuffers(gpu, async (scratch) => {
-    const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
-    const cache = { keys: scratch(packHalves(keys)), values: scratch(packHalves(values)) };
-    const input = scratch(qkv);
-    const splits = attentionRoom(variant, length);
-    const partial = {
-      sums: scratch(new Float32Array(splits * heads * headDim)),
-      summary: scratch(new Float32Array(splits * heads * 2)),
+    const norms = { q: scratch(normWeights.q), k: scratch(normWeights.k), eps: NORM_EPS };
+    const rope = {
+      rotary,
+      pairs: shape.ropePairs,
+      angles: scratch(table),
+      norms: shape.headNorms ? norms : undefined,
     };
-    const whole = scratch(new Float32Array(heads * headDim));
-    const joined = scratch(new Float32Array(heads * headDim));
-    const prefill = await attention(gpu, shape, variant, state, input, cache, whole);
-    const decode = await splitAttention(gpu, shape, variant, state, input, cache, partial, joined);
-    decode[0].workgroups[2] = attentionGroups(variant, length);
-    return (
-      isClose(await run(gpu, [prefill], whole), expected) && isClose(await run(gpu, decode, joined), expected)
-    );
+    const rooms = attentionRoom(variant, most);
+    const partial = {
+      sums: scratch(new Float32Array(rooms * heads * headDim)),
+      summary: scratch(new Float32Array(rooms * heads * 2)),
+    };
+    const check = async (
+      length: number,
+      attend: (state: GPUBuffer, input: GPUBuffer, cache: LayerCache, out: GPUBuffer) => Promise<Dispatch[]>,
+    ): Promise<boolean> => {
+      const out = scratch(new Float32Array(heads * headDim));
+      const cache = { keys: scratch(packHalves(keys)), values: scratch(packHalves(values)) };
+      const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
+      const dispatches = await attend(state, scratch(qkv), cache, out);
+      const expected = plainStep(shape, normed, keys, values, table, length);
+      return isClose(await run(gpu, dispatches, out), expected, ATTENTION_TOLERANCE);
+    };
+    const append = (state: GPUBuffer, input: GPUBuffer, cache: LayerCache): Promise<Dispatch> =>
+      ropeAppend(gpu, shape, rope, state, input, cache);
+    const decode = async (
+      state: GPUBuffer,
+      input: GPUBuffer,
+      cache: LayerCache,
+      out: GPUBuffer,
+    ): Promise<DecodeAttention & { before: Dispatch[] }> => {
+      const appends = attentionAppends(variant, rope);
+      const args = [gpu, shape, variant, state, input, cache, partial, out] as const;
+      return {
+        ...(await decodeAttention(...args, appends ? rope : undefined)),
+        before: appends ? [] : [await append(state, input, cache)],
+      };
+    };
+    const checks = [
+      await check(most, async (state, input, cache, out) => [
+        await append(state, input, cache),
+        await attention(gpu, shape, variant, state, input, cache, out),
+      ]),
+      await check(most, async (...buffers) => {
+        const { before, split, combine } = await decode(...buffers);
+        split.workgroups[2] = attentionGroups(variant, most);
+        return [...before, split, combine];
+      }),
+      await check(5, async (...buffers) => {
+        const { before, alone } = await decode(...buffers);
+        return [...before, alone];
+      }),
+    ];
+    return checks.every((right) => right);
   });
 }
 
@@ -287,6 +342,63 @@ function applyEpilogue(
     const up = products[Math.floor(i / half) * rows + half + (i % half)]!;
     return (epilogue === 'relu2-gate' ? Math.max(gate, 0) ** 2 : gate / (1 + Math.exp(-gate))) * up;
   });
+}
+
+/** Attention of the token whose `qkv` the matrix made, at position length - 1: it is turned, and joins keys and values. */
+function plainStep(
+  shape: TurnedShape,
+  qkv: Float32Array,
+  keys: Float32Array,
+  values: Float32Array,
+  angles: Float32Array,
+  length: number,
+): Float64Array {
+  const { heads, kvHeads, headDim } = shape;
+  const turned = plainRope(shape, qkv, angles.subarray((length - 1) * shape.rotary));
+  const slot = (length - 1) * kvHeads * headDim;
+  const width = kvHeads * headDim;
+  const withNew = (cached: Float32Array, from: Float32Array): Float32Array => {
+    const all = cached.slice(0, length * width);
+    all.set(from, slot);
+    return all;
+  };
+  const first = heads * headDim;
+  const allKeys = withNew(keys, halfPrecision(turned.slice(first, first + width)));
+  return plainAttention(shape, turned, allKeys, withNew(values, qkv.slice(first + width)), length);
+}
+
+/** Queries and keys of `qkv` divided by the root of their head's mean square, times the weights; values as they are. */
+function plainHeadNorms(
+  { heads, kvHeads, headDim }: AttentionShape,
+  qkv: Float32Array,
+  weights: { q: Float32Array; k: Float32Array },
+): Float32Array {
+  return qkv.map((value, i) => {
+    const head = Math.floor(i / headDim);
+    if (head >= heads + kvHeads) return value;
+    const own = qkv.subarray(head * headDim, (head + 1) * headDim);
+    const rms = Math.sqrt(own.reduce((sum, x) => sum + x * x, 0) / headDim + NORM_EPS);
+    return (value / rms) * (head < heads ? weights.q : weights.k)[i % headDim]!;
+  });
+}
+
+/** All heads of `x` turned by (cos, sin) in `angles`. */
+function plainRope(
+  { headDim, rotary, ropePairs }: TurnedShape,
+  x: Float32Array,
+  angles: Float32Array,
+): Float32Array {
+  const out = x.slice();
+  for (let head = 0; head < x.length; head += headDim) {
+    for (let j = 0; j < rotary / 2; j++) {
+      const [a, b] =
+        ropePairs === 'neox' ? [head + j, head + j + rotary / 2] : [head + 2 * j, head + 2 * j + 1];
+      const [cos, sin] = [angles[2 * j]!, angles[2 * j + 1]!];
+      out[a] = x[a]! * cos - x[b]! * sin;
+      out[b] = x[b]! * cos + x[a]! * sin;
+    }
+  }
+  return out;
 }
 
 function plainAttention(
@@ -349,6 +461,13 @@ function unpackActivations(words: Uint32Array, count: number, packing: Activatio
   return q;
 }
 
+/** `values` as f16 would have them. */
+function halfPrecision(values: Float32Array): Float32Array {
+  const halves = new Uint16Array(values.length);
+  floatsToHalves(values, halves);
+  return Float32Array.from(halves, halfToFloat);
+}
+
 function packHalves(values: Float32Array): Uint32Array {
   const halves = new Uint16Array(values.length);
   floatsToHalves(values, halves);
@@ -393,7 +512,7 @@ async function run(
   return new Float32Array(await gpu.read(result));
 }
 
-function isClose(result: Float32Array, expected: Float64Array): boolean {
+function isClose(result: Float32Array, expected: Float64Array, tolerance = TOLERANCE): boolean {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return expected.every((value, i) => Math.abs(result[i]! - value) <= TOLERANCE * largest);
+  return expected.every((value, i) => Math.abs(result[i]! - value) <= tolerance * largest);
 }

@@ -14,6 +14,16 @@ export interface HeadNorms {
   eps: number;
 }
 
+/** How a model turns queries and keys. */
+export interface Rope {
+  /** Dimensions of a head that turn, a multiple of 4. */
+  rotary: number;
+  pairs: RopePairs;
+  /** vec2f [positions, rotary/2], see `ropeAngles`. */
+  angles: GPUBuffer;
+  norms?: HeadNorms | undefined;
+}
+
 /** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
 export interface LayerCache {
   keys: GPUBuffer;
@@ -21,20 +31,18 @@ export interface LayerCache {
 }
 
 /**
- * Normalises queries and keys if there are `norms`; rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
- * at positions `state.position`…. `angles` vec2f [positions, rotary/2], see `ropeAngles`. headDim and rotary are
- * multiples of 4. Workgroups: y = tokens.
+ * Normalises queries and keys if there are `norms`; rotates the queries of `qkv`
+ * f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values, at positions
+ * `state.position`…. headDim is a multiple of 4. Workgroups: y = tokens.
  */
 export function ropeAppend(
   gpu: GpuContext,
-  shape: AttentionShape & { rotary: number; pairs: RopePairs },
+  { heads, kvHeads, headDim }: AttentionShape,
+  { rotary, pairs, angles, norms }: Rope,
   state: GPUBuffer,
   qkv: GPUBuffer,
-  angles: GPUBuffer,
   cache: LayerCache,
-  norms?: HeadNorms,
 ): Promise<Dispatch> {
-  const { heads, kvHeads, headDim, rotary, pairs } = shape;
   // A head whose mean square is needed has a workgroup of its own.
   const threads = norms ? headDim / 4 : 32;
   const meeting = norms && reduction(gpu.capabilities, threads);

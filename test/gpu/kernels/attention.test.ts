@@ -3,16 +3,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import {
   attention,
+  attentionAppends,
   attentionGroups,
   attentionRoom,
+  attentionSplits,
   attentionTokens,
-  splitAttention,
+  decodeAttention,
   type AttentionShape,
   type AttentionVariant,
 } from '../../../src/kernels/attention';
+import { ropeAngles, ropeAppend, type LayerCache, type Rope } from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
 import { halves, largestError, normals, words } from '../../support/reference';
-import { filled, readFloats, run, uploadState } from '../../support/reference-gpu';
+import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
 beforeAll(async () => {
@@ -93,13 +96,14 @@ async function whole(
   return readFloats(gpu, out, size);
 }
 
-/** Attention of one token at `position`, by the decode kernels. */
+/** Attention of one token at `position`, by the decode kernels; by one alone wherever that can do it. */
 async function split(
   shape: AttentionShape,
   variant: AttentionVariant,
-  { buffers }: Cache,
+  { buffers }: { buffers: LayerCache },
   queries: Float32Array,
   position: number,
+  rope?: Rope,
 ): Promise<Float32Array> {
   const size = shape.heads * shape.headDim;
   const most = attentionRoom(variant, CAPACITY);
@@ -110,10 +114,17 @@ async function split(
   const out = filled(gpu, 'out', size);
   const state = uploadState(gpu, position, 1);
   const qkv = gpu.upload('qkv', queries);
-  const dispatches = await splitAttention(gpu, shape, variant, state, qkv, buffers, partial, out);
-  dispatches[0].workgroups[2] = attentionGroups(variant, position + 1);
-  run(gpu, dispatches);
-  return readFloats(gpu, out, size);
+  const args = [gpu, shape, variant, state, qkv, buffers, partial, out] as const;
+  const kernels = await decodeAttention(...args, rope);
+  kernels.split.workgroups[2] = attentionGroups(variant, position + 1);
+  run(gpu, [kernels.split, kernels.combine]);
+  const joined = await readFloats(gpu, out, size);
+  if (attentionSplits(variant, position + 1) > 1) return joined;
+  gpu.device.queue.writeBuffer(out, 0, new Float32Array(size));
+  run(gpu, [kernels.alone]);
+  const alone = await readFloats(gpu, out, size);
+  expect(largestError(alone, joined)).toBeLessThan(TOLERANCE);
+  return alone;
 }
 
 // Sums of a few hundred products in f32, and exponentials of them.
@@ -198,4 +209,54 @@ describe.each(CASES)('%j with %j', (shape, variant) => {
     expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
     expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
   });
+});
+
+// Rotary widths: all of a head, and a part of it.
+describe.each([
+  { shape: { heads: 4, kvHeads: 2, headDim: 96 }, variant: lanes(4, 2, 32), rotary: 96 },
+  { shape: { heads: 5, kvHeads: 1, headDim: 64 }, variant: lanes(4, 1, 16), rotary: 32 },
+  { shape: { heads: 2, kvHeads: 2, headDim: 128 }, variant: lanes(4, 1, 64), rotary: 8 },
+])('$shape with $variant and $rotary rotary dimensions', ({ shape, variant, rotary }) => {
+  // In the first split, at its end, at the beginning of the second (whose team may share a workgroup), and beyond.
+  test.each(['neox', 'normal'] as const)(
+    'turns %s pairs and appends as the kernels apart do',
+    async (pairs) => {
+      const angles = gpu.upload('angles', ropeAngles(CAPACITY, rotary, 10000));
+      const rope = { rotary, pairs, angles };
+      expect(attentionAppends(variant, rope)).toBe(true);
+      for (const position of [0, 3, variant.split - 1, variant.split, 130]) {
+        const queries = randomQueries(shape, 1);
+        const apart = randomCache(shape).buffers;
+        const together = randomCache(shape).buffers;
+        const turned = gpu.upload('qkv', queries);
+        const append = await ropeAppend(gpu, shape, rope, uploadState(gpu, position, 1), turned, apart);
+        run(gpu, [append]);
+        const expected = await split(
+          shape,
+          variant,
+          { buffers: apart },
+          await readFloats(gpu, turned, queries.length),
+          position,
+        );
+        const out = await split(shape, variant, { buffers: together }, queries, position, rope);
+        // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way.
+        expect(largestError(out, Float64Array.from(expected))).toBeLessThan(1e-3);
+        const words = (CAPACITY * shape.kvHeads * shape.headDim) / 2;
+        const width = (shape.kvHeads * shape.headDim) / 2;
+        expect(await readWords(gpu, together.values, words)).toEqual(
+          await readWords(gpu, apart.values, words),
+        );
+        const [mine, theirs] = await Promise.all(
+          [together.keys, apart.keys].map((buffer) => readWords(gpu, buffer, words)),
+        );
+        const bits = (keys: Uint32Array): Uint16Array => new Uint16Array(keys.slice().buffer);
+        const expectedBits = bits(theirs!);
+        const steps = [...bits(mine!)].map((half, i) => Math.abs(half - expectedBits[i]!));
+        // No key but the new one changes, and that by at most a unit in its last place.
+        expect(
+          steps.every((step, i) => step === 0 || (Math.floor(i / 2 / width) === position && step <= 1)),
+        ).toBe(true);
+      }
+    },
+  );
 });

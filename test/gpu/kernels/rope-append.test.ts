@@ -51,7 +51,8 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
     k: gpu.upload('k norm', shape.norms.k),
     eps: EPS,
   };
-  const dispatch = await ropeAppend(gpu, shape, state, buffer, angles, cache, norms);
+  const rope = { rotary: shape.rotary, pairs: shape.pairs, angles, norms };
+  const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
   dispatch.workgroups[1] = tokens;
   run(gpu, [dispatch]);
   return {

@@ -284,17 +284,19 @@ export class Transformer {
     const matmul = (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
       return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
     };
-    return Promise.all([
-      input(work.x, layer.attnNorm, layer.qkv),
-      matmul('qkv', layer.qkv, 'store', work.qkv),
-      ...(await this.#attention(layer, layerCache, batched)),
-      input(work.attended, layer.attnSubNorm, layer.attnOutput),
-      matmul('attn output', layer.attnOutput, 'add', work.x),
-      input(work.x, layer.ffnNorm, layer.gateUp),
-      matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
-      input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
-      matmul('down', layer.ffnDown, 'add', work.x),
+    const parts = await Promise.all([
+      Promise.all([input(work.x, layer.attnNorm, layer.qkv), matmul('qkv', layer.qkv, 'store', work.qkv)]),
+      this.#attention(layer, layerCache, batched),
+      Promise.all([
+        input(work.attended, layer.attnSubNorm, layer.attnOutput),
+        matmul('attn output', layer.attnOutput, 'add', work.x),
+        input(work.x, layer.ffnNorm, layer.gateUp),
+        matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
+        input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
+        matmul('down', layer.ffnDown, 'add', work.x),
+      ]),
     ]);
+    return parts.flat();
   }
 
   /** From the matrix's queries, keys and values to what attention makes of them. */

@@ -1,18 +1,18 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
 import { throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
-import { parseGguf } from '../formats/gguf';
+import type { ModelFiles } from '../storage/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';
 import { architectures } from '../model/architectures';
-import { configFromMetadata } from '../model/config';
 import { chooseActivations, layerEncodings, type Precision } from '../model/activations';
 import { checkTensors, loadWeights } from '../model/load';
+import { openModel } from '../model/open-model';
 import { TernionError } from '../errors';
-import { chatTemplateOf, Tokenizer, tokenizerSpecFromGguf, type ChatTemplate } from '../tokenizer';
+import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
 import { KvCache } from './kv-cache';
+import { describeModel } from './model-info';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
@@ -65,15 +65,15 @@ export class LocalEngine implements Engine {
     this.#readbacks = new ReadbackRing(gpu);
   }
 
-  /** Loads the GGUF file `source` onto `gpu`, which the engine then owns: it is destroyed by `dispose` and on failure. */
+  /** Loads the model that `files` are onto `gpu`, which the engine then owns: `dispose` destroys it, and so does failure. */
   static async load(
     gpu: GpuContext,
-    source: ByteSource,
+    files: ModelFiles,
     options: EngineOptions = {},
     onDispose: () => void = () => {},
   ): Promise<LocalEngine> {
     try {
-      return await LocalEngine.#load(gpu, source, options, onDispose);
+      return await LocalEngine.#load(gpu, files, options, onDispose);
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -82,7 +82,7 @@ export class LocalEngine implements Engine {
 
   static async #load(
     gpu: GpuContext,
-    source: ByteSource,
+    files: ModelFiles,
     {
       signal,
       onProgress,
@@ -95,21 +95,16 @@ export class LocalEngine implements Engine {
     }: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
-    const file = await parseGguf(source, signal);
-    const { metadata, tensors } = file;
-    const spec = tokenizerSpecFromGguf((key) => metadata.get(key));
-    const tokenizer = new Tokenizer(spec);
-    const config = configFromMetadata(
-      metadata,
-      architectures,
-      tensors.get('token_embd.weight')?.shape[0] ?? 0,
-    );
-    checkTensors(file, config);
     checkPrecision(precision);
     checkHeadPrecision(headPrecision);
-    const activations = chooseActivations(config, layerEncodings(tensors, config), precision);
+    const model = await openModel(files, architectures, signal);
+    const { config } = model;
+    const tokenizer = new Tokenizer(model.tokenizer);
+    const template = chatTemplateOf(model.tokenizer, config.architecture);
+    checkTensors(model);
+    const activations = chooseActivations(config, layerEncodings(model.tensors, config), precision);
     const context = checkContextLength(contextLength, config.contextLength);
-    const weights = await loadWeights(gpu, file, [source], config, {
+    const weights = await loadWeights(gpu, model, {
       signal,
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
@@ -125,35 +120,8 @@ export class LocalEngine implements Engine {
     await transformer.compile();
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
-    const { vendor, architecture, device, description } = gpu.device.adapterInfo;
-    const { attention, decodeMatmul } = transformer.variants;
-    const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
-    const info: Omit<ModelInfo, 'gpuBytes'> = {
-      architecture: config.architecture,
-      name: config.name,
-      contextLength: context,
-      vocabularySize: config.vocabularySize,
-      parameterCount: weights.parameterCount,
-      weightEncoding: tensors.get('blk.0.attn_q.weight')!.encoding,
-      kernels: transformer.tuning,
-      adapter: { vendor, architecture, device, description },
-      codePaths: {
-        stream: 'local',
-        reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
-        f16: 'pack2x16float',
-        activations,
-        int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
-        head: headPrecision,
-      },
-    };
-    return new LocalEngine(
-      gpu,
-      transformer,
-      tokenizer,
-      chatTemplateOf(spec, config.architecture),
-      info,
-      onDispose,
-    );
+    const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });
+    return new LocalEngine(gpu, transformer, tokenizer, template, info, onDispose);
   }
 
   get info(): ModelInfo {

@@ -4,6 +4,7 @@ import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilitie
 import { GpuContext } from '../gpu/context';
 import type { TuningRecords } from '../gpu/tuner';
 import { jsonFile } from '../storage/json-file';
+import { filesAtHand } from '../storage/model-files';
 import { openSource, type ModelSource } from '../storage/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
 
@@ -29,7 +30,12 @@ export async function loadLocal(source: ModelSource, options: LocalLoadOptions =
     );
     const gpu = new GpuContext(device, await probeCapabilities(device));
     const tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
-    return await LocalEngine.load(gpu, bytes, { ...options, tuningStore }, release);
+    return await LocalEngine.load(
+      gpu,
+      filesAtHand([{ name: '', bytes }]),
+      { ...options, tuningStore },
+      release,
+    );
   } catch (error) {
     release();
     throw error;

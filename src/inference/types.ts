@@ -81,7 +81,11 @@ export interface LoadProgress {
 
 /** What was loaded, and how it runs. */
 export interface ModelInfo {
-  /** `general.architecture` of the file, for example `bitnet-b1.58`. */
+  /** What kind of files it came from; `gguf-split` is a GGUF model in several. */
+  format: 'gguf' | 'gguf-split' | 'safetensors';
+  /** Version of the GGUF format; undefined for safetensors. */
+  formatVersion: number | undefined;
+  /** `general.architecture` as GGUF has it, for example `bitnet-b1.58`, whatever the format. */
   architecture: string;
   name: string;
   /** Most tokens that prompt and answer can have together, in this engine. */
@@ -92,8 +96,22 @@ export interface ModelInfo {
   parameterCount: number;
   /** Bytes of GPU buffers held now: weights, work buffers and KV caches. */
   gpuBytes: number;
-  /** How the file stores the matrices of the layers, for example `I2_S`. */
-  weightEncoding: string;
+  /** How the files store tensors, for example `I2_S`, by their part; `PACKED` is that of safetensors. */
+  encodings: {
+    /** The matrices of the layers. */
+    layers: string;
+    embedding: string;
+    /** The LM head; the embedding's where the two are one. */
+    head: string;
+    norms: string;
+  };
+  tokenizer: {
+    kind: 'byte-level BPE' | 'SentencePiece BPE';
+    /** How text is cut into words, as GGUF names it; undefined where there is none, or the file has rules of its own. */
+    preTokenizer: string | undefined;
+  };
+  /** Where the chat template comes from: the file, or the family that was recognised; `plain` if none was. */
+  chatTemplate: 'file' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };
   /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */

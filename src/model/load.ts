@@ -2,15 +2,24 @@
 
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../storage/byte-source';
-import { canonicalWords, chunkCount, paddedRows, type ScaleGroup } from '../formats/canonical';
+import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
-import type { GgufContents, TensorInfo } from '../formats/gguf';
-import { scaleGroup, ternaryPieces } from '../formats/ternary';
-import { isTernary, type TernaryEncoding } from '../formats/encodings';
+import { packedTernaryPieces } from '../formats/packed';
+import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
+import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
+import {
+  isTernaryTensor,
+  type ModelFile,
+  type ModelTensor,
+  type ModelTensors,
+  type PackedMatrix,
+  type PlainTensor,
+  type WeightScale,
+} from './model-file';
 import { expectTensor, layerPlan, type LayerPlan, type MatrixPlan, type NormPlan } from './tensors';
 import { ScaleCollector } from './ternary-scales';
 import type { ModelWeights } from './weights';
@@ -24,7 +33,7 @@ export interface LoadOptions {
 
 /** Where a tensor goes: its buffers exist already. */
 interface Destination {
-  tensor: TensorInfo;
+  tensor: ModelTensor;
   write(source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
 }
 
@@ -32,18 +41,17 @@ interface Destination {
 const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
 
 /**
- * Loads the weights that `config` calls for. `sources` are the files that `TensorInfo.file` counts. Nothing is read
- * before every tensor is known to be there with the right shape and a supported encoding.
+ * Loads the weights that the model's config calls for. Nothing is read before every tensor is known to be there with the
+ * right shape and a supported encoding.
  */
 export async function loadWeights(
   gpu: GpuContext,
-  contents: GgufContents,
-  sources: readonly ByteSource[],
-  config: ModelConfig,
+  model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
   { signal, onProgress }: LoadOptions = {},
 ): Promise<ModelWeights> {
-  checkTensors(contents, config);
-  const builder = new WeightBuilder(gpu, contents);
+  const { config, tensors, sources } = model;
+  checkTensors(model);
+  const builder = new WeightBuilder(gpu, tensors);
   const weights = await gpu.checkedAllocation('the weights', () => builder.build(config));
   const destinations = builder.destinations.toSorted(
     (a, b) => a.tensor.file - b.tensor.file || a.tensor.offset - b.tensor.offset,
@@ -68,23 +76,29 @@ export async function loadWeights(
   return weights;
 }
 
-/** Checks every tensor that `config` calls for, without any allocation. */
-export function checkTensors({ tensors }: GgufContents, config: ModelConfig): void {
+/** Checks every tensor that the config calls for, without any allocation. */
+export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'tensors'>): void {
   const norm = (plan: NormPlan | undefined): void => {
-    if (plan) expectTensor(tensors, plan.name, [plan.length]);
+    if (!plan) return;
+    expectTensor(tensors, plan.name, [plan.length]);
+    plainTensor(tensors, plan.name);
   };
   const matrix = (plan: MatrixPlan): void => {
     for (const part of plan.parts) {
-      const { encoding } = expectTensor(tensors, part.name, [part.rows, plan.cols]);
-      if (isTernary(encoding)) continue;
-      const message = `The tensor ${part.name} is ${encoding}; only models with ternary layers run here.`;
+      const tensor = expectTensor(tensors, part.name, [part.rows, plan.cols]);
+      if (isTernaryTensor(tensor)) continue;
+      const message = `The tensor ${part.name} is ${tensor.encoding}; only models with ternary layers run here.`;
       throw new TernionError('unsupported-tensor-type', message);
     }
   };
-  expectTensor(tensors, 'token_embd.weight', [config.vocabularySize, config.width]);
+  const head = (name: string): void => {
+    expectTensor(tensors, name, [config.vocabularySize, config.width]);
+    plainTensor(tensors, name);
+  };
+  head('token_embd.weight');
   norm({ name: 'output_norm.weight', length: config.width });
-  if (!isTied(tensors, config)) expectTensor(tensors, 'output.weight', [config.vocabularySize, config.width]);
-  if (tensors.has(ROPE_FACTORS)) expectTensor(tensors, ROPE_FACTORS, [config.rotary / 2]);
+  if (!isTied(tensors, config)) head('output.weight');
+  if (tensors.has(ROPE_FACTORS)) norm({ name: ROPE_FACTORS, length: config.rotary / 2 });
   const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
     const plan = layerPlan(config, i);
@@ -106,11 +120,7 @@ function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: Laye
 }
 
 /** Refuses layers that have more than the architecture's tensors, such as biases: leaving them out gives nonsense. */
-function refuseOthers(
-  tensors: GgufContents['tensors'],
-  config: ModelConfig,
-  known: ReadonlySet<string>,
-): void {
+function refuseOthers(tensors: ModelTensors, config: ModelConfig, known: ReadonlySet<string>): void {
   for (const name of tensors.keys()) {
     if (!name.startsWith('blk.') || known.has(name)) continue;
     const message = `The tensor ${name} has no place in a model of the architecture '${config.architecture}'.`;
@@ -118,28 +128,56 @@ function refuseOthers(
   }
 }
 
-function isTied(tensors: GgufContents['tensors'], config: ModelConfig): boolean {
+function isTied(tensors: ModelTensors, config: ModelConfig): boolean {
   return config.tiedHead || !tensors.has('output.weight');
+}
+
+/** A tensor that is read as numbers; refuses one of packed codes. */
+function plainTensor(tensors: ModelTensors, name: string): PlainTensor {
+  const tensor = tensors.get(name)!;
+  if (tensor.encoding !== 'PACKED') return tensor;
+  throw new TernionError('unsupported-tensor-type', `The tensor ${name} is packed; only layers can be.`);
+}
+
+/** Canonical words of a ternary matrix, and its scales, unless they are {@link PackedMatrix.scale}. */
+function codePieces(
+  source: ByteSource,
+  tensor: ModelTensor,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TernaryPiece, void, undefined> {
+  if (tensor.encoding !== 'PACKED') return ternaryPieces(source, tensor, { signal });
+  const { name, shape, offset } = tensor;
+  return packedTernaryPieces(source, { name, shape: [shape[0] / 4, shape[1]], offset }, { signal });
+}
+
+async function readScale(
+  source: ByteSource,
+  { tensor, divides }: WeightScale,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let scale = NaN;
+  for await (const { values } of floatPieces(source, tensor, 'f32', { signal })) {
+    scale = divides ? 1 / values[0]! : values[0]!;
+  }
+  if (Number.isFinite(scale)) return scale;
+  throw new TernionError('corrupt-file', `The scale ${tensor.name} is no number to scale with.`);
 }
 
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
   readonly #unfinished: (() => void)[] = [];
-  readonly #tensors: GgufContents['tensors'];
 
   constructor(
     private readonly gpu: GpuContext,
-    contents: GgufContents,
-  ) {
-    this.#tensors = contents.tensors;
-  }
+    private readonly tensors: ModelTensors,
+  ) {}
 
   build(config: ModelConfig): ModelWeights {
     const embedding = this.#half('token_embd.weight');
     const weights: ModelWeights = {
       embedding,
-      head: isTied(this.#tensors, config) ? embedding : this.#half('output.weight'),
+      head: isTied(this.tensors, config) ? embedding : this.#half('output.weight'),
       outputNorm: this.#norm({ name: 'output_norm.weight', length: config.width }),
       layers: Array.from({ length: config.layers }, (_, i) => {
         const plan = layerPlan(config, i);
@@ -162,6 +200,8 @@ class WeightBuilder {
       parameterCount: 0,
     };
     for (const { tensor } of this.destinations) {
+      // Scales that are tensors of their own are no parameters, as those inside other encodings are none.
+      if (!this.tensors.has(tensor.name)) continue;
       weights.parameterCount += tensor.shape.reduce((product, n) => product * n, 1);
     }
     return weights;
@@ -173,8 +213,8 @@ class WeightBuilder {
   }
 
   #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
-    const tensor = this.#tensors.get(ROPE_FACTORS);
-    if (!tensor) return undefined;
+    if (!this.tensors.has(ROPE_FACTORS)) return undefined;
+    const tensor = plainTensor(this.tensors, ROPE_FACTORS);
     const factors = new Float32Array(rotary / 2);
     this.destinations.push({
       tensor,
@@ -194,7 +234,7 @@ class WeightBuilder {
 
   #norm({ name, length }: NormPlan): GPUBuffer {
     const buffer = this.gpu.createBuffer(name, length * 4);
-    const tensor = this.#tensors.get(name)!;
+    const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
@@ -210,8 +250,8 @@ class WeightBuilder {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
     const codes = this.gpu.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
-    const tensors = parts.map(({ name }) => this.#tensors.get(name)!);
-    const group = finestGroup(tensors.map(({ encoding }) => scaleGroup(encoding as TernaryEncoding)));
+    const tensors = parts.map(({ name }) => this.tensors.get(name)!);
+    const group = finestGroup(tensors.map(groupOf));
     const collector = new ScaleCollector(this.gpu, parts[0]!.name, stacked, cols, group);
     let firstRow = 0;
     for (const [i, part] of parts.entries()) {
@@ -224,7 +264,7 @@ class WeightBuilder {
   }
 
   #ternaryPart(
-    tensor: TensorInfo,
+    tensor: ModelTensor,
     cols: number,
     firstRow: number,
     codes: GPUBuffer,
@@ -234,17 +274,28 @@ class WeightBuilder {
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
-        for await (const piece of ternaryPieces(source, tensor, { signal })) {
+        for await (const piece of codePieces(source, tensor, signal)) {
           const row = firstRow + piece.firstRow;
           this.#write(codes, row * rowBytes, piece.words);
-          scales.write(row, piece.scales, scaleGroup(tensor.encoding as TernaryEncoding));
+          scales.write(row, piece.scales, groupOf(tensor));
         }
+      },
+    });
+    if (tensor.encoding === 'PACKED') this.#separateScale(tensor, firstRow, scales);
+  }
+
+  /** The scale of a packed matrix may lie anywhere, even in another file: it has its own place in the order of reading. */
+  #separateScale({ shape: [rows], scale }: PackedMatrix, firstRow: number, scales: ScaleCollector): void {
+    this.destinations.push({
+      tensor: scale.tensor,
+      write: async (source, signal) => {
+        scales.write(firstRow, uniformScales(rows, await readScale(source, scale, signal)), 'row');
       },
     });
   }
 
   #half(name: string): HalfMatrix {
-    const tensor = this.#tensors.get(name)!;
+    const tensor = plainTensor(this.tensors, name);
     const [rows, cols] = tensor.shape as [number, number];
     const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.device.limits;
     const rowsPerShard = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (cols * 2));
@@ -289,6 +340,11 @@ function assertInRange(halves: Uint16Array, name: string): void {
     const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
     throw new TernionError('unsupported-feature', message);
   }
+}
+
+/** The columns that share a scale in the file. */
+function groupOf({ encoding }: ModelTensor): ScaleGroup {
+  return encoding === 'PACKED' ? 'row' : scaleGroup(encoding as TernaryEncoding);
 }
 
 /** The group that the scales of all parts can be written in. */

@@ -10,6 +10,7 @@ import { transformerOf } from '../../bench/core/internals';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { relativeError, type Precision } from '../support/golden';
+import { oneFile } from '../support/model-files';
 import { normals } from '../support/reference';
 import { referenceLogits, type ReferenceActivations } from '../support/reference-model';
 import { expectFailure } from '../unit/formats/helpers';
@@ -31,7 +32,7 @@ async function load(model: SmallModel, precision: Precision): Promise<LocalEngin
   const options = { precision, tuning: false };
   const release = (): void => gpu.device.destroy();
   try {
-    return await LocalEngine.load(gpu, bytesSource(model.bytes), options, release);
+    return await LocalEngine.load(gpu, oneFile(bytesSource(model.bytes)), options, release);
   } catch (error) {
     release();
     throw error;

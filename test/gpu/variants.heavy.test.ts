@@ -5,11 +5,11 @@ import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/inference/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
 import type { Activations } from '../../src/model/activations';
-import { bytesSource } from '../../src/storage/byte-source';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { loadFixture, openContext } from '../support/engine';
 import { checkLogits, relativeError, type Golden, type Precision } from '../support/golden';
+import { oneFile } from '../support/model-files';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
 // Of both models.
@@ -128,7 +128,7 @@ describe('a driver that miscompiles', () => {
           : spec,
       );
     try {
-      return await LocalEngine.load(gpu, bytesSource(await readFile(TINY)));
+      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)));
     } catch (error) {
       expect(gpu.bytes).toBe(0);
       throw error;

@@ -6,19 +6,27 @@
 //   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word
 //   values  the same
 //
+//   q_norm  f32 [HEAD_DIM], with `head_norms`: queries and keys are first divided by the root of their head's mean square
+//   k_norm  (plus EPSILON) and multiplied by these
+//
 // Pairs are (j, j + ROTARY/2) with `neox`, else (2j, 2j+1); dimensions from ROTARY on are left as they are.
 // A thread handles dimensions 2i and 2i+1 and, with `neox`, their partners: whole words of the cache.
-// Workgroups: x covers heads · HEAD_DIM/4 (quads), y = tokens.
+// Workgroups: x covers heads · HEAD_DIM/4 (quads), y = tokens. With `head_norms` THREADS is HEAD_DIM/4: one head each.
 
-import constants::{HEADS, KV_HEADS, HEAD_DIM, ROTARY, THREADS};
+import constants::{HEADS, KV_HEADS, HEAD_DIM, ROTARY, THREADS, EPSILON};
 import package::lib::state::State;
 import package::lib::f16::pack_f16;
+import package::lib::reduce::reduce_sum_max;
+
+@if(one_subgroup) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
 @group(0) @binding(2) var<storage, read> angles: array<vec2f>;
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;
 @group(0) @binding(4) var<storage, read_write> values: array<u32>;
+@if(head_norms) @group(0) @binding(5) var<storage, read> q_norm: array<f32>;
+@if(head_norms) @group(0) @binding(6) var<storage, read> k_norm: array<f32>;
 
 const quads = HEAD_DIM / 4u;
 const row_length = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
@@ -35,10 +43,18 @@ fn quad_dimensions(i: u32) -> vec2u {
   return vec2u(4u * i, 4u * i + 2u);
 }
 
+@if(head_norms)
+fn norm_weights(head: u32, dim: u32) -> vec2f {
+  if (head < HEADS) { return vec2f(q_norm[dim], q_norm[dim + 1u]); }
+  return vec2f(k_norm[dim], k_norm[dim + 1u]);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let head = id.x / quads;
-  if (head >= HEADS + 2u * KV_HEADS) { return; }
+  @if(!head_norms) {
+    if (head >= HEADS + 2u * KV_HEADS) { return; }
+  }
   let token = id.y;
   let position = state.position + token;
   let quad = id.x % quads;
@@ -47,6 +63,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var a = vec2f(qkv[base + dims.x], qkv[base + dims.x + 1u]);
   var b = vec2f(qkv[base + dims.y], qkv[base + dims.y + 1u]);
 
+  @if(head_norms) {
+    let squares = reduce_sum_max(vec2f(dot(a, a) + dot(b, b), 0.0), quad).x;
+    if (head < HEADS + KV_HEADS) {
+      let rms = sqrt(squares / f32(HEAD_DIM) + EPSILON);
+      a = a / rms * norm_weights(head, dims.x);
+      b = b / rms * norm_weights(head, dims.y);
+    }
+  }
   if (head < HEADS + KV_HEADS && 4u * quad < ROTARY) {
     let angle = position * (ROTARY / 2u);
     @if(neox) {

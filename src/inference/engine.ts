@@ -6,6 +6,7 @@ import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';
 import { architectures } from '../model/architectures';
+import { chooseActivations, layerEncodings, type Precision } from '../model/activations';
 import { checkTensors, loadWeights } from '../model/load';
 import { openModel } from '../model/open-model';
 import { TernionError } from '../errors';
@@ -29,8 +30,13 @@ export interface EngineOptions {
   /** Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096. */
   contextLength?: number | undefined;
   /**
-   * How generations compute logits: with the LM head in `int8` (default; half the memory traffic), or as the file has it.
-   * `nextLogits` is exact either way.
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations get these either way.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
   /** Kernel variants to run whatever the tuner would choose. */
@@ -81,19 +87,22 @@ export class LocalEngine implements Engine {
       signal,
       onProgress,
       contextLength,
-      headPrecision = 'int8',
+      precision = 'fast',
+      headPrecision = precision === 'exact' ? 'f16' : 'int8',
       variants,
       tuning = true,
       tuningStore,
     }: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
+    checkPrecision(precision);
     checkHeadPrecision(headPrecision);
     const model = await openModel(files, architectures, signal);
     const { config } = model;
     const tokenizer = new Tokenizer(model.tokenizer);
     const template = chatTemplateOf(model.tokenizer, config.architecture);
     checkTensors(model);
+    const activations = chooseActivations(config, layerEncodings(model.tensors, config), precision);
     const context = checkContextLength(contextLength, config.contextLength);
     const weights = await loadWeights(gpu, model, {
       signal,
@@ -104,6 +113,7 @@ export class LocalEngine implements Engine {
     const transformer = await Transformer.create(gpu, config, weights, {
       contextLength: context,
       headPrecision,
+      activations,
       variants,
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore },
     });
@@ -201,6 +211,11 @@ function checkContextLength(wanted: number | undefined, most: number): number {
     'invalid-argument',
     `contextLength is ${String(wanted)}; it must be a positive integer.`,
   );
+}
+
+function checkPrecision(wanted: string): void {
+  if (wanted === 'fast' || wanted === 'exact') return;
+  throw new TernionError('invalid-argument', `precision is ${wanted}; it can be fast or exact.`);
 }
 
 function checkHeadPrecision(wanted: string): void {

@@ -67,7 +67,8 @@ function codePaths({ gpu, transformer, headPrecision }: LoadedModel): ModelInfo[
     stream: 'local',
     reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
     f16: 'pack2x16float',
-    int8Dot: decodeMatmul.products === 'pairs' ? 'pairs' : dot,
+    activations: transformer.activations,
+    int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
     head: headPrecision,
   };
 }

@@ -124,8 +124,13 @@ export interface ModelInfo {
     reduction: 'subgroups' | 'workgroup';
     /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */
     f16: 'pack2x16float';
-    /** How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication. */
-    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs';
+    /** What ternary matrices multiply with: int8 with a scale a token, or one for every 64 columns; or unrounded. */
+    activations: 'int8-token' | 'int8-group' | 'f32';
+    /**
+     * How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication;
+     * or floats, where activations are not int8.
+     */
+    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
     /** Precision of the LM head that generations use. */
     head: 'int8' | 'f16';
   };

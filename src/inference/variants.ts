@@ -4,6 +4,7 @@ import type { Capabilities } from '../gpu/capabilities';
 import type { AttentionVariant } from '../kernels/attention';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
 
 /** One choice per kernel. */
 export interface Variants {
@@ -45,10 +46,29 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
 }
 
 /** The variants worth trying on a device for a model whose heads are `headDim` wide. */
-export function candidates(capabilities: Capabilities, headDim: number): Candidates {
-  return isSoftware(capabilities)
+export function candidates(
+  capabilities: Capabilities,
+  headDim: number,
+  activations: Activations = 'int8-token',
+): Candidates {
+  const all = isSoftware(capabilities)
     ? softwareCandidates(capabilities, headDim)
     : gpuCandidates(capabilities, headDim);
+  return activations === 'f32' ? { ...all, ...floatMatmuls(capabilities) } : all;
+}
+
+/** Unrounded activations are there to be right, not to be fast. */
+function floatMatmuls(capabilities: Capabilities): Pick<Candidates, 'decodeMatmul' | 'prefillMatmul'> {
+  const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
+    blocks,
+    tokens,
+    split,
+    products: 'floats',
+    broadcast: false,
+  });
+  return isSoftware(capabilities)
+    ? { decodeMatmul: [matmul(2, 1, 1), matmul(4, 1, 1)], prefillMatmul: [matmul(2, 4, 1), matmul(2, 2, 1)] }
+    : { decodeMatmul: [matmul(2, 1, 8), matmul(4, 1, 1)], prefillMatmul: [matmul(2, 4, 4), matmul(2, 2, 8)] };
 }
 
 function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: number): Candidates {

@@ -73,9 +73,9 @@ export function attention(
   return gpu.dispatch('attention', attentionSpec(shape, variant, false), buffers, [shape.kvHeads, 1, 1]);
 }
 
-/** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache. */
-export function attentionAppends(variant: AttentionVariant, { rotary }: Rope): boolean {
-  return variant.kind === 'lanes' && rotary % 8 === 0;
+/** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache; it has no norms. */
+export function attentionAppends(variant: AttentionVariant, { rotary, norms }: Rope): boolean {
+  return variant.kind === 'lanes' && rotary % 8 === 0 && !norms;
 }
 
 /** Attention of one token. */

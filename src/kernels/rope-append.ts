@@ -2,9 +2,17 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import type { AttentionShape } from './attention';
+import { reduction } from './reduction';
 
 /** Which dimensions of a head turn together: (j, j + rotary/2) or (2j, 2j + 1). */
 export type RopePairs = 'neox' | 'normal';
+
+/** RMSNorms over each head of queries and keys, before they turn. Weights f32 [headDim]. */
+export interface HeadNorms {
+  q: GPUBuffer;
+  k: GPUBuffer;
+  eps: number;
+}
 
 /** How a model turns queries and keys. */
 export interface Rope {
@@ -13,6 +21,7 @@ export interface Rope {
   pairs: RopePairs;
   /** vec2f [positions, rotary/2], see `ropeAngles`. */
   angles: GPUBuffer;
+  norms?: HeadNorms | undefined;
 }
 
 /** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
@@ -22,26 +31,36 @@ export interface LayerCache {
 }
 
 /**
- * Rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
- * at positions `state.position`…. headDim is a multiple of 4. Workgroups: y = tokens.
+ * Normalises queries and keys if there are `norms`; rotates the queries of `qkv`
+ * f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values, at positions
+ * `state.position`…. headDim is a multiple of 4. Workgroups: y = tokens.
  */
 export function ropeAppend(
   gpu: GpuContext,
   { heads, kvHeads, headDim }: AttentionShape,
-  { rotary, pairs, angles }: Rope,
+  { rotary, pairs, angles, norms }: Rope,
   state: GPUBuffer,
   qkv: GPUBuffer,
   cache: LayerCache,
 ): Promise<Dispatch> {
-  const threads = 32;
+  // A head whose mean square is needed has a workgroup of its own.
+  const threads = norms ? headDim / 4 : 32;
+  const meeting = norms && reduction(gpu.capabilities, threads);
   return gpu.dispatch(
     'rope + append',
     {
       shader: 'rope_append',
-      constants: { HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, ROTARY: rotary, THREADS: threads },
-      conditions: { neox: pairs === 'neox' },
+      constants: {
+        HEADS: heads,
+        KV_HEADS: kvHeads,
+        HEAD_DIM: headDim,
+        ROTARY: rotary,
+        THREADS: threads,
+        EPSILON: norms?.eps ?? 0,
+      },
+      conditions: { neox: pairs === 'neox', head_norms: norms !== undefined, ...meeting?.conditions },
     },
-    [state, qkv, angles, cache.keys, cache.values],
+    [state, qkv, angles, cache.keys, cache.values, ...(norms ? [norms.q, norms.k] : [])],
     [Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads), 1, 1],
   );
 }

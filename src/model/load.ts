@@ -2,10 +2,11 @@
 
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../storage/byte-source';
-import { canonicalWords, chunkCount, paddedRows, uniformScales } from '../formats/canonical';
+import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
 import { packedTernaryPieces } from '../formats/packed';
-import { ternaryPieces, type TernaryPiece } from '../formats/ternary';
+import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
+import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
@@ -19,7 +20,8 @@ import {
   type PlainTensor,
   type WeightScale,
 } from './model-file';
-import { expectTensor, layerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import { expectTensor, layerPlan, type LayerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import { ScaleCollector } from './ternary-scales';
 import type { ModelWeights } from './weights';
 
 /** What loading needs beside the device. */
@@ -70,6 +72,7 @@ export async function loadWeights(
     gpu.assertAlive();
     onProgress?.(loaded, total);
   }
+  builder.finish();
   return weights;
 }
 
@@ -95,10 +98,33 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   head('token_embd.weight');
   norm({ name: 'output_norm.weight', length: config.width });
   if (!isTied(tensors, config)) head('output.weight');
+  if (tensors.has(ROPE_FACTORS)) norm({ name: ROPE_FACTORS, length: config.rotary / 2 });
+  const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
     const plan = layerPlan(config, i);
-    for (const each of [plan.attnNorm, plan.attnSubNorm, plan.ffnNorm, plan.ffnSubNorm]) norm(each);
-    for (const each of [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown]) matrix(each);
+    const norms = normsOf(plan);
+    const matrices = [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown];
+    norms.forEach(norm);
+    matrices.forEach(matrix);
+    for (const { name } of [...norms, ...matrices.flatMap(({ parts }) => parts)]) known.add(name);
+  }
+  refuseOthers(tensors, config, known);
+}
+
+const ROPE_FACTORS = 'rope_freqs.weight';
+
+function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerPlan): NormPlan[] {
+  return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
+    (each) => each !== undefined,
+  );
+}
+
+/** Refuses layers that have more than the architecture's tensors, such as biases: leaving them out gives nonsense. */
+function refuseOthers(tensors: ModelTensors, config: ModelConfig, known: ReadonlySet<string>): void {
+  for (const name of tensors.keys()) {
+    if (!name.startsWith('blk.') || known.has(name)) continue;
+    const message = `The tensor ${name} has no place in a model of the architecture '${config.architecture}'.`;
+    throw new TernionError('unsupported-feature', message);
   }
 }
 
@@ -119,7 +145,7 @@ function codePieces(
   tensor: ModelTensor,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TernaryPiece, void, undefined> {
-  if (tensor.encoding !== 'PACKED') return ternaryPieces(source, tensor, { signal, group: 'row' });
+  if (tensor.encoding !== 'PACKED') return ternaryPieces(source, tensor, { signal });
   const { name, shape, offset } = tensor;
   return packedTernaryPieces(source, { name, shape: [shape[0] / 4, shape[1]], offset }, { signal });
 }
@@ -140,6 +166,7 @@ async function readScale(
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
+  readonly #unfinished: (() => void)[] = [];
 
   constructor(
     private readonly gpu: GpuContext,
@@ -157,6 +184,10 @@ class WeightBuilder {
         return {
           attnNorm: this.#norm(plan.attnNorm),
           qkv: this.#ternary(plan.qkv),
+          headNorms: plan.headNorms && {
+            q: this.#norm(plan.headNorms.q),
+            k: this.#norm(plan.headNorms.k),
+          },
           attnSubNorm: plan.attnSubNorm && this.#norm(plan.attnSubNorm),
           attnOutput: this.#ternary(plan.attnOutput),
           ffnNorm: this.#norm(plan.ffnNorm),
@@ -165,6 +196,7 @@ class WeightBuilder {
           ffnDown: this.#ternary(plan.ffnDown),
         };
       }),
+      ropeFactors: this.#ropeFactors(config),
       parameterCount: 0,
     };
     for (const { tensor } of this.destinations) {
@@ -173,6 +205,31 @@ class WeightBuilder {
       weights.parameterCount += tensor.shape.reduce((product, n) => product * n, 1);
     }
     return weights;
+  }
+
+  /** What is left to do when everything is read. */
+  finish(): void {
+    for (const finish of this.#unfinished) finish();
+  }
+
+  #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
+    if (!this.tensors.has(ROPE_FACTORS)) return undefined;
+    const tensor = plainTensor(this.tensors, ROPE_FACTORS);
+    const factors = new Float32Array(rotary / 2);
+    this.destinations.push({
+      tensor,
+      write: async (source, signal) => {
+        for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
+          factors.set(values, firstElement);
+        }
+        if (factors.every((factor) => factor > 0 && Number.isFinite(factor))) return;
+        throw new TernionError(
+          'corrupt-file',
+          `${ROPE_FACTORS} has values that no frequency can be divided by.`,
+        );
+      },
+    });
+    return factors;
   }
 
   #norm({ name, length }: NormPlan): GPUBuffer {
@@ -193,13 +250,17 @@ class WeightBuilder {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
     const codes = this.gpu.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
-    const scales = this.gpu.createBuffer(`${parts[0]!.name} scales`, stacked * 4);
+    const tensors = parts.map(({ name }) => this.tensors.get(name)!);
+    const group = finestGroup(tensors.map(groupOf));
+    const collector = new ScaleCollector(this.gpu, parts[0]!.name, stacked, cols, group);
     let firstRow = 0;
-    for (const part of parts) {
-      this.#ternaryPart(this.tensors.get(part.name)!, cols, firstRow, codes, scales);
+    for (const [i, part] of parts.entries()) {
+      this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
       firstRow += paddedRows(part.rows);
     }
-    return { rows, cols, codes, scales };
+    const matrix: Partial<TernaryMatrix> = { rows, cols, codes };
+    this.#unfinished.push(() => Object.assign(matrix, collector.finish()));
+    return matrix as TernaryMatrix;
   }
 
   #ternaryPart(
@@ -207,7 +268,7 @@ class WeightBuilder {
     cols: number,
     firstRow: number,
     codes: GPUBuffer,
-    scales: GPUBuffer,
+    scales: ScaleCollector,
   ): void {
     const rowBytes = chunkCount(cols) * 16;
     this.destinations.push({
@@ -216,7 +277,7 @@ class WeightBuilder {
         for await (const piece of codePieces(source, tensor, signal)) {
           const row = firstRow + piece.firstRow;
           this.#write(codes, row * rowBytes, piece.words);
-          this.#write(scales, row * 4, piece.scales);
+          scales.write(row, piece.scales, groupOf(tensor));
         }
       },
     });
@@ -224,11 +285,11 @@ class WeightBuilder {
   }
 
   /** The scale of a packed matrix may lie anywhere, even in another file: it has its own place in the order of reading. */
-  #separateScale({ shape: [rows], scale }: PackedMatrix, firstRow: number, scales: GPUBuffer): void {
+  #separateScale({ shape: [rows], scale }: PackedMatrix, firstRow: number, scales: ScaleCollector): void {
     this.destinations.push({
       tensor: scale.tensor,
       write: async (source, signal) => {
-        this.#write(scales, firstRow * 4, uniformScales(rows, await readScale(source, scale, signal)));
+        scales.write(firstRow, uniformScales(rows, await readScale(source, scale, signal)), 'row');
       },
     });
   }
@@ -251,6 +312,7 @@ class WeightBuilder {
       tensor,
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f16', { signal })) {
+          if (tensor.encoding !== 'F16') assertInRange(values, name);
           for (const shard of shards) {
             const shardStart = shard.firstRow * cols;
             const from = Math.max(shardStart, firstElement);
@@ -269,4 +331,24 @@ class WeightBuilder {
     if (values.length === 0) return;
     this.gpu.device.queue.writeBuffer(buffer, offset, values as GPUAllowSharedBufferSource);
   }
+}
+
+/** From 65520 on f16 has only infinity, which would spread to every logit. */
+function assertInRange(halves: Uint16Array, name: string): void {
+  for (const bits of halves) {
+    if ((bits & 0x7c00) !== 0x7c00) continue;
+    const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
+    throw new TernionError('unsupported-feature', message);
+  }
+}
+
+/** The columns that share a scale in the file. */
+function groupOf({ encoding }: ModelTensor): ScaleGroup {
+  return encoding === 'PACKED' ? 'row' : scaleGroup(encoding as TernaryEncoding);
+}
+
+/** The group that the scales of all parts can be written in. */
+function finestGroup(groups: readonly ScaleGroup[]): ScaleGroup {
+  const counted = groups.filter((group) => group !== 'row');
+  return counted.length > 0 ? Math.min(...counted) : 'row';
 }

@@ -5,7 +5,7 @@ import type { GpuContext } from '../../../src/gpu/context';
 import type { AttentionShape } from '../../../src/kernels/attention';
 import { ropeAngles, ropeAppend, type RopePairs } from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
-import { largestError, normals, random } from '../../support/reference';
+import { largestError, normals, random, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
@@ -17,6 +17,8 @@ afterAll(() => gpu.destroy());
 interface Shape extends AttentionShape {
   rotary: number;
   pairs: RopePairs;
+  /** Weights of norms over each head, [headDim]. */
+  norms?: { q: Float32Array; k: Float32Array };
 }
 
 /** A step: `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] from `position` on. */
@@ -29,6 +31,7 @@ interface Step {
 /** Positions that the cache has room for. */
 const CAPACITY = 40;
 const THETA = 10000;
+const EPS = 1e-5;
 /** What the cache holds before. */
 const UNTOUCHED = 0xabcd;
 
@@ -43,7 +46,12 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
   const buffer = gpu.upload('qkv', qkv);
   const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
   const state = uploadState(gpu, position, tokens);
-  const rope = { rotary: shape.rotary, pairs: shape.pairs, angles };
+  const norms = shape.norms && {
+    q: gpu.upload('q norm', shape.norms.q),
+    k: gpu.upload('k norm', shape.norms.k),
+    eps: EPS,
+  };
+  const rope = { rotary: shape.rotary, pairs: shape.pairs, angles, norms };
   const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
   dispatch.workgroups[1] = tokens;
   run(gpu, [dispatch]);
@@ -55,7 +63,12 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
 }
 
 /** The head `x`, turned for `position`. */
-function turn({ rotary, pairs }: Shape, x: Float32Array, position: number, factors?: Float32Array) {
+function turn(
+  { rotary, pairs }: Shape,
+  x: Float32Array | Float64Array,
+  position: number,
+  factors?: Float32Array,
+) {
   const out = Float64Array.from(x);
   for (let j = 0; j < rotary / 2; j++) {
     const angle = (position * THETA ** ((-2 * j) / rotary)) / (factors?.[j] ?? 1);
@@ -83,13 +96,14 @@ function expectAppended(
     for (let head = 0; head < heads + 2 * kvHeads; head++) {
       const at = token * row + head * headDim;
       const x = qkv.subarray(at, at + headDim);
-      const turned = turn(shape, x, position + token, factors);
+      const norm = head < heads ? shape.norms?.q : shape.norms?.k;
+      const turned = turn(shape, norm ? rmsNormRow(x, norm, EPS) : x, position + token, factors);
       if (head < heads) {
         const query = out.qkv.subarray(at, at + headDim);
-        // Two products and a sum in f32.
-        expect(largestError(query, turned)).toBeLessThan(3e-7);
+        // Two products and a sum in f32; a root, a quotient and a product more with norms.
+        expect(largestError(query, turned)).toBeLessThan(norm ? 1e-6 : 3e-7);
         // Dimensions beyond the rotary ones are not touched at all.
-        expect(query.subarray(shape.rotary)).toEqual(x.subarray(shape.rotary));
+        if (!norm) expect(query.subarray(shape.rotary)).toEqual(x.subarray(shape.rotary));
         continue;
       }
       const kvHead = (head - heads) % kvHeads;
@@ -133,6 +147,24 @@ describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
       }
     },
   );
+});
+
+describe.each(['neox', 'normal'] as const)('heads are normalised before %s pairs turn', (pairs) => {
+  test.each([
+    { heads: 4, kvHeads: 2, headDim: 128, rotary: 128 },
+    { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
+    { heads: 2, kvHeads: 1, headDim: 256, rotary: 256 },
+    { heads: 1, kvHeads: 1, headDim: 8, rotary: 8 },
+    // A head of one subgroup, on drivers with subgroups of 8 and of 4.
+    { heads: 2, kvHeads: 2, headDim: 32, rotary: 32 },
+    { heads: 2, kvHeads: 2, headDim: 16, rotary: 16 },
+  ])('$heads heads of $headDim over $kvHeads', async ({ heads, kvHeads, headDim, rotary }) => {
+    const norms = { q: normals(headDim, 1), k: normals(headDim, 2) };
+    const shape: Shape = { heads, kvHeads, headDim, rotary, pairs, norms };
+    const row = (heads + 2 * kvHeads) * headDim;
+    const step: Step = { position: 7, qkv: normals(3 * row, row, 3) };
+    expectAppended(shape, step, await append(shape, step));
+  });
 });
 
 test('frequency factors divide the frequencies', async () => {

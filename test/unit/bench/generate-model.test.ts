@@ -107,6 +107,13 @@ describe('a generated model', () => {
     expect(() => checkTensors({ ...file, config })).not.toThrow();
   });
 
+  it.each(names)('%s, as its own architecture, is what the loader asks for', async (name) => {
+    const file = await parseGguf(model(name));
+    const config = configFromMetadata(file.metadata, architectures, SHAPES[name].vocabulary);
+    expect(config.architecture).toBe(SHAPES[name].architecture);
+    expect(() => checkTensors({ tensors: file.tensors, config })).not.toThrow();
+  });
+
   it('cannot be of an architecture that nobody knows', () => {
     expect(() => model('tiny', { architecture: 'gpt2' })).toThrow(/cannot be generated/);
   });

@@ -122,6 +122,7 @@ const LLAMA: Architecture = {
   subNorms: false,
   headNorms: false,
   tiedHead: false,
+  weightOnly: true,
 };
 
 describe('a packed llama', () => {

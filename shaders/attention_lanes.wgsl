@@ -3,7 +3,7 @@
 //
 //   state    State
 //   qkv      f32 [count, ROW]: rotated queries of HEADS heads first, read as vec4f
-//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u
+//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u; with `wide` f32 of the same values
 //   values   the same
 //   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
 //   shape    (LANES, GROUP·VECTORS, VECTORS): loop bounds that are not constants, so that compilers do not unroll loops
@@ -22,7 +22,7 @@
 // splits / TEAMS; else each has another token and sees all its positions, and workgroups y = tokens / TEAMS; x = KV heads.
 
 import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, LANES, STEPS, VECTORS, TEAMS, SPLIT, SCALE};
-import package::lib::f16::pack_f16;
+import package::lib::f16::{pack_f16, rounded_f16};
 import package::lib::state::State;
 
 enable subgroups;
@@ -31,10 +31,14 @@ struct Shape { lanes: u32, query_runs: u32, runs: u32 }
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@if(append) @group(0) @binding(2) var<storage, read_write> keys: array<vec4u>;
-@if(append) @group(0) @binding(3) var<storage, read_write> values: array<vec4u>;
-@if(!append) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
-@if(!append) @group(0) @binding(3) var<storage, read> values: array<vec4u>;
+@if(append && wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4f>;
+@if(append && wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4f>;
+@if(append && !wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4u>;
+@if(append && !wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4u>;
+@if(!append && wide) @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
+@if(!append && wide) @group(0) @binding(3) var<storage, read> values: array<vec4f>;
+@if(!append && !wide) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(!append && !wide) @group(0) @binding(3) var<storage, read> values: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
@@ -82,7 +86,10 @@ fn turned(head: u32, d: u32, position: u32) -> vec4f {
   }
 }
 
-@if(append)
+@if(append && wide)
+fn rounded(v: vec4f) -> vec4f { return vec4f(rounded_f16(v.xy), rounded_f16(v.zw)); }
+
+@if(append && !wide)
 fn packed(low: vec4f, high: vec4f) -> vec4u {
   return vec4u(pack_f16(low.xy), pack_f16(low.zw), pack_f16(high.xy), pack_f16(high.zw));
 }
@@ -139,8 +146,16 @@ fn main(
         let run = v * LANES + lane;
         let low = turned(key, 2u * run, length - 1u);
         let high = turned(key, 2u * run + 1u, length - 1u);
-        keys[slot + run] = packed(low, high);
-        values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
+        @if(wide) {
+          keys[2u * (slot + run)] = rounded(low);
+          keys[2u * (slot + run) + 1u] = rounded(high);
+          values[2u * (slot + run)] = rounded(qkv[value + 2u * run]);
+          values[2u * (slot + run) + 1u] = rounded(qkv[value + 2u * run + 1u]);
+        }
+        @if(!wide) {
+          keys[slot + run] = packed(low, high);
+          values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
+        }
       }
     }
   }
@@ -156,9 +171,11 @@ fn main(
       let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
       @unroll(g, GROUP) { var product$g = 0.0; }
       @unroll(v, VECTORS) {
-        let k$v = keys[base + $vu * LANES];
-        let k$v_0 = low_halves(k$v);
-        let k$v_1 = high_halves(k$v);
+        @if(wide) let k$v_0 = keys[2u * (base + $vu * LANES)];
+        @if(wide) let k$v_1 = keys[2u * (base + $vu * LANES) + 1u];
+        @if(!wide) let k$v = keys[base + $vu * LANES];
+        @if(!wide) let k$v_0 = low_halves(k$v);
+        @if(!wide) let k$v_1 = high_halves(k$v);
         @unroll(g, GROUP) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
       }
       @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g), lane == i); }
@@ -179,9 +196,11 @@ fn main(
       let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
       @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
       @unroll(v, VECTORS) {
-        let packed$v = values[base + $vu * LANES];
-        let v$v_0 = low_halves(packed$v);
-        let v$v_1 = high_halves(packed$v);
+        @if(wide) let v$v_0 = values[2u * (base + $vu * LANES)];
+        @if(wide) let v$v_1 = values[2u * (base + $vu * LANES) + 1u];
+        @if(!wide) let packed$v = values[base + $vu * LANES];
+        @if(!wide) let v$v_0 = low_halves(packed$v);
+        @if(!wide) let v$v_1 = high_halves(packed$v);
         @unroll(g, GROUP) {
           sum$g_$v_0 += e$g * v$v_0;
           sum$g_$v_1 += e$g * v$v_1;

@@ -105,7 +105,14 @@ export async function benchmarkModel(
       contextLength: info.contextLength,
       ceilings: { bytesPerSecond, multiplyAddsPerSecond, pairsPerSecond },
       load: { ...load, fileBytes: model.source.size },
-      gpuBytes: { ...stored, kvCache: KvCache.byteLength(transformer.config, transformer.contextLength) },
+      gpuBytes: {
+        ...stored,
+        kvCache: KvCache.byteLength(
+          transformer.config,
+          transformer.contextLength,
+          transformer.variants.cacheFormat,
+        ),
+      },
       memory,
       dispatches: steps.dispatches,
       variants: { ...transformer.variants },

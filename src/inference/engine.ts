@@ -152,7 +152,7 @@ export class LocalEngine implements Engine {
     await this.#queue.enter();
     let cache: KvCache | undefined;
     try {
-      cache = await KvCache.create(gpu, transformer.config, ids.length);
+      cache = await KvCache.create(gpu, transformer.config, ids.length, transformer.variants.cacheFormat);
       const plan = await transformer.plan(cache);
       await transformer.prefill(cache, plan, ids, 0);
       const encoder = gpu.device.createCommandEncoder();

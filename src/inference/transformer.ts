@@ -101,7 +101,17 @@ export class Transformer {
       ),
     );
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
-    const subject = { gpu, config, layers: weights.layers, head, work, contextLength, activations };
+    const { cacheFormat } = fixed;
+    const subject = {
+      gpu,
+      config,
+      layers: weights.layers,
+      head,
+      work,
+      contextLength,
+      activations,
+      cacheFormat,
+    };
     const { variants, report } = await tune(subject, pinned, tuner);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
@@ -155,7 +165,7 @@ export class Transformer {
 
   /** Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. */
   async compile(): Promise<void> {
-    const cache = await KvCache.create(this.gpu, this.config, 1);
+    const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
     await this.plan(cache);
     cache.destroy();
     const modes = [false, true].flatMap((penalties) =>

@@ -14,7 +14,7 @@ import {
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
 import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import type { LayerCache } from '../kernels/rope-append';
+import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
@@ -35,6 +35,7 @@ export interface TuningSubject {
   head: Int8Matrix | undefined;
   work: WorkBuffers;
   contextLength: number;
+  cacheFormat: CacheFormat;
   activations: Activations;
 }
 
@@ -66,10 +67,12 @@ export async function tune(
     work: (variant) => matmulWork(subject, variant, tokens),
   });
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
-  const cacheBytes = length * kvHeads * headDim * 2;
+  const { cacheFormat: format } = subject;
+  const cacheBytes = length * kvHeads * cacheDim(headDim) * (format === 'f32' ? 4 : 2);
   const cache = {
     keys: gpu.createBuffer('timed keys', cacheBytes),
     values: gpu.createBuffer('timed values', cacheBytes),
+    format,
   };
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
@@ -81,8 +84,8 @@ export async function tune(
       },
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
-    attention: await choose('attention', layerShape, {
-      check: (variant) => checkAttention(gpu, config, variant),
+    attention: await choose('attention', `${layerShape} ${format}`, {
+      check: (variant) => checkAttention(gpu, config, variant, format),
       work: (variant) => attentionWork(subject, cache, length, variant),
     }),
     normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {

@@ -2,6 +2,7 @@
 
 import type { Capabilities } from '../gpu/capabilities';
 import type { AttentionVariant } from '../kernels/attention';
+import type { CacheFormat } from '../kernels/rope-append';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
@@ -25,6 +26,7 @@ export interface FixedChoices {
   sampleThreads: number;
   /** Tokens of one prefill chunk; a multiple of every candidate's `prefillMatmul.tokens`. */
   prefillTokens: number;
+  cacheFormat: CacheFormat;
 }
 
 /**
@@ -42,6 +44,8 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
     exactHead: pinned.exactHead ?? { threads: lanes, rows: 8 },
     sampleThreads: pinned.sampleThreads ?? (lanes === 32 ? 64 : lanes),
     prefillTokens: pinned.prefillTokens ?? 128,
+    // Measured: SwiftShader, with subgroups of four, takes half of attention's time to unpack f16; others hardly notice.
+    cacheFormat: pinned.cacheFormat ?? (lanes === 4 ? 'f32' : 'f16'),
   };
 }
 
@@ -96,18 +100,23 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
       { blocks: 1, split: 1, broadcast: true },
     ],
     attention: [
-      ...laneAttention(lanes, headDim, 1, 128),
-      ...laneAttention(4, headDim, 2, 128),
+      ...laneAttention(lanes, headDim, lanes, 128),
+      ...laneAttention(4, headDim, 8, 128),
       { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
   };
 }
 
-/** The widest team that a head and a subgroup allow, if there is one worth its name. */
-function laneAttention(subgroup: number, headDim: number, teams: number, split: number): AttentionVariant[] {
+/** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
+function laneAttention(
+  subgroup: number,
+  headDim: number,
+  threads: number,
+  split: number,
+): AttentionVariant[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
-  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split }];
+  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams: threads / lanes, split }];
 }
 
 function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {
@@ -148,7 +157,7 @@ function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, 
       { blocks: 4, split: 1, broadcast: false },
     ],
     attention: [
-      ...(subgroups ? laneAttention(subgroupMinSize, headDim, 8, 64) : []),
+      ...(subgroups ? laneAttention(subgroupMinSize, headDim, 64, 64) : []),
       { kind: 'workgroup', threads: 32, tile: 32, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 128 },

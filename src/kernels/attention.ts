@@ -1,7 +1,7 @@
 // Causal attention over the KV cache (shaders/attention.wgsl, attention_lanes.wgsl, attention_combine.wgsl).
 
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
-import type { LayerCache, Rope } from './rope-append';
+import { cacheDim, type CacheFormat, type LayerCache, type Rope } from './rope-append';
 
 /** Head counts and widths of a model's attention. */
 export interface AttentionShape {
@@ -70,7 +70,8 @@ export function attention(
   out: GPUBuffer,
 ): Promise<Dispatch> {
   const buffers = [state, qkv, cache.keys, cache.values, out, loopBounds(gpu, shape, variant)];
-  return gpu.dispatch('attention', attentionSpec(shape, variant, false), buffers, [shape.kvHeads, 1, 1]);
+  const spec = attentionSpec(shape, variant, cache.format, false);
+  return gpu.dispatch('attention', spec, buffers, [shape.kvHeads, 1, 1]);
 }
 
 /** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache; it has no norms. */
@@ -107,7 +108,7 @@ export async function decodeAttention(
   const { heads, kvHeads, headDim } = shape;
   const threads = 32;
   const bounds = loopBounds(gpu, shape, variant);
-  const spec = attentionSpec(shape, variant, true, rope);
+  const spec = attentionSpec(shape, variant, cache.format, true, rope);
   const into = (label: string, sums: GPUBuffer): Promise<Dispatch> => {
     const buffers = [state, qkv, cache.keys, cache.values, sums, bounds, partial.summary];
     if (rope) buffers.push(rope.angles);
@@ -131,7 +132,7 @@ export async function decodeAttention(
 
 /** The bounds of loops that compilers should not unroll. */
 function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVariant): GPUBuffer {
-  if (variant.kind === 'workgroup') return gpu.uniform([shape.headDim / 8]);
+  if (variant.kind === 'workgroup') return gpu.uniform([cacheDim(shape.headDim) / 8]);
   const vectors = shape.headDim / 8 / variant.lanes;
   return gpu.uniform([variant.lanes, (shape.heads / shape.kvHeads) * vectors, vectors]);
 }
@@ -139,6 +140,7 @@ function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVa
 function attentionSpec(
   shape: AttentionShape,
   variant: AttentionVariant,
+  format: CacheFormat,
   partial: boolean,
   rope?: Rope,
 ): PipelineSpec {
@@ -148,10 +150,12 @@ function attentionSpec(
     KV_HEADS: kvHeads,
     GROUP: heads / kvHeads,
     HEAD_DIM: headDim,
+    CACHE_DIM: cacheDim(headDim),
     ROW: (heads + 2 * kvHeads) * headDim,
     SCALE: 1 / Math.sqrt(headDim),
     SPLIT: variant.split,
   };
+  const wide = format === 'f32';
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
     const steps = Math.log2(lanes);
@@ -163,10 +167,10 @@ function attentionSpec(
       TEAMS: teams,
       VECTORS: headDim / 8 / lanes,
     };
-    const conditions = { partial, append: rope !== undefined, neox: rope?.pairs === 'neox' };
+    const conditions = { partial, wide, append: rope !== undefined, neox: rope?.pairs === 'neox' };
     return { shader: 'attention_lanes', constants, conditions };
   }
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
-  return { shader: 'attention', constants, conditions: { partial } };
+  return { shader: 'attention', constants, conditions: { partial, wide } };
 }

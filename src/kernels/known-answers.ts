@@ -24,7 +24,14 @@ import {
 import { createInt8Matrix, lmHeadInt8, type HeadVariant } from './lm-head-int8';
 import type { ActivationPacking } from './matrices';
 import { rmsNormQuantize } from './rms-norm-quantize';
-import { ropeAngles, ropeAppend, type LayerCache, type RopePairs } from './rope-append';
+import {
+  cacheDim,
+  ropeAngles,
+  ropeAppend,
+  type LayerCache,
+  type RopePairs,
+  type CacheFormat,
+} from './rope-append';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from './ternary-matmul';
 
 /** Relative to the largest value: what float32 in another order may differ by. */
@@ -223,6 +230,7 @@ export async function checkAttention(
   gpu: GpuContext,
   shape: TurnedShape,
   variant: AttentionVariant,
+  format: CacheFormat,
 ): Promise<boolean> {
   const { heads, kvHeads, headDim, rotary } = shape;
   const most = variant.split + 5;
@@ -257,7 +265,8 @@ export async function checkAttention(
       attend: (state: GPUBuffer, input: GPUBuffer, cache: LayerCache, out: GPUBuffer) => Promise<Dispatch[]>,
     ): Promise<boolean> => {
       const out = scratch(new Float32Array(heads * headDim));
-      const cache = { keys: scratch(packHalves(keys)), values: scratch(packHalves(values)) };
+      const stored = (of: Float32Array): GPUBuffer => scratch(packCache(of, headDim, format));
+      const cache = { keys: stored(keys), values: stored(values), format };
       const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
       const dispatches = await attend(state, scratch(qkv), cache, out);
       const expected = plainStep(shape, normed, keys, values, table, length);
@@ -466,6 +475,15 @@ function halfPrecision(values: Float32Array): Float32Array {
   const halves = new Uint16Array(values.length);
   floatsToHalves(values, halves);
   return Float32Array.from(halves, halfToFloat);
+}
+
+/** Heads of `headDim` values, which f16 has exactly, as the cache stores them. */
+function packCache(values: Float32Array, headDim: number, format: CacheFormat): Uint32Array | Float32Array {
+  const padded = new Float32Array((values.length / headDim) * cacheDim(headDim));
+  for (let head = 0; head < values.length / headDim; head++) {
+    padded.set(values.subarray(head * headDim, (head + 1) * headDim), head * cacheDim(headDim));
+  }
+  return format === 'f32' ? padded : packHalves(padded);
 }
 
 function packHalves(values: Float32Array): Uint32Array {

@@ -24,10 +24,22 @@ export interface Rope {
   norms?: HeadNorms | undefined;
 }
 
-/** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
+/**
+ * How keys and values are stored, rounded to f16 either way: in 16 bits, or in 32 where unpacking costs an adapter more than
+ * reading twice as much.
+ */
+export type CacheFormat = 'f16' | 'f32';
+
+/** Buffers of one layer's cache: [positions, kvHeads, `cacheDim(headDim)`] each. */
 export interface LayerCache {
   keys: GPUBuffer;
   values: GPUBuffer;
+  format: CacheFormat;
+}
+
+/** Values that a head has room for in the cache: whole vectors of eight. */
+export function cacheDim(headDim: number): number {
+  return Math.ceil(headDim / 8) * 8;
 }
 
 /**
@@ -54,11 +66,17 @@ export function ropeAppend(
         HEADS: heads,
         KV_HEADS: kvHeads,
         HEAD_DIM: headDim,
+        CACHE_DIM: cacheDim(headDim),
         ROTARY: rotary,
         THREADS: threads,
         EPSILON: norms?.eps ?? 0,
       },
-      conditions: { neox: pairs === 'neox', head_norms: norms !== undefined, ...meeting?.conditions },
+      conditions: {
+        neox: pairs === 'neox',
+        head_norms: norms !== undefined,
+        wide: cache.format === 'f32',
+        ...meeting?.conditions,
+      },
     },
     [state, qkv, angles, cache.keys, cache.values, ...(norms ? [norms.q, norms.k] : [])],
     [Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads), 1, 1],

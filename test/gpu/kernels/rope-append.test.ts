@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
 import type { GpuContext } from '../../../src/gpu/context';
 import type { AttentionShape } from '../../../src/kernels/attention';
-import { ropeAngles, ropeAppend, type RopePairs } from '../../../src/kernels/rope-append';
+import {
+  cacheDim,
+  type CacheFormat,
+  ropeAngles,
+  ropeAppend,
+  type RopePairs,
+} from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
 import { largestError, normals, random, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
@@ -17,6 +23,7 @@ afterAll(() => gpu.destroy());
 interface Shape extends AttentionShape {
   rotary: number;
   pairs: RopePairs;
+  format?: CacheFormat;
   /** Weights of norms over each head, [headDim]. */
   norms?: { q: Float32Array; k: Float32Array };
 }
@@ -38,11 +45,13 @@ const UNTOUCHED = 0xabcd;
 async function append(shape: Shape, { position, qkv, factors }: Step) {
   const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
   const tokens = qkv.length / row;
-  const cacheWords = (CAPACITY * shape.kvHeads * shape.headDim) / 2;
-  const cache = {
-    keys: filled(gpu, 'keys', cacheWords, UNTOUCHED * 0x10001),
-    values: filled(gpu, 'values', cacheWords, UNTOUCHED * 0x10001),
-  };
+  const { format = 'f16' } = shape;
+  const count = CAPACITY * shape.kvHeads * cacheDim(shape.headDim);
+  const untouched = (): GPUBuffer =>
+    format === 'f16'
+      ? filled(gpu, 'cache', count / 2, UNTOUCHED * 0x10001)
+      : gpu.upload('cache', new Float32Array(count).fill(halfToFloat(UNTOUCHED)));
+  const cache = { keys: untouched(), values: untouched(), format };
   const buffer = gpu.upload('qkv', qkv);
   const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
   const state = uploadState(gpu, position, tokens);
@@ -57,9 +66,18 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
   run(gpu, [dispatch]);
   return {
     qkv: await readFloats(gpu, buffer, qkv.length),
-    keys: new Uint16Array((await readWords(gpu, cache.keys, cacheWords)).buffer),
-    values: new Uint16Array((await readWords(gpu, cache.values, cacheWords)).buffer),
+    keys: await readHalves(cache.keys, count, format),
+    values: await readHalves(cache.values, count, format),
   };
+}
+
+/** What a cache buffer holds, as bits of f16. In 32 bits it must hold nothing that f16 has not. */
+async function readHalves(buffer: GPUBuffer, count: number, format: CacheFormat): Promise<Uint16Array> {
+  if (format === 'f16') return new Uint16Array((await readWords(gpu, buffer, count / 2)).buffer);
+  const floats = await readFloats(gpu, buffer, count);
+  const bits = Uint16Array.from(floats, nearestHalf);
+  expect([...floats]).toEqual(Array.from(bits, halfToFloat));
+  return bits;
 }
 
 /** The head `x`, turned for `position`. */
@@ -107,7 +125,7 @@ function expectAppended(
         continue;
       }
       const kvHead = (head - heads) % kvHeads;
-      const slot = ((position + token) * kvHeads + kvHead) * headDim;
+      const slot = ((position + token) * kvHeads + kvHead) * cacheDim(headDim);
       if (head >= heads + kvHeads) {
         expect([...out.values.subarray(slot, slot + headDim)]).toEqual([...x].map(nearestHalf));
       } else {
@@ -120,7 +138,7 @@ function expectAppended(
   const written = new Set(Array.from({ length: qkv.length / row }, (_, token) => position + token));
   for (const cache of [out.keys, out.values]) {
     const touched = [...cache.keys()].filter(
-      (i) => !written.has(Math.floor(i / (kvHeads * headDim))) && cache[i] !== UNTOUCHED,
+      (i) => !written.has(Math.floor(i / (kvHeads * cacheDim(headDim)))) && cache[i] !== UNTOUCHED,
     );
     expect(touched).toEqual([]);
   }
@@ -132,6 +150,8 @@ describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
     { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
     { heads: 2, kvHeads: 2, headDim: 128, rotary: 32 },
     { heads: 1, kvHeads: 1, headDim: 8, rotary: 4 },
+    { heads: 2, kvHeads: 1, headDim: 100, rotary: 100 },
+    { heads: 2, kvHeads: 2, headDim: 100, rotary: 96, format: 'f32' as const },
   ])(
     '$heads heads of $headDim over $kvHeads, $rotary dimensions turned',
     async ({ heads, kvHeads, headDim, rotary }) => {

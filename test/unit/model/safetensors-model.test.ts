@@ -122,7 +122,7 @@ const LLAMA: Architecture = {
   subNorms: false,
   headNorms: false,
   tiedHead: false,
-  weightOnly: true,
+  weightOnly: [],
 };
 
 describe('a packed llama', () => {

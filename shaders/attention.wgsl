@@ -3,10 +3,11 @@
 //
 //   state   State
 //   qkv     f32 [count, ROW]: rotated queries of HEADS heads first
-//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word, read as vec4u
+//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word, read as vec4u; with `narrow`, where HEAD_DIM is a multiple of
+//           4 and not of 8, as vec2u
 //   values  the same, read as words
 //   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
-//   shape   (HEAD_DIM / 8)
+//   shape   (HEAD_DIM / 8), with `narrow` / 4
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //
 // One workgroup handles the GROUP query heads of one KV head for one token, so that K and V are read once for all of
@@ -23,7 +24,8 @@ struct Shape { key_vectors: u32 }
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(narrow) @group(0) @binding(2) var<storage, read> keys: array<vec2u>;
+@if(!narrow) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
 @group(0) @binding(3) var<storage, read> values: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec2f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
@@ -59,10 +61,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var d = 0u; d < shape.key_vectors; d++) {
         let packed = keys[k_base + d];
         let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
-        let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
-        @unroll(g, GROUP) {
-          let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
-          dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
+        @if(narrow) {
+          @unroll(g, GROUP) { dot$g += dot(qkv[q_base + $gu * (HEAD_DIM / 4u) + d], k0); }
+        }
+        @if(!narrow) {
+          let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
+          @unroll(g, GROUP) {
+            let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
+            dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
+          }
         }
       }
       @unroll(g, GROUP) { score[$gu * TILE + i] = dot$g * SCALE; }

@@ -131,7 +131,7 @@ export async function decodeAttention(
 
 /** The bounds of loops that compilers should not unroll. */
 function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVariant): GPUBuffer {
-  if (variant.kind === 'workgroup') return gpu.uniform([shape.headDim / 8]);
+  if (variant.kind === 'workgroup') return gpu.uniform([shape.headDim / (isNarrow(shape) ? 4 : 8)]);
   const vectors = shape.headDim / 8 / variant.lanes;
   return gpu.uniform([variant.lanes, (shape.heads / shape.kvHeads) * vectors, vectors]);
 }
@@ -168,5 +168,10 @@ function attentionSpec(
   }
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
-  return { shader: 'attention', constants, conditions: { partial } };
+  return { shader: 'attention', constants, conditions: { partial, narrow: isNarrow(shape) } };
+}
+
+/** Heads of a multiple of 4 dimensions, not of 8. */
+function isNarrow({ headDim }: AttentionShape): boolean {
+  return headDim % 8 !== 0;
 }

@@ -138,8 +138,9 @@ function checkConfig(config: ModelConfig): void {
   if (!(eps >= 0 && eps < 1) || !(ropeTheta > 0 && Number.isFinite(ropeTheta))) {
     throw new TernionError('corrupt-file', `The metadata gives eps ${eps} and RoPE theta ${ropeTheta}.`);
   }
-  if (headDim % 8 !== 0 || rotary % 4 !== 0 || width % 8 !== 0 || ffnWidth % 8 !== 0) {
-    const message = `Widths ${width}, ${ffnWidth} and heads of ${headDim} (${rotary} turned) need to be multiples of 8.`;
+  const widths = [width, ffnWidth, heads * headDim, kvHeads * headDim];
+  if (headDim % 4 !== 0 || rotary % 4 !== 0 || widths.some((each) => each % 8 !== 0)) {
+    const message = `Widths ${widths.join(', ')} need to be multiples of 8, heads of ${headDim} (${rotary} turned) of 4.`;
     throw new TernionError('unsupported-feature', message);
   }
 }

@@ -148,6 +148,7 @@ const CASES: [AttentionShape, AttentionVariant][] = [
   [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(32, 32, 64)],
   // 48 pairs of dimensions are no multiple of 32 threads.
   [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64)],
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(8, 32, 64)],
   // Fewer threads than positions of a tile and pairs of dimensions.
   [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64)],
   // Fewer threads than query heads a KV head, and other tiles.

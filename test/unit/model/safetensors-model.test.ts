@@ -122,6 +122,7 @@ const LLAMA: Architecture = {
   subNorms: false,
   headNorms: false,
   tiedHead: false,
+  weightOnly: [],
 };
 
 describe('a packed llama', () => {

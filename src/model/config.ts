@@ -138,10 +138,9 @@ function checkConfig(config: ModelConfig): void {
   if (!(eps >= 0 && eps < 1) || !(ropeTheta > 0 && Number.isFinite(ropeTheta))) {
     throw new TernionError('corrupt-file', `The metadata gives eps ${eps} and RoPE theta ${ropeTheta}.`);
   }
-  if (headDim % 4 !== 0 || rotary % 4 !== 0 || width % 8 !== 0 || ffnWidth % 8 !== 0) {
-    const message =
-      `Widths (${width}, ${ffnWidth}) need to be multiples of 8, ` +
-      `and the dimensions of heads (${headDim}, ${rotary} of them turned) of 4.`;
+  const widths = [width, ffnWidth, heads * headDim, kvHeads * headDim];
+  if (headDim % 4 !== 0 || rotary % 4 !== 0 || widths.some((each) => each % 8 !== 0)) {
+    const message = `Widths ${widths.join(', ')} need to be multiples of 8, heads of ${headDim} (${rotary} turned) of 4.`;
     throw new TernionError('unsupported-feature', message);
   }
 }

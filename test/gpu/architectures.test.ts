@@ -24,6 +24,7 @@ const PROMPTS: readonly number[][] = [
 
 /** 200 columns are no multiple of 64 (nor 240 and 336, the other rows), and tensors still are whole blocks of 64 and 128. */
 const RAGGED = { width: 200, ffnWidth: 336, heads: 5, kvHeads: 1, headDim: 48 } as const;
+const NARROW_HEADS = { width: 128, ffnWidth: 192, heads: 4, kvHeads: 2, headDim: 36 } as const;
 /** Heads wider than width / heads. */
 const WIDE_HEADS = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 128 } as const;
 
@@ -62,6 +63,8 @@ describe('trained with int8 activations', () => {
       'bitnet with a scale a block',
       { ...WIDE_HEADS, architecture: 'bitnet', encoding: 'TQ2_0', variedScales: true },
     ],
+    // As bitnet_b1_58-3B, whose heads have 100 dimensions: a multiple of 4, not of 8.
+    ['bitnet with heads of 36', { ...NARROW_HEADS, architecture: 'bitnet', encoding: 'I2_S' }],
     ['llama, tied', { ...RAGGED, architecture: 'llama', encoding: 'I2_S', tied: true }],
   ];
   test.for(shapes)('%s', async ([, shape]) => {

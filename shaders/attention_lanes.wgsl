@@ -10,7 +10,7 @@
 //   summary  with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //   angles   with `append`: vec2f [positions, ROTARY/2], as in rope_append, read as vec4f
 //
-// LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the GROUP queries
+// LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the QUERIES queries
 // that use one KV head, and reads its part of each key and value, side by side with its neighbours. A tile is LANES
 // positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory.
 //
@@ -19,9 +19,12 @@
 // that lane reads again; no other team needs it.
 //
 // TEAMS teams are a workgroup. With `partial` (decode, one token) each sees another SPLIT positions, and workgroups z =
-// splits / TEAMS; else each has another token and sees all its positions, and workgroups y = tokens / TEAMS; x = KV heads.
+// splits / TEAMS. Else each has another TOKENS tokens, whose QUERIES = GROUP·TOKENS queries share what it reads, up to the
+// last position that any of them sees; each masks what comes after its own. Workgroups y = tokens / (TEAMS·TOKENS). Both: x =
+// KV heads.
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, LANES, STEPS, VECTORS, TEAMS, SPLIT, SCALE};
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, SCALE};
+import constants::{LANES, STEPS, VECTORS, TEAMS, SPLIT, TOKENS, QUERIES};
 import package::lib::f16::{pack_f16, rounded_f16};
 import package::lib::state::State;
 
@@ -104,15 +107,13 @@ fn main(
   let first_lane = sublane - lane % LANES;
   let kv_head = group.x;
   @if(partial) let token = group.y;
-  @if(!partial) let token = group.y * TEAMS + index / LANES;
-  let length = state.position + min(token + 1u, state.count);
+  @if(!partial) let token = (group.y * TEAMS + index / LANES) * TOKENS;
+  let length = state.position + min(token + TOKENS, state.count);
   @if(partial) let split = group.z * TEAMS + index / LANES;
   @if(partial) let first = split * SPLIT;
-  @if(partial) let last = min(length, first + SPLIT);
   @if(partial) let positions = min(u32(SPLIT), length - min(length, group.z * (TEAMS * SPLIT)));
   @if(!partial) let first = 0u;
-  @if(!partial) let last = length;
-  @if(!partial) let positions = state.position + min((group.y + 1u) * TEAMS, state.count);
+  @if(!partial) let positions = state.position + min((group.y + 1u) * (TEAMS * TOKENS), state.count);
 
   let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
   @if(append) var turned_queries: array<vec4f, 2u * GROUP * VECTORS>;
@@ -124,14 +125,17 @@ fn main(
       turned_queries[2u * i + 1u] = turned(head, 2u * run + 1u, length - 1u) * SCALE;
     }
   }
-  @unroll(g, GROUP) {
+  @unroll(g, QUERIES) {
+    @if(partial) let last$g = min(length, first + SPLIT);
+    @if(!partial) let last$g = state.position + min(token + $gu / GROUP + 1u, state.count);
+    @if(!append) let query$g = q_base + $gu / GROUP * (ROW / 4u) + $gu % GROUP * (HEAD_DIM / 4u);
     var maximum$g = lowest;
     var total$g = 0.0;
     @unroll(v, VECTORS) {
       @if(append) let q$g_$v_0 = turned_queries[2u * ($gu * VECTORS + $vu)];
       @if(append) let q$g_$v_1 = turned_queries[2u * ($gu * VECTORS + $vu) + 1u];
-      @if(!append) let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * SCALE;
-      @if(!append) let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * SCALE;
+      @if(!append) let q$g_$v_0 = qkv[query$g + ($vu * LANES + lane) * 2u] * SCALE;
+      @if(!append) let q$g_$v_1 = qkv[query$g + ($vu * LANES + lane) * 2u + 1u] * SCALE;
       var sum$g_$v_0 = vec4f(0.0);
       var sum$g_$v_1 = vec4f(0.0);
     }
@@ -166,25 +170,25 @@ fn main(
   // Teams of one workgroup go through as many tiles, so that the subgroup stays together; what is beyond is masked.
   for (var offset = 0u; offset < positions; offset += LANES) {
     let tile = first + offset;
-    @unroll(g, GROUP) { var score$g = lowest; }
+    @unroll(g, QUERIES) { var score$g = lowest; }
     for (var i = 0u; i < shape.lanes; i++) {
       let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, GROUP) { var product$g = 0.0; }
+      @unroll(g, QUERIES) { var product$g = 0.0; }
       @unroll(v, VECTORS) {
         @if(wide) let k$v_0 = keys[2u * (base + $vu * LANES)];
         @if(wide) let k$v_1 = keys[2u * (base + $vu * LANES) + 1u];
         @if(!wide) let k$v = keys[base + $vu * LANES];
         @if(!wide) let k$v_0 = low_halves(k$v);
         @if(!wide) let k$v_1 = high_halves(k$v);
-        @unroll(g, GROUP) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
+        @unroll(g, QUERIES) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
       }
-      @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g), lane == i); }
+      @unroll(g, QUERIES) { score$g = select(score$g, team_sum(product$g), lane == i); }
     }
-    let valid = tile + lane < last;
-    @unroll(g, GROUP) {
-      let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid)));
+    @unroll(g, QUERIES) {
+      let valid$g = tile + lane < last$g;
+      let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid$g)));
       let correction$g = exp(maximum$g - larger$g);
-      let weight$g = select(0.0, exp(score$g - larger$g), valid);
+      let weight$g = select(0.0, exp(score$g - larger$g), valid$g);
       maximum$g = larger$g;
       total$g = total$g * correction$g + weight$g;
       @unroll(v, VECTORS) {
@@ -194,14 +198,14 @@ fn main(
     }
     for (var i = 0u; i < shape.lanes; i++) {
       let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
+      @unroll(g, QUERIES) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
       @unroll(v, VECTORS) {
         @if(wide) let v$v_0 = values[2u * (base + $vu * LANES)];
         @if(wide) let v$v_1 = values[2u * (base + $vu * LANES) + 1u];
         @if(!wide) let packed$v = values[base + $vu * LANES];
         @if(!wide) let v$v_0 = low_halves(packed$v);
         @if(!wide) let v$v_1 = high_halves(packed$v);
-        @unroll(g, GROUP) {
+        @unroll(g, QUERIES) {
           sum$g_$v_0 += e$g * v$v_0;
           sum$g_$v_1 += e$g * v$v_1;
         }
@@ -211,17 +215,19 @@ fn main(
 
   @if(partial) let out_base = (split * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
-  @unroll(g, GROUP) { let all$g = team_sum(total$g); }
+  @unroll(g, QUERIES) { let all$g = team_sum(total$g); }
   // A team beyond the last split has nothing to say.
   @if(partial) { if (first >= length) { return; } }
-  @unroll(g, GROUP) {
+  @unroll(g, QUERIES) {
     let norm$g = 1.0 / all$g;
     @if(partial) { if (lane == 0u) { summary[split * HEADS + kv_head * GROUP + $gu] = vec2f(maximum$g, all$g); } }
-    @unroll(v, VECTORS) {
-      {
-        let at = out_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u;
-        out[at] = sum$g_$v_0 * norm$g;
-        out[at + 1u] = sum$g_$v_1 * norm$g;
+    @if(partial) let row$g = out_base + $gu * (HEAD_DIM / 4u);
+    @if(!partial) let row$g = out_base + $gu / GROUP * (HEADS * HEAD_DIM / 4u) + $gu % GROUP * (HEAD_DIM / 4u);
+    // The last tile of tokens may have too many: they are not written.
+    if (token + $gu / GROUP < state.count) {
+      @unroll(v, VECTORS) {
+        out[row$g + ($vu * LANES + lane) * 2u] = sum$g_$v_0 * norm$g;
+        out[row$g + ($vu * LANES + lane) * 2u + 1u] = sum$g_$v_1 * norm$g;
       }
     }
   }

@@ -88,7 +88,7 @@ export class Transformer {
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = pinned.attention
       ? [pinned.attention]
-      : candidates(gpu.capabilities, config.headDim, activations).attention;
+      : candidates(gpu.capabilities, config, activations).attention;
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(
         gpu,

@@ -47,7 +47,7 @@ export async function tune(
 ): Promise<{ variants: Variants; report: TuningReport }> {
   const { gpu, config } = subject;
   const tuner = new Tuner(gpu, options);
-  const all = candidates(gpu.capabilities, config.headDim, subject.activations);
+  const all = candidates(gpu.capabilities, config, subject.activations);
   const choose = async <Kernel extends keyof Variants>(
     kernel: Kernel,
     shape: string,

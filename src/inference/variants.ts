@@ -1,7 +1,7 @@
 // Which variant of each kernel a device runs: candidates by what it can do, the likeliest first, for the tuner to choose.
 
 import type { Capabilities } from '../gpu/capabilities';
-import type { AttentionVariant } from '../kernels/attention';
+import type { AttentionShape, AttentionVariant } from '../kernels/attention';
 import type { CacheFormat } from '../kernels/rope-append';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
@@ -49,15 +49,15 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
   };
 }
 
-/** The variants worth trying on a device for a model whose heads are `headDim` wide. */
+/** The variants worth trying on a device for a model with such attention. */
 export function candidates(
   capabilities: Capabilities,
-  headDim: number,
+  shape: AttentionShape,
   activations: Activations = 'int8-token',
 ): Candidates {
   const all = isSoftware(capabilities)
-    ? softwareCandidates(capabilities, headDim)
-    : gpuCandidates(capabilities, headDim);
+    ? softwareCandidates(capabilities, shape)
+    : gpuCandidates(capabilities, shape);
   return activations === 'f32' ? { ...all, ...floatMatmuls(capabilities) } : all;
 }
 
@@ -75,7 +75,7 @@ function floatMatmuls(capabilities: Capabilities): Pick<Candidates, 'decodeMatmu
     : { decodeMatmul: [matmul(2, 1, 8), matmul(4, 1, 1)], prefillMatmul: [matmul(2, 4, 4), matmul(2, 2, 8)] };
 }
 
-function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: number): Candidates {
+function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, shape: AttentionShape): Candidates {
   const matmul = (blocks: number, tokens: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -100,8 +100,8 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
       { blocks: 1, split: 1, broadcast: true },
     ],
     attention: [
-      ...laneAttention(lanes, headDim, lanes, 128),
-      ...laneAttention(4, headDim, 8, 128),
+      ...laneAttention(lanes, shape, lanes, 128),
+      ...laneAttention(4, shape, 8, 128),
       { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
@@ -111,15 +111,21 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
 /** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
 function laneAttention(
   subgroup: number,
-  headDim: number,
+  { heads, kvHeads, headDim }: AttentionShape,
   threads: number,
   split: number,
 ): AttentionVariant[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
-  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams: threads / lanes, split }];
+  if (lanes === undefined) return [];
+  // Registers for four queries; where the heads of a group are fewer, several tokens share what is read.
+  const tokens = Math.max(1, Math.floor((4 * kvHeads) / heads));
+  return [{ kind: 'lanes', lanes, teams: threads / lanes, tokens, split }];
 }
 
-function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {
+function gpuCandidates(
+  { packedDot, subgroups, subgroupMinSize }: Capabilities,
+  shape: AttentionShape,
+): Candidates {
   const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -157,7 +163,7 @@ function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, 
       { blocks: 4, split: 1, broadcast: false },
     ],
     attention: [
-      ...(subgroups ? laneAttention(subgroupMinSize, headDim, 64, 64) : []),
+      ...(subgroups ? laneAttention(subgroupMinSize, shape, 64, 64) : []),
       { kind: 'workgroup', threads: 32, tile: 32, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 128 },

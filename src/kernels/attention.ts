@@ -31,6 +31,8 @@ export interface LaneAttention {
   lanes: number;
   /** Such teams in a workgroup. */
   teams: number;
+  /** Tokens of a prompt that a team handles at once, so that it reads keys and values once for all of them. */
+  tokens: number;
   /** Positions that one split of the context has, in decode; a multiple of `lanes`. */
   split: number;
 }
@@ -42,7 +44,7 @@ export function attentionSplits(variant: AttentionVariant, positions: number): n
 
 /** Tokens that one workgroup handles in prefill. */
 export function attentionTokens(variant: AttentionVariant): number {
-  return variant.kind === 'lanes' ? variant.teams : 1;
+  return variant.kind === 'lanes' ? variant.teams * variant.tokens : 1;
 }
 
 /** Workgroups along z that decode needs for a context of `positions`. */
@@ -57,7 +59,7 @@ export function attentionRoom(variant: AttentionVariant, positions: number): num
 }
 
 /**
- * Prefill: `qkv` → `out` f32 [tokens, heads·headDim], with room for tokens rounded up to `attentionTokens`.
+ * Prefill: `qkv` → `out` f32 [tokens, heads·headDim].
  * Workgroups: y = ceil(tokens / attentionTokens).
  */
 export function attention(
@@ -158,6 +160,7 @@ function attentionSpec(
   const wide = format === 'f32';
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
+    const tokens = partial ? 1 : variant.tokens;
     const steps = Math.log2(lanes);
     const constants = {
       ...common,
@@ -165,6 +168,8 @@ function attentionSpec(
       LANES: lanes,
       STEPS: steps,
       TEAMS: teams,
+      TOKENS: tokens,
+      QUERIES: (heads / kvHeads) * tokens,
       VECTORS: headDim / 8 / lanes,
     };
     const conditions = { partial, wide, append: rope !== undefined, neox: rope?.pairs === 'neox' };

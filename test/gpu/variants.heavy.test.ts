@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/inference/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
+import type { AttentionShape } from '../../src/kernels/attention';
 import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
@@ -13,11 +14,11 @@ import { oneFile } from '../support/model-files';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
 // Of both models.
-const HEAD_DIM = 64;
+const SHAPE: AttentionShape = { heads: 4, kvHeads: 2, headDim: 64 };
 /** Models whose kernels have other forms, and the kernels that have them. */
 const OTHERS: {
   name: string;
-  headDim: number;
+  shape: AttentionShape;
   precision: Precision;
   activations: Activations;
   kernels: (keyof Variants)[];
@@ -25,7 +26,7 @@ const OTHERS: {
   // Scales of groups of activations and weights, and heads of 128.
   {
     name: 'random-qwen3-q2_0',
-    headDim: 128,
+    shape: { heads: 4, kvHeads: 1, headDim: 128 },
     precision: 'fast',
     activations: 'int8-group',
     kernels: ['decodeMatmul', 'prefillMatmul', 'attention', 'normThreads'],
@@ -33,7 +34,7 @@ const OTHERS: {
   // Activations that are not rounded.
   {
     name: 'random-qwen3-q2_0',
-    headDim: 128,
+    shape: { heads: 4, kvHeads: 1, headDim: 128 },
     precision: 'exact',
     activations: 'f32',
     kernels: ['decodeMatmul', 'prefillMatmul', 'normThreads'],
@@ -44,7 +45,7 @@ const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(
 
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
 async function allVariants(
-  headDim: number,
+  shape: AttentionShape,
   activations: Activations = 'int8-token',
 ): Promise<Partial<Variants>[]> {
   const device = await requestDevice();
@@ -54,12 +55,12 @@ async function allVariants(
   const software = [4, 8].map((size) =>
     candidates(
       { ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size },
-      headDim,
+      shape,
       activations,
     ),
   );
   const none = { ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 };
-  const lists = [candidates(none, headDim, activations)];
+  const lists = [candidates(none, shape, activations)];
   if (lanes > 0) lists.push(...software);
   const pinned = lists.flatMap((list) =>
     Object.entries(list).flatMap(([kernel, variants]) => variants.map((variant) => ({ [kernel]: variant }))),
@@ -77,7 +78,7 @@ describe('every variant', async () => {
     await engine.dispose();
   });
 
-  it.for(await allVariants(HEAD_DIM))('%j reproduces golden logits and greedy ids', async (variants) => {
+  it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
     const engine = await loadFixture(`${RANDOM}.gguf`, { variants, tuning: false });
     for (const [i, each] of golden.cases.entries()) {
       const logits = await engine.nextLogits(each.ids);
@@ -97,9 +98,9 @@ describe('every variant', async () => {
 
 describe.for(OTHERS)(
   'every variant of $kernels for $name ($precision)',
-  async ({ name, headDim, precision, activations, kernels }) => {
+  async ({ name, shape, precision, activations, kernels }) => {
     const golden = await read(`test/fixtures/${name}.golden.json`);
-    const variants = await allVariants(headDim, activations);
+    const variants = await allVariants(shape, activations);
     const own = variants.filter((pinned) => kernels.some((kernel) => kernel in pinned));
 
     it.for(own)('%j reproduces golden logits', async (pinned) => {

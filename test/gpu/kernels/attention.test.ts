@@ -104,7 +104,7 @@ async function whole(
 ): Promise<Float32Array> {
   const size = tokens * shape.heads * shape.headDim;
   const perGroup = attentionTokens(variant);
-  const out = filled(gpu, 'out', size + (perGroup - 1) * shape.heads * shape.headDim);
+  const out = filled(gpu, 'out', size);
   const state = uploadState(gpu, position, tokens);
   const dispatch = await attention(gpu, shape, variant, state, gpu.upload('qkv', queries), buffers, out);
   dispatch.workgroups[1] = Math.ceil(tokens / perGroup);
@@ -152,10 +152,11 @@ const workgroup = (threads: number, tile: number, split: number): AttentionVaria
   tile,
   split,
 });
-const lanes = (count: number, teams: number, split: number): AttentionVariant => ({
+const lanes = (count: number, teams: number, split: number, tokens = 1): AttentionVariant => ({
   kind: 'lanes',
   lanes: count,
   teams,
+  tokens,
   split,
 });
 
@@ -171,6 +172,9 @@ const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
   // A subgroup of four, the smallest there is here: several vectors a lane, and two teams a workgroup.
   [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64), 'f16'],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32), 'f16'],
+  // Two and three tokens a team; 40 tokens are no multiple of six.
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 2), 'f16'],
+  [{ heads: 2, kvHeads: 2, headDim: 32 }, lanes(4, 2, 32, 3), 'f32'],
   [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16), 'f16'],
   // 100 dimensions, which the cache pads.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'f16'],

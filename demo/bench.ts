@@ -6,7 +6,6 @@ import { GeneratedModel } from '../bench/core/generated-model';
 import { describeCeilings, tablesOf, type ModelReport, type Report, type Table } from '../bench/core/report';
 import { SHAPES, shapeNamed, type ShapeName } from '../bench/core/shapes';
 import { browserGpu, probeCapabilities, requestDevice } from '../src/gpu/capabilities';
-import { architectures } from '../src/model/architectures';
 import { openSource } from '../src/storage/open-source';
 import { byId, create, formatBytes } from './dom';
 
@@ -47,14 +46,9 @@ function fillModels(): void {
   page.model.append(option(FILE, 'A file …'));
 }
 
-/** The shape as it runs: where its architecture does not run yet, as one that does. */
 function generated(name: ShapeName): { model: BenchmarkModel } {
-  const own = SHAPES[name].architecture;
-  const runs = architectures.some(({ names }) => names.includes(own));
-  const source = new GeneratedModel(name, SHAPES[name], runs ? {} : { architecture: 'bitnet-b1.58' });
-  const notes = ['Random weights.'];
-  if (!runs) notes.push(`As bitnet-b1.58, since ${own} does not run yet: its matrices, other norms.`);
-  return { model: { name, source, notes } };
+  const source = new GeneratedModel(name, SHAPES[name]);
+  return { model: { name, source, notes: ['Random weights.'] } };
 }
 
 async function openModel(file: File | undefined, signal: AbortSignal): Promise<BenchmarkModel> {

@@ -165,7 +165,7 @@ function showInfo(info: ModelInfo): void {
     ['Name', info.name],
     ['Architecture', info.architecture],
     ['Parameters', formatCount(info.parameterCount)],
-    ['Weights', info.weightEncoding],
+    ['Weights', info.encodings.layers],
     ['Vocabulary', `${formatNumber(info.vocabularySize)} tokens`],
     ['Context', `${formatNumber(info.contextLength)} tokens`],
     ['GPU memory', formatBytes(info.gpuBytes)],

@@ -3,10 +3,10 @@
 //
 //   state   State
 //   qkv     f32 [count, ROW]: rotated queries of HEADS heads first
-//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word, read as vec4u
-//   values  the same, read as words
-//   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], not yet normalised
-//   shape   (HEAD_DIM / 8)
+//   keys    f16 [positions, KV_HEADS, CACHE_DIM], two a word, read as vec4u; with `wide` f32 of the same values
+//   values  the same, read pair by pair. CACHE_DIM is HEAD_DIM rounded up to a multiple of 8; what is between is 0
+//   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
+//   shape   (CACHE_DIM / 8)
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //
 // One workgroup handles the GROUP query heads of one KV head for one token, so that K and V are read once for all of
@@ -15,7 +15,7 @@
 //
 // In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values).
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, CACHE_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
 import package::lib::state::State;
 
 // A loop bound that is not a constant, for compilers that would unroll it whole and take seconds for that.
@@ -23,8 +23,10 @@ struct Shape { key_vectors: u32 }
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
-@group(0) @binding(3) var<storage, read> values: array<u32>;
+@if(wide) @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
+@if(wide) @group(0) @binding(3) var<storage, read> values: array<vec2f>;
+@if(!wide) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(!wide) @group(0) @binding(3) var<storage, read> values: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec2f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
@@ -57,9 +59,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let k_base = ((tile + i) * KV_HEADS + kv_head) * shape.key_vectors;
       @unroll(g, GROUP) { var dot$g = 0.0; }
       for (var d = 0u; d < shape.key_vectors; d++) {
-        let packed = keys[k_base + d];
-        let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
-        let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        @if(wide) let k0 = keys[2u * (k_base + d)];
+        @if(wide) let k1 = keys[2u * (k_base + d) + 1u];
+        @if(!wide) let packed = keys[k_base + d];
+        @if(!wide) let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
+        @if(!wide) let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
         @unroll(g, GROUP) {
           let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
           dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
@@ -88,9 +92,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       @unroll(p, PAIRS) { sum$g_$p *= correction$g; }
     }
     for (var i = 0u; i < size; i++) {
-      let v_base = ((tile + i) * KV_HEADS + kv_head) * (HEAD_DIM / 2u) + lane;
+      let v_base = ((tile + i) * KV_HEADS + kv_head) * (CACHE_DIM / 2u);
       @unroll(p, PAIRS) {
-        let v$p = unpack2x16float(values[min(v_base + $pu * THREADS, v_base - lane + (HEAD_DIM / 2u - 1u))]);
+        let stored$p = values[v_base + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u)];
+        @if(wide) let v$p = stored$p;
+        @if(!wide) let v$p = unpack2x16float(stored$p);
       }
       @unroll(g, GROUP) {
         let e$g = score[$gu * TILE + i];
@@ -103,11 +109,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   @if(partial) let out_base = (group.z * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
   @unroll(g, GROUP) {
-    @if(!partial) let norm$g = 1.0 / running[$g].y;
+    let norm$g = 1.0 / running[$g].y;
     @unroll(p, PAIRS) {
       if (lane + $pu * THREADS < HEAD_DIM / 2u) {
-        @if(partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p;
-        @if(!partial) out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
+        out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
       }
     }
   }

@@ -1,4 +1,4 @@
-// Joins the splits of `attention` for one token: out[h] = Σ_s partial[s, h]·exp(m_s − m) / Σ_s l_s·exp(m_s − m), m = max m_s.
+// Joins the splits of `attention` for one token: out[h] = Σ_s partial[s, h]·w_s / Σ_s w_s, w_s = l_s·exp(m_s − max m).
 //
 //   state    State
 //   partial  f32 [splits, HEADS, HEAD_DIM]
@@ -29,9 +29,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let value = partial[s * (HEADS * HEAD_DIM / 2u) + pair];
     let larger = max(maximum, part.x);
     let keep = exp(maximum - larger);
-    let weight = exp(part.x - larger);
+    let weight = part.y * exp(part.x - larger);
     sum = sum * keep + value * weight;
-    total = total * keep + part.y * weight;
+    total = total * keep + weight;
     maximum = larger;
   }
   out[pair] = sum / total;

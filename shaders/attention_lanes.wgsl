@@ -3,33 +3,49 @@
 //
 //   state    State
 //   qkv      f32 [count, ROW]: rotated queries of HEADS heads first, read as vec4f
-//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u
+//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u; with `wide` f32 of the same values
 //   values   the same
-//   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], not yet normalised
-//   shape    (LANES): a loop bound that is not a constant, so that compilers do not unroll the loop
+//   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
+//   shape    (LANES, GROUP·VECTORS, VECTORS): loop bounds that are not constants, so that compilers do not unroll loops
 //   summary  with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
+//   angles   with `append`: vec2f [positions, ROTARY/2], as in rope_append, read as vec4f
 //
-// LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the GROUP queries
+// LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the QUERIES queries
 // that use one KV head, and reads its part of each key and value, side by side with its neighbours. A tile is LANES
 // positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory.
 //
+// With `append` (decode only) queries come as the matrix left them, and this kernel does the work of rope_append too: every
+// team turns its queries, and the one whose split has the new position writes its key and value. What a lane writes is what
+// that lane reads again; no other team needs it.
+//
 // TEAMS teams are a workgroup. With `partial` (decode, one token) each sees another SPLIT positions, and workgroups z =
-// splits / TEAMS; else each has another token and sees all its positions, and workgroups y = tokens / TEAMS; x = KV heads.
+// splits / TEAMS. Else each has another TOKENS tokens, whose QUERIES = GROUP·TOKENS queries share what it reads, up to the
+// last position that any of them sees; each masks what comes after its own. Workgroups y = tokens / (TEAMS·TOKENS). Both: x =
+// KV heads.
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, LANES, STEPS, VECTORS, TEAMS, SPLIT, SCALE};
+import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, SCALE};
+import constants::{LANES, STEPS, VECTORS, TEAMS, SPLIT, TOKENS, QUERIES};
+import package::lib::f16::{pack_f16, rounded_f16};
 import package::lib::state::State;
 
 enable subgroups;
 
-struct Shape { lanes: u32 }
+struct Shape { lanes: u32, query_runs: u32, runs: u32 }
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
-@group(0) @binding(3) var<storage, read> values: array<vec4u>;
+@if(append && wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4f>;
+@if(append && wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4f>;
+@if(append && !wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4u>;
+@if(append && !wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4u>;
+@if(!append && wide) @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
+@if(!append && wide) @group(0) @binding(3) var<storage, read> values: array<vec4f>;
+@if(!append && !wide) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(!append && !wide) @group(0) @binding(3) var<storage, read> values: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
+@if(append) @group(0) @binding(7) var<storage, read> angles: array<vec4f>;
 
 const threads = u32(LANES * TEAMS);
 // Finite, so that differences of two are never NaN.
@@ -51,6 +67,36 @@ fn team_max(value: f32) -> f32 {
 fn low_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
 fn high_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.z), unpack2x16float(v.w)); }
 
+// Dimensions 4·d to 4·d + 3 of the head that begins at `head` in qkv (in vec4f), turned for `position`.
+@if(append)
+fn turned(head: u32, d: u32, position: u32) -> vec4f {
+  let x = qkv[head + d];
+  if (d >= ROTARY / 4u) { return x; }
+  let angle = position * (ROTARY / 4u);
+  @if(neox) {
+    let upper = d >= ROTARY / 8u;
+    let partner = qkv[head + select(d + ROTARY / 8u, d - ROTARY / 8u, upper)];
+    let pair = angle + 2u * select(d, d - ROTARY / 8u, upper);
+    let first = angles[pair];
+    let second = angles[pair + 1u];
+    let cosine = vec4f(first.xz, second.xz);
+    let sine = vec4f(first.yw, second.yw);
+    return x * cosine + select(-partner, partner, upper) * sine;
+  }
+  @if(!neox) {
+    let pairs = angles[angle + d];
+    return x * pairs.xxzz + vec4f(-x.y, x.x, -x.w, x.z) * pairs.yyww;
+  }
+}
+
+@if(append && wide)
+fn rounded(v: vec4f) -> vec4f { return vec4f(rounded_f16(v.xy), rounded_f16(v.zw)); }
+
+@if(append && !wide)
+fn packed(low: vec4f, high: vec4f) -> vec4u {
+  return vec4u(pack_f16(low.xy), pack_f16(low.zw), pack_f16(high.xy), pack_f16(high.zw));
+}
+
 @compute @workgroup_size(threads)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -61,48 +107,88 @@ fn main(
   let first_lane = sublane - lane % LANES;
   let kv_head = group.x;
   @if(partial) let token = group.y;
-  @if(!partial) let token = group.y * TEAMS + index / LANES;
-  let length = state.position + min(token + 1u, state.count);
+  @if(!partial) let token = (group.y * TEAMS + index / LANES) * TOKENS;
+  let length = state.position + min(token + TOKENS, state.count);
   @if(partial) let split = group.z * TEAMS + index / LANES;
   @if(partial) let first = split * SPLIT;
-  @if(partial) let last = min(length, first + SPLIT);
   @if(partial) let positions = min(u32(SPLIT), length - min(length, group.z * (TEAMS * SPLIT)));
   @if(!partial) let first = 0u;
-  @if(!partial) let last = length;
-  @if(!partial) let positions = state.position + min((group.y + 1u) * TEAMS, state.count);
+  @if(!partial) let positions = state.position + min((group.y + 1u) * (TEAMS * TOKENS), state.count);
 
   let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
-  @unroll(g, GROUP) {
+  @if(append) var turned_queries: array<vec4f, 2u * GROUP * VECTORS>;
+  @if(append) {
+    for (var i = 0u; i < shape.query_runs; i++) {
+      let head = q_base + i / VECTORS * (HEAD_DIM / 4u);
+      let run = i % VECTORS * LANES + lane;
+      turned_queries[2u * i] = turned(head, 2u * run, length - 1u) * SCALE;
+      turned_queries[2u * i + 1u] = turned(head, 2u * run + 1u, length - 1u) * SCALE;
+    }
+  }
+  @unroll(g, QUERIES) {
+    @if(partial) let last$g = min(length, first + SPLIT);
+    @if(!partial) let last$g = state.position + min(token + $gu / GROUP + 1u, state.count);
+    @if(!append) let query$g = q_base + $gu / GROUP * (ROW / 4u) + $gu % GROUP * (HEAD_DIM / 4u);
     var maximum$g = lowest;
     var total$g = 0.0;
     @unroll(v, VECTORS) {
-      let q$g_$v_0 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u] * SCALE;
-      let q$g_$v_1 = qkv[q_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u + 1u] * SCALE;
+      @if(append) let q$g_$v_0 = turned_queries[2u * ($gu * VECTORS + $vu)];
+      @if(append) let q$g_$v_1 = turned_queries[2u * ($gu * VECTORS + $vu) + 1u];
+      @if(!append) let q$g_$v_0 = qkv[query$g + ($vu * LANES + lane) * 2u] * SCALE;
+      @if(!append) let q$g_$v_1 = qkv[query$g + ($vu * LANES + lane) * 2u + 1u] * SCALE;
       var sum$g_$v_0 = vec4f(0.0);
       var sum$g_$v_1 = vec4f(0.0);
     }
   }
 
+  @if(append) {
+    if ((length - 1u) / SPLIT == split) {
+      let key = (u32(HEADS) + kv_head) * (HEAD_DIM / 4u);
+      let value = key + KV_HEADS * (HEAD_DIM / 4u);
+      let slot = ((length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u);
+      for (var v = 0u; v < shape.runs; v++) {
+        let run = v * LANES + lane;
+        let low = turned(key, 2u * run, length - 1u);
+        let high = turned(key, 2u * run + 1u, length - 1u);
+        @if(wide) {
+          keys[2u * (slot + run)] = rounded(low);
+          keys[2u * (slot + run) + 1u] = rounded(high);
+          values[2u * (slot + run)] = rounded(qkv[value + 2u * run]);
+          values[2u * (slot + run) + 1u] = rounded(qkv[value + 2u * run + 1u]);
+        }
+        @if(!wide) {
+          keys[slot + run] = packed(low, high);
+          values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
+        }
+      }
+    }
+  }
+  // Beyond it a key is not read, for another team may be writing it: the new one only where it is in this split.
+  @if(append) let end = select(max(length, 2u) - 1u, length, (length - 1u) / SPLIT == split);
+  @if(!append) let end = length;
+
   // Teams of one workgroup go through as many tiles, so that the subgroup stays together; what is beyond is masked.
   for (var offset = 0u; offset < positions; offset += LANES) {
     let tile = first + offset;
-    @unroll(g, GROUP) { var score$g = lowest; }
+    @unroll(g, QUERIES) { var score$g = lowest; }
     for (var i = 0u; i < shape.lanes; i++) {
-      let base = (min(tile + i, length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, GROUP) { var product$g = 0.0; }
+      let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+      @unroll(g, QUERIES) { var product$g = 0.0; }
       @unroll(v, VECTORS) {
-        let k$v = keys[base + $vu * LANES];
-        let k$v_0 = low_halves(k$v);
-        let k$v_1 = high_halves(k$v);
-        @unroll(g, GROUP) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
+        @if(wide) let k$v_0 = keys[2u * (base + $vu * LANES)];
+        @if(wide) let k$v_1 = keys[2u * (base + $vu * LANES) + 1u];
+        @if(!wide) let k$v = keys[base + $vu * LANES];
+        @if(!wide) let k$v_0 = low_halves(k$v);
+        @if(!wide) let k$v_1 = high_halves(k$v);
+        @unroll(g, QUERIES) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
       }
-      @unroll(g, GROUP) { score$g = select(score$g, team_sum(product$g), lane == i); }
+      @unroll(g, QUERIES) { score$g = select(score$g, team_sum(product$g), lane == i); }
     }
-    let valid = tile + lane < last;
-    @unroll(g, GROUP) {
-      let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid)));
+    @unroll(g, QUERIES) {
+      let valid$g = tile + lane < last$g;
+      let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid$g)));
       let correction$g = exp(maximum$g - larger$g);
-      let weight$g = select(0.0, exp(score$g - larger$g), valid);
+      let weight$g = select(0.0, exp(score$g - larger$g), valid$g);
       maximum$g = larger$g;
       total$g = total$g * correction$g + weight$g;
       @unroll(v, VECTORS) {
@@ -111,13 +197,15 @@ fn main(
       }
     }
     for (var i = 0u; i < shape.lanes; i++) {
-      let base = (min(tile + i, length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, GROUP) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
+      let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+      @unroll(g, QUERIES) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
       @unroll(v, VECTORS) {
-        let packed$v = values[base + $vu * LANES];
-        let v$v_0 = low_halves(packed$v);
-        let v$v_1 = high_halves(packed$v);
-        @unroll(g, GROUP) {
+        @if(wide) let v$v_0 = values[2u * (base + $vu * LANES)];
+        @if(wide) let v$v_1 = values[2u * (base + $vu * LANES) + 1u];
+        @if(!wide) let packed$v = values[base + $vu * LANES];
+        @if(!wide) let v$v_0 = low_halves(packed$v);
+        @if(!wide) let v$v_1 = high_halves(packed$v);
+        @unroll(g, QUERIES) {
           sum$g_$v_0 += e$g * v$v_0;
           sum$g_$v_1 += e$g * v$v_1;
         }
@@ -127,16 +215,19 @@ fn main(
 
   @if(partial) let out_base = (split * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 4u);
-  @unroll(g, GROUP) {
-    let all$g = team_sum(total$g);
-    @if(partial) let norm$g = 1.0;
-    @if(!partial) let norm$g = 1.0 / all$g;
+  @unroll(g, QUERIES) { let all$g = team_sum(total$g); }
+  // A team beyond the last split has nothing to say.
+  @if(partial) { if (first >= length) { return; } }
+  @unroll(g, QUERIES) {
+    let norm$g = 1.0 / all$g;
     @if(partial) { if (lane == 0u) { summary[split * HEADS + kv_head * GROUP + $gu] = vec2f(maximum$g, all$g); } }
-    @unroll(v, VECTORS) {
-      {
-        let at = out_base + $gu * (HEAD_DIM / 4u) + ($vu * LANES + lane) * 2u;
-        out[at] = sum$g_$v_0 * norm$g;
-        out[at + 1u] = sum$g_$v_1 * norm$g;
+    @if(partial) let row$g = out_base + $gu * (HEAD_DIM / 4u);
+    @if(!partial) let row$g = out_base + $gu / GROUP * (HEADS * HEAD_DIM / 4u) + $gu % GROUP * (HEAD_DIM / 4u);
+    // The last tile of tokens may have too many: they are not written.
+    if (token + $gu / GROUP < state.count) {
+      @unroll(v, VECTORS) {
+        out[row$g + ($vu * LANES + lane) * 2u] = sum$g_$v_0 * norm$g;
+        out[row$g + ($vu * LANES + lane) * 2u + 1u] = sum$g_$v_1 * norm$g;
       }
     }
   }

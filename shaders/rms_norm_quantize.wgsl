@@ -1,16 +1,18 @@
-// RMSNorm and int8 quantisation of an activation row, in one pass over it:
-//   y = x / sqrt(mean(x²) + EPSILON) · weight
-//   s = 127 / max(max|y|, 1e-5);  q = clamp(round(y·s), -128, 127), rounding half to even
+// RMSNorm and quantisation of an activation row, in one pass over it: what stands before every ternary matrix.
+//   y = x / sqrt(mean(x²) + EPSILON) · weight, or y = x with `plain`
+//   s = 127 / max(max|y|, LEAST);  q = clamp(round(y·s), -128, 127), rounding half to even
 //
 //   x       f32 [count, COLS]
-//   weight  f32 [COLS]
 //   q       int8 [count, PADDED], four a word; columns from COLS on are 0. With `pairs` two a word: of columns a, b, c, d
-//           first a·2^16 + c, then b·2^16 + d, as ternary_matmul multiplies them
-//   scales  vec2f [count]: (1/s, Σ q), what the matrix kernels need beside the products
-//
+//           first a·2^16 + c, then b·2^16 + d, as ternary_matmul multiplies them. With `floats` f32: y itself
+//   scales  vec2f [count]: (1/s, Σ q), what the matrix kernels need beside the products; (1, 0) with `floats`.
+//           With `groups` vec2f [count, PADDED/64]: the same for every group of 64 columns
+//   weight  f32 [COLS], unless `plain`
 //   state   State, with `last_row`: only the last token, row count - 1 of x, is wanted, as row 0 of the result
 //
-// One workgroup a token. max|y| = max|x·weight| / rms, so that one reading of x gives both the mean square and the scale.
+// With `group_scale` each group has an s of its own; else all of a row have one, which is the scale of models that were
+// trained with int8 activations. One workgroup a token; with `groups` a thread makes whole groups.
+// max|y| = max|x·weight| / rms, so that one reading of x gives both the mean square and the scale.
 
 import constants::{COLS, PADDED, THREADS, EPSILON};
 import package::lib::dot::pack_bytes;
@@ -20,45 +22,92 @@ import package::lib::state::State;
 @if(one_subgroup) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weight: array<vec4f>;
-@if(pairs) @group(0) @binding(2) var<storage, read_write> q: array<vec2u>;
-@if(!pairs) @group(0) @binding(2) var<storage, read_write> q: array<u32>;
-@group(0) @binding(3) var<storage, read_write> scales: array<vec2f>;
+@if(floats) @group(0) @binding(1) var<storage, read_write> q: array<vec4f>;
+@if(pairs) @group(0) @binding(1) var<storage, read_write> q: array<vec2u>;
+@if(!pairs && !floats) @group(0) @binding(1) var<storage, read_write> q: array<u32>;
+@group(0) @binding(2) var<storage, read_write> scales: array<vec2f>;
+@if(!plain) @group(0) @binding(3) var<storage, read> weight: array<vec4f>;
 @if(last_row) @group(0) @binding(4) var<storage, read> state: State;
+
+const vectors = u32(COLS) / 4u;
+const groups = u32(PADDED) / 64u;
+// The largest |y| of a row counts as no less than training took it for; that of a group, as what keeps 1/s a number.
+@if(group_scale) const least = 1e-30;
+@if(!group_scale) const least = 1e-5;
 
 fn largest(v: vec4f) -> f32 {
   let a = max(abs(v.xy), abs(v.zw));
   return max(a.x, a.y);
 }
 
+// Columns 4i to 4i + 3 of y; `row` is where x's begin.
+@if(plain) fn normalised(row: u32, i: u32, rms: f32) -> vec4f { return x[row + i]; }
+@if(!plain) fn normalised(row: u32, i: u32, rms: f32) -> vec4f { return x[row + i] / rms * weight[i]; }
+
+// What max|y| is the largest of, times rms.
+@if(plain) fn weighted(v: vec4f, i: u32) -> f32 { return largest(v); }
+@if(!plain) fn weighted(v: vec4f, i: u32) -> f32 { return largest(v * weight[i]); }
+
+// Writes columns 4i to 4i + 3, gives their sum.
+@if(floats)
+fn put(at: u32, y: vec4f, s: f32) -> i32 {
+  q[at] = y;
+  return 0;
+}
+@if(!floats)
+fn put(at: u32, y: vec4f, s: f32) -> i32 {
+  let rounded = clamp(vec4i(round(y * s)), vec4i(-128), vec4i(127));
+  @if(pairs) q[at] = vec2u((rounded.xy << vec2u(16u)) + rounded.zw);
+  @if(!pairs) q[at] = pack_bytes(rounded);
+  return rounded.x + rounded.y + rounded.z + rounded.w;
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let token = group.x;
-  @if(last_row) let row = (state.count - 1u) * (COLS / 4u);
-  @if(!last_row) let row = token * (COLS / 4u);
-  var sum_max = vec2f(0.0);
-  for (var i = lane; i < COLS / 4u; i += THREADS) {
-    let v = x[row + i];
-    sum_max = vec2f(sum_max.x + dot(v, v), max(sum_max.y, largest(v * weight[i])));
-  }
-  sum_max = reduce_sum_max(sum_max, lane);
-  let rms = sqrt(sum_max.x / f32(COLS) + EPSILON);
-  let s = 127.0 / max(sum_max.y / rms, 1e-5);
-
-  var sum = 0;
-  for (var i = lane; i < PADDED / 4u; i += THREADS) {
-    @if(pairs) var word = vec2u(0u);
-    @if(!pairs) var word = 0u;
-    if (i < COLS / 4u) {
-      let y = x[row + i] / rms * weight[i];
-      let rounded = clamp(vec4i(round(y * s)), vec4i(-128), vec4i(127));
-      sum += rounded.x + rounded.y + rounded.z + rounded.w;
-      @if(pairs) word = vec2u((rounded.xy << vec2u(16u)) + rounded.zw);
-      @if(!pairs) word = pack_bytes(rounded);
+  @if(last_row) let row = (state.count - 1u) * vectors;
+  @if(!last_row) let row = token * vectors;
+  var rms = 1.0;
+  var s = 1.0;
+  // A plain row that needs no scale needs no sum either.
+  @if(!plain || !(floats || group_scale)) {
+    var sum_max = vec2f(0.0);
+    for (var i = lane; i < vectors; i += THREADS) {
+      let v = x[row + i];
+      sum_max = vec2f(sum_max.x + dot(v, v), max(sum_max.y, weighted(v, i)));
     }
-    q[token * (PADDED / 4u) + i] = word;
+    sum_max = reduce_sum_max(sum_max, lane);
+    @if(!plain) rms = sqrt(sum_max.x / f32(COLS) + EPSILON);
+    @if(!floats && !group_scale) s = 127.0 / max(sum_max.y / rms, least);
   }
-  @if(!one_subgroup) workgroupBarrier();
-  let total = reduce_sum_max(vec2f(f32(sum), 0.0), lane);
-  if (lane == 0u) { scales[token] = vec2f(1.0 / s, total.x); }
+
+  @if(groups) {
+    for (var index = lane; index < groups; index += THREADS) {
+      let first = index * 16u;
+      let end = min(first + 16u, vectors);
+      @if(group_scale) {
+        var most = 0.0;
+        for (var i = first; i < end; i++) { most = max(most, largest(normalised(row, i, rms))); }
+        s = 127.0 / max(most, least);
+      }
+      var sum = 0;
+      for (var i = first; i < first + 16u; i++) {
+        var y = vec4f(0.0);
+        if (i < end) { y = normalised(row, i, rms); }
+        sum += put(token * (PADDED / 4u) + i, y, s);
+      }
+      scales[token * groups + index] = vec2f(1.0 / s, f32(sum));
+    }
+  }
+  @if(!groups) {
+    var sum = 0;
+    for (var i = lane; i < PADDED / 4u; i += THREADS) {
+      var y = vec4f(0.0);
+      if (i < vectors) { y = normalised(row, i, rms); }
+      sum += put(token * (PADDED / 4u) + i, y, s);
+    }
+    @if(!one_subgroup) workgroupBarrier();
+    let total = reduce_sum_max(vec2f(f32(sum), 0.0), lane);
+    if (lane == 0u) { scales[token] = vec2f(1.0 / s, total.x); }
+  }
 }

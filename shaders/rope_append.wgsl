@@ -3,22 +3,33 @@
 //   state   State
 //   qkv     f32 [count, (HEADS + 2·KV_HEADS)·HEAD_DIM]: queries (rotated in place), keys, values
 //   angles  vec2f [positions, ROTARY/2]: (cos, sin) of pos · theta^(−2j/ROTARY), made in float64 by the CPU
-//   keys    f16 [positions, KV_HEADS, HEAD_DIM], two a word
+//   keys    f16 [positions, KV_HEADS, CACHE_DIM], two a word; with `wide` f32 of the same values. CACHE_DIM is HEAD_DIM
+//           rounded up to a multiple of 8; what is between stays 0
 //   values  the same
+//
+//   q_norm  f32 [HEAD_DIM], with `head_norms`: queries and keys are first divided by the root of their head's mean square
+//   k_norm  (plus EPSILON) and multiplied by these
 //
 // Pairs are (j, j + ROTARY/2) with `neox`, else (2j, 2j+1); dimensions from ROTARY on are left as they are.
 // A thread handles dimensions 2i and 2i+1 and, with `neox`, their partners: whole words of the cache.
-// Workgroups: x covers heads · HEAD_DIM/4 (quads), y = tokens.
+// Workgroups: x covers heads · HEAD_DIM/4 (quads), y = tokens. With `head_norms` THREADS is HEAD_DIM/4: one head each.
 
-import constants::{HEADS, KV_HEADS, HEAD_DIM, ROTARY, THREADS};
+import constants::{HEADS, KV_HEADS, HEAD_DIM, CACHE_DIM, ROTARY, THREADS, EPSILON};
 import package::lib::state::State;
-import package::lib::f16::pack_f16;
+import package::lib::f16::{pack_f16, rounded_f16};
+import package::lib::reduce::reduce_sum_max;
+
+@if(one_subgroup) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
 @group(0) @binding(2) var<storage, read> angles: array<vec2f>;
-@group(0) @binding(3) var<storage, read_write> keys: array<u32>;
-@group(0) @binding(4) var<storage, read_write> values: array<u32>;
+@if(wide) @group(0) @binding(3) var<storage, read_write> keys: array<vec2f>;
+@if(wide) @group(0) @binding(4) var<storage, read_write> values: array<vec2f>;
+@if(!wide) @group(0) @binding(3) var<storage, read_write> keys: array<u32>;
+@if(!wide) @group(0) @binding(4) var<storage, read_write> values: array<u32>;
+@if(head_norms) @group(0) @binding(5) var<storage, read> q_norm: array<f32>;
+@if(head_norms) @group(0) @binding(6) var<storage, read> k_norm: array<f32>;
 
 const quads = HEAD_DIM / 4u;
 const row_length = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
@@ -35,10 +46,21 @@ fn quad_dimensions(i: u32) -> vec2u {
   return vec2u(4u * i, 4u * i + 2u);
 }
 
+@if(wide) fn stored(v: vec2f) -> vec2f { return rounded_f16(v); }
+@if(!wide) fn stored(v: vec2f) -> u32 { return pack_f16(v); }
+
+@if(head_norms)
+fn norm_weights(head: u32, dim: u32) -> vec2f {
+  if (head < HEADS) { return vec2f(q_norm[dim], q_norm[dim + 1u]); }
+  return vec2f(k_norm[dim], k_norm[dim + 1u]);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let head = id.x / quads;
-  if (head >= HEADS + 2u * KV_HEADS) { return; }
+  @if(!head_norms) {
+    if (head >= HEADS + 2u * KV_HEADS) { return; }
+  }
   let token = id.y;
   let position = state.position + token;
   let quad = id.x % quads;
@@ -47,6 +69,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var a = vec2f(qkv[base + dims.x], qkv[base + dims.x + 1u]);
   var b = vec2f(qkv[base + dims.y], qkv[base + dims.y + 1u]);
 
+  @if(head_norms) {
+    let squares = reduce_sum_max(vec2f(dot(a, a) + dot(b, b), 0.0), quad).x;
+    if (head < HEADS + KV_HEADS) {
+      let rms = sqrt(squares / f32(HEAD_DIM) + EPSILON);
+      a = a / rms * norm_weights(head, dims.x);
+      b = b / rms * norm_weights(head, dims.y);
+    }
+  }
   if (head < HEADS + KV_HEADS && 4u * quad < ROTARY) {
     let angle = position * (ROTARY / 2u);
     @if(neox) {
@@ -69,13 +99,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   } else {
     let is_value = head >= HEADS + KV_HEADS;
     let kv_head = head - HEADS - select(0u, u32(KV_HEADS), is_value);
-    let row = (position * KV_HEADS + kv_head) * (HEAD_DIM / 2u);
+    let row = (position * KV_HEADS + kv_head) * (CACHE_DIM / 2u);
     if (is_value) {
-      values[row + dims.x / 2u] = pack_f16(a);
-      values[row + dims.y / 2u] = pack_f16(b);
+      values[row + dims.x / 2u] = stored(a);
+      values[row + dims.y / 2u] = stored(b);
     } else {
-      keys[row + dims.x / 2u] = pack_f16(a);
-      keys[row + dims.y / 2u] = pack_f16(b);
+      keys[row + dims.x / 2u] = stored(a);
+      keys[row + dims.y / 2u] = stored(b);
     }
   }
 }

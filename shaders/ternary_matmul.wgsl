@@ -2,40 +2,46 @@
 // Decode runs it with TOKENS = 1 (matrix × vector), prefill with more (matrix × matrix).
 //
 //   weights  u32x4 [row_blocks of 8 rows, chunks of 64 columns, 8 rows]: the canonical layout of src/formats/canonical.ts
-//   scale    f32 [rows, padded to 8]
-//   q        int8 [tokens, chunks·64] from rms_norm_quantize, as bytes or as pairs, read as vec4u
-//   scales   vec2f [tokens]: (1/s, Σ q)
+//   scale    f32 [row_blocks, 8 rows]; with `weight_groups` [row_blocks, groups of SCALE_CHUNKS chunks, 8 rows]
+//   q        int8 [tokens, chunks·64] from rms_norm_quantize, as bytes or as pairs, read as vec4u; or f32
+//   scales   vec2f [tokens]: (1/s, Σ q); with `groups` [tokens, chunks]
 //   y        f32 [tokens, out]
-//   shape    (chunks, row_blocks, out): not constants, so that matrices of all shapes share their pipelines
+//   shape    (chunks, row_blocks, out, groups of a row of weights, 4): not constants, so that matrices of all shapes share their pipelines
 //
 // A thread owns one row of each of BLOCKS row blocks, for TOKENS tokens, and every SPLIT-th chunk of its columns: a
 // workgroup is 8·SPLIT threads. Rows meet no other rows, so with SPLIT = 1 there is no reduction; else one barrier.
 // Workgroups: x = row blocks / BLOCKS, y = tokens / TOKENS.
 //
-// Two ways to multiply, exact both:
+// Three ways to multiply, the first two exact:
 //   bytes   four products at a time, dot4I8Packed(four codes, four activations);
 //   pairs   two at a time by one 32-bit multiplication, for processors without that instruction. With activations packed
 //           as p = q0·2^16 + q2, (c0 + c2·2^16)·p = c0·q2 + (c0·q0 + c2·q2)·2^16 modulo 2^32. Sums of 16 such products keep
 //           the low half within ±2^13 and the high half within ±2^14, so rounding to a multiple of 2^16 separates them.
 //           Of every four codes two are taken where they are, four times too large (`far`), for a shift costs some
 //           processors more than a multiplication; 8 of those products go into a sum. Sums of high halves are f32, in
-//           units of 2^16, and exact: they have fewer than 24 bits.
+//           units of 2^16, and exact: they have fewer than 24 bits;
+//   floats  f32 activations times weights unpacked to f32, four at a time: slower, and without rounding of activations.
 // All rows need the same activations. With `broadcast` (SPLIT = 1) each of four lanes loads some and hands them round in
 // registers: software adapters load lane by lane, whether addresses are equal or not.
+//
+// With `groups` activations have a scale (and Σ q) for every chunk, with `weight_groups` (only with `groups`) weights have
+// one for every SCALE_CHUNKS chunks. A chunk's products are then brought to scale and summed in f32, in the order of the
+// chunks that a thread has, so that results of variants differ by float rounding. Without, all variants agree to the bit.
 //
 // Variants of the result: `add` adds it to y (the residual); `gated` takes the matrix as gate rows over up rows, gives a
 // thread the same row of both and writes activation(gate)·up, out = rows / 2; `relu2` makes it relu², else it is SiLU.
 
-import constants::{BLOCKS, PAIRS, TOKENS, SPLIT};
+import constants::{BLOCKS, PAIRS, TOKENS, SPLIT, SCALE_CHUNKS};
 import package::lib::dot::dot4;
 
 @if(broadcast) enable subgroups;
 
-struct Shape { chunks: u32, row_blocks: u32, out: u32 }
+struct Shape { chunks: u32, row_blocks: u32, out: u32, scale_groups: u32, quads: u32 }
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scale: array<f32>;
-@group(0) @binding(2) var<storage, read> q: array<vec4u>;
+@if(floats) @group(0) @binding(2) var<storage, read> q: array<vec4f>;
+@if(!floats) @group(0) @binding(2) var<storage, read> q: array<vec4u>;
 @group(0) @binding(3) var<storage, read> scales: array<vec2f>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> shape: Shape;
@@ -45,11 +51,12 @@ const values = u32(BLOCKS * TOKENS);
 // What one in a sum stands for.
 @if(pairs) const unit = 1.0 / 65536.0;
 @if(!pairs) const unit = 1.0;
-// vec4u of activations in a chunk of 64 columns.
+// Vectors of activations in a chunk of 64 columns.
+@if(floats) const vectors = 16u;
 @if(pairs) const vectors = 8u;
-@if(!pairs) const vectors = 4u;
-@if(split && pairs) var<workgroup> partial: array<f32, threads * values>;
-@if(split && !pairs) var<workgroup> partial: array<i32, threads * values>;
+@if(!pairs && !floats) const vectors = 4u;
+@if(split && (pairs || floats || groups)) var<workgroup> partial: array<f32, threads * values>;
+@if(split && !(pairs || floats || groups)) var<workgroup> partial: array<i32, threads * values>;
 
 // The upper half of a sum of pairs of products, times 2^16.
 fn high_half(sum: u32) -> f32 { return f32(i32((sum + 0x8000u) & 0xffff0000u)); }
@@ -83,15 +90,23 @@ fn main(
   @unroll(b, BLOCKS) {
     let block$b = block_index(group.x, $bu);
     let base$b = block$b * (chunks * 8u) + row;
+    @if(weight_groups) let scale_base$b = block$b * (shape.scale_groups * 8u) + row;
     @unroll(t, TOKENS) {
-      @if(pairs) var sum$b_$t = 0.0;
-      @if(!pairs) var sum$b_$t = 0;
+      @if(groups) var sum$b_$t = 0.0;
+      @if(!groups && (pairs || floats)) var dots$b_$t = 0.0;
+      @if(!groups && !(pairs || floats)) var dots$b_$t = 0;
     }
   }
   @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * vectors); }
 
   for (var chunk = part; chunk < chunks; chunk += SPLIT) {
-    @unroll(b, BLOCKS) { let w$b = weights[base$b + chunk * 8u]; }
+    @unroll(b, BLOCKS) {
+      let w$b = weights[base$b + chunk * 8u];
+      @unroll(t, TOKENS) {
+        @if(groups && (pairs || floats)) var dots$b_$t = 0.0;
+        @if(groups && !(pairs || floats)) var dots$b_$t = 0;
+      }
+    }
     @if(pairs) {
       @unroll(b, BLOCKS) { @unroll(t, TOKENS) { var near$b_$t = 0u; } }
       @unroll(t, TOKENS) {
@@ -126,11 +141,24 @@ fn main(
             }
           }
         }
-        @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += 0.25 * high_half(far$p_$b_$t); } }
+        @unroll(b, BLOCKS) { @unroll(t, TOKENS) { dots$b_$t += 0.25 * high_half(far$p_$b_$t); } }
       }
-      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { sum$b_$t += high_half(near$b_$t); } }
+      @unroll(b, BLOCKS) { @unroll(t, TOKENS) { dots$b_$t += high_half(near$b_$t); } }
     }
-    @if(!pairs) {
+    @if(floats) {
+      // Its bound is no constant, so that compilers do not unroll the loop: they would take seconds for it.
+      for (var k = 0u; k < shape.quads; k++) {
+        @unroll(j, 4) {
+          @unroll(t, TOKENS) { let x$j_$t = q[q_base$t + chunk * vectors + $(4*j)u + k]; }
+          @unroll(b, BLOCKS) {
+            let code$b_$j = vec4u(w$b[$j] >> (2u * k)) >> vec4u(0u, 8u, 16u, 24u);
+            let weight$b_$j = vec4f(code$b_$j & vec4u(3u)) - vec4f(1.0);
+            @unroll(t, TOKENS) { dots$b_$t += dot(weight$b_$j, x$j_$t); }
+          }
+        }
+      }
+    }
+    @if(!pairs && !floats) {
       @unroll(t, TOKENS) {
         @if(broadcast) let part$t = q[q_base$t + chunk * vectors + (sublane & 3u)];
       }
@@ -142,12 +170,22 @@ fn main(
         @unroll(b, BLOCKS) {
           @unroll(k, 4) {
             let code$b_$j_$k = (w$b[$j] >> (2u * $ku)) & 0x03030303u;
-            @unroll(t, TOKENS) { sum$b_$t += dot4(code$b_$j_$k, q$j_$t[$k]); }
+            @unroll(t, TOKENS) { dots$b_$t += dot4(code$b_$j_$k, q$j_$t[$k]); }
           }
         }
       }
     }
+    @unroll(t, TOKENS) { @if(groups) let group_scale$t = scales[(token + $tu) * chunks + chunk]; }
+    @unroll(b, BLOCKS) {
+      @if(weight_groups) let unit$b = scale[scale_base$b + chunk / SCALE_CHUNKS * 8u];
+      @unroll(t, TOKENS) {
+        @if(weight_groups) let to_scale$b_$t = unit$b * group_scale$t.x;
+        @if(groups && !weight_groups) let to_scale$b_$t = group_scale$t.x;
+        @if(groups) sum$b_$t += (f32(dots$b_$t) * unit - group_scale$t.y) * to_scale$b_$t;
+      }
+    }
   }
+  @unroll(b, BLOCKS) { @unroll(t, TOKENS) { @if(!groups) var sum$b_$t = dots$b_$t; } }
 
   @if(split) {
     @unroll(b, BLOCKS) { @unroll(t, TOKENS) { partial[lane * values + $bu * TOKENS + $tu] = sum$b_$t; } }
@@ -159,11 +197,17 @@ fn main(
     }
   }
 
-  @unroll(b, BLOCKS) { let factor$b = scale[block$b * 8u + row]; }
+  @unroll(b, BLOCKS) {
+    @if(weight_groups) let factor$b = 1.0;
+    @if(!weight_groups) let factor$b = scale[block$b * 8u + row];
+  }
   @unroll(t, TOKENS) {
     {
-      let q_scale = scales[token + $tu];
-      @unroll(b, BLOCKS) { let result$b = (f32(sum$b_$t) * unit - q_scale.y) * (factor$b * q_scale.x); }
+      @if(!groups) let q_scale = scales[token + $tu];
+      @unroll(b, BLOCKS) {
+        @if(groups) let result$b = sum$b_$t * factor$b;
+        @if(!groups) let result$b = (f32(sum$b_$t) * unit - q_scale.y) * (factor$b * q_scale.x);
+      }
       let out = (token + $tu) * shape.out;
       @if(gated) {
         @unroll(p, PAIRS) {

@@ -2,6 +2,7 @@
 
 import { throwIfAborted } from '../../src/errors';
 import type { ByteSource } from '../../src/storage/byte-source';
+import { filesAtHand } from '../../src/storage/model-files';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import { LocalEngine } from '../../src/inference/engine';
 import { KvCache } from '../../src/inference/kv-cache';
@@ -100,11 +101,18 @@ export async function benchmarkModel(
       notes: [...(model.notes ?? []), ...steps.notes],
       date: new Date().toISOString().slice(0, 10),
       parameters: info.parameterCount,
-      weightEncoding: info.weightEncoding,
+      weightEncoding: info.encodings.layers,
       contextLength: info.contextLength,
       ceilings: { bytesPerSecond, multiplyAddsPerSecond, pairsPerSecond },
       load: { ...load, fileBytes: model.source.size },
-      gpuBytes: { ...stored, kvCache: KvCache.byteLength(transformer.config, transformer.contextLength) },
+      gpuBytes: {
+        ...stored,
+        kvCache: KvCache.byteLength(
+          transformer.config,
+          transformer.contextLength,
+          transformer.variants.cacheFormat,
+        ),
+      },
       memory,
       dispatches: steps.dispatches,
       variants: { ...transformer.variants },
@@ -151,13 +159,17 @@ async function loadTimed(
 ): Promise<{ engine: LocalEngine; load: Omit<ModelReport['load'], 'fileBytes'> }> {
   const start = performance.now();
   let uploaded = start;
-  const engine = await LocalEngine.load(gpu, watch.over(source), {
-    signal,
-    onProgress: ({ phase }) => {
-      watch.look();
-      if (phase === 'upload') uploaded = performance.now();
+  const engine = await LocalEngine.load(
+    gpu,
+    filesAtHand([{ name: 'model.gguf', bytes: watch.over(source) }]),
+    {
+      signal,
+      onProgress: ({ phase }) => {
+        watch.look();
+        if (phase === 'upload') uploaded = performance.now();
+      },
     },
-  });
+  );
   const compiled = performance.now();
   await gpu.device.queue.onSubmittedWorkDone();
   watch.look();

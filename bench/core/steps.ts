@@ -32,7 +32,12 @@ export class StepBench {
 
   /** Allocates a cache of `positions` positions. */
   static async create(transformer: Transformer, positions: number): Promise<StepBench> {
-    const cache = await KvCache.create(transformer.gpu, transformer.config, positions);
+    const cache = await KvCache.create(
+      transformer.gpu,
+      transformer.config,
+      positions,
+      transformer.variants.cacheFormat,
+    );
     const plan = await transformer.plan(cache);
     const sampler = await transformer.sampler({ penalties: false, random: false });
     return new StepBench(transformer, cache, plan, sampler);

@@ -5,6 +5,9 @@ fn pack_f16(v: vec2f) -> u32 {
   return round_f16(v.x) | (round_f16(v.y) << 16u);
 }
 
+// The values that pack_f16 keeps.
+fn rounded_f16(v: vec2f) -> vec2f { return unpack2x16float(pack_f16(v)); }
+
 fn round_f16(v: f32) -> u32 {
   let bits = bitcast<u32>(v);
   let sign = (bits >> 16u) & 0x8000u;

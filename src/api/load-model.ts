@@ -24,8 +24,13 @@ export interface LoadOptions extends SourceOptions {
    */
   contextLength?: number;
   /**
-   * How generations compute logits: with the LM head in `int8` (default; half the memory traffic), or as the file has
-   * it, in `f16`. `nextLogits` is exact either way.
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations (BitNet) get these either way.
+   */
+  precision?: 'fast' | 'exact';
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
    */
   headPrecision?: 'int8' | 'f16';
   /**
@@ -42,7 +47,7 @@ export interface LoadOptions extends SourceOptions {
  * engine that is ready to generate. Rejects with a `TernionError`; see its codes.
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
-  const { signal, contextLength, headPrecision, streamTransport } = options;
+  const { signal, contextLength, precision, headPrecision, streamTransport } = options;
   const { headers, credentials, sha256, cache } = options;
   throwIfAborted(signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
@@ -59,7 +64,7 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     const loading = api.load(
       request,
       sent,
-      { contextLength, headPrecision, streamTransport, headers, credentials, sha256, cache },
+      { contextLength, precision, headPrecision, streamTransport, headers, credentials, sha256, cache },
       onProgress,
     );
     const info = valueOf(await Promise.race([loading, failureOf(worker)]));

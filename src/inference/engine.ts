@@ -1,17 +1,18 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
 import { throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
-import { parseGguf } from '../formats/gguf';
+import type { ModelFiles } from '../storage/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';
 import { architectures } from '../model/architectures';
-import { configFromMetadata } from '../model/config';
+import { chooseActivations, layerEncodings, type Precision } from '../model/activations';
 import { checkTensors, loadWeights } from '../model/load';
+import { openModel } from '../model/open-model';
 import { TernionError } from '../errors';
-import { chatTemplateOf, Tokenizer, tokenizerSpecFromGguf, type ChatTemplate } from '../tokenizer';
+import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
 import { KvCache } from './kv-cache';
+import { describeModel } from './model-info';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
@@ -36,8 +37,13 @@ export interface EngineOptions {
   /** Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096. */
   contextLength?: number | undefined;
   /**
-   * How generations compute logits: with the LM head in `int8` (default; half the memory traffic), or as the file has it.
-   * `nextLogits` is exact either way.
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations get these either way.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
   /** Kernel variants to run whatever the tuner would choose. */
@@ -68,15 +74,15 @@ export class LocalEngine implements Engine {
     this.#readbacks = new ReadbackRing(gpu);
   }
 
-  /** Loads the GGUF file `source` onto `gpu`, which the engine then owns: it is destroyed by `dispose` and on failure. */
+  /** Loads the model that `files` are onto `gpu`, which the engine then owns: `dispose` destroys it, and so does failure. */
   static async load(
     gpu: GpuContext,
-    source: ByteSource,
+    files: ModelFiles,
     options: EngineOptions = {},
     onDispose: () => void = () => {},
   ): Promise<LocalEngine> {
     try {
-      return await LocalEngine.#load(gpu, source, options, onDispose);
+      return await LocalEngine.#load(gpu, files, options, onDispose);
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -85,31 +91,29 @@ export class LocalEngine implements Engine {
 
   static async #load(
     gpu: GpuContext,
-    source: ByteSource,
+    files: ModelFiles,
     {
       signal,
       onProgress,
       contextLength,
-      headPrecision = 'int8',
+      precision = 'fast',
+      headPrecision = precision === 'exact' ? 'f16' : 'int8',
       variants,
       tuning = true,
       tuningStore,
     }: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
-    const file = await parseGguf(source, signal);
-    const { metadata, tensors } = file;
-    const spec = tokenizerSpecFromGguf((key) => metadata.get(key));
-    const tokenizer = new Tokenizer(spec);
-    const config = configFromMetadata(
-      metadata,
-      architectures,
-      tensors.get('token_embd.weight')?.shape[0] ?? 0,
-    );
-    checkTensors(file, config);
+    checkPrecision(precision);
     checkHeadPrecision(headPrecision);
+    const model = await openModel(files, architectures, signal);
+    const { config } = model;
+    const tokenizer = new Tokenizer(model.tokenizer);
+    const template = chatTemplateOf(model.tokenizer, config.architecture);
+    checkTensors(model);
+    const activations = chooseActivations(config, layerEncodings(model.tensors, config), precision);
     const context = checkContextLength(contextLength, config.contextLength);
-    const weights = await loadWeights(gpu, file, [source], config, {
+    const weights = await loadWeights(gpu, model, {
       signal,
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
@@ -118,40 +122,15 @@ export class LocalEngine implements Engine {
     const transformer = await Transformer.create(gpu, config, weights, {
       contextLength: context,
       headPrecision,
+      activations,
       variants,
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore },
     });
     await transformer.compile();
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
-    const { vendor, architecture, device, description } = gpu.device.adapterInfo;
-    const { attention, decodeMatmul } = transformer.variants;
-    const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
-    const info: Omit<ModelInfo, 'gpuBytes' | 'source'> = {
-      architecture: config.architecture,
-      name: config.name,
-      contextLength: context,
-      vocabularySize: config.vocabularySize,
-      parameterCount: weights.parameterCount,
-      weightEncoding: tensors.get('blk.0.attn_q.weight')!.encoding,
-      kernels: transformer.tuning,
-      adapter: { vendor, architecture, device, description },
-      codePaths: {
-        stream: 'local',
-        reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
-        f16: 'pack2x16float',
-        int8Dot: decodeMatmul.products === 'pairs' ? 'pairs' : dot,
-        head: headPrecision,
-      },
-    };
-    return new LocalEngine(
-      gpu,
-      transformer,
-      tokenizer,
-      chatTemplateOf(spec, config.architecture),
-      info,
-      onDispose,
-    );
+    const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });
+    return new LocalEngine(gpu, transformer, tokenizer, template, info, onDispose);
   }
 
   get info(): ModelInfo {
@@ -182,7 +161,7 @@ export class LocalEngine implements Engine {
     await this.#queue.enter();
     let cache: KvCache | undefined;
     try {
-      cache = await KvCache.create(gpu, transformer.config, ids.length);
+      cache = await KvCache.create(gpu, transformer.config, ids.length, transformer.variants.cacheFormat);
       const plan = await transformer.plan(cache);
       await transformer.prefill(cache, plan, ids, 0);
       const encoder = gpu.device.createCommandEncoder();
@@ -241,6 +220,11 @@ function checkContextLength(wanted: number | undefined, most: number): number {
     'invalid-argument',
     `contextLength is ${String(wanted)}; it must be a positive integer.`,
   );
+}
+
+function checkPrecision(wanted: string): void {
+  if (wanted === 'fast' || wanted === 'exact') return;
+  throw new TernionError('invalid-argument', `precision is ${wanted}; it can be fast or exact.`);
 }
 
 function checkHeadPrecision(wanted: string): void {

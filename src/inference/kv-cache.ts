@@ -1,10 +1,10 @@
 // Keys and values of the tokens that a sequence has seen, on the GPU, and which tokens those are.
 
 import type { GpuContext } from '../gpu/context';
-import type { LayerCache } from '../kernels/rope-append';
+import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
 import type { ModelConfig } from '../model/config';
 
-/** f16 keys and values of up to `capacity` positions for every layer: [capacity, kvHeads, headDim] each. */
+/** Keys and values, rounded to f16, of up to `capacity` positions for every layer. */
 export class KvCache {
   /** Tokens whose keys and values are in the cache, position by position. */
   tokenIds: number[] = [];
@@ -16,17 +16,27 @@ export class KvCache {
   ) {}
 
   /** Bytes that a cache of `capacity` positions takes. */
-  static byteLength(config: ModelConfig, capacity: number): number {
-    return config.layers * 2 * capacity * config.kvHeads * config.headDim * 2;
+  static byteLength(
+    { layers, kvHeads, headDim }: ModelConfig,
+    capacity: number,
+    format: CacheFormat,
+  ): number {
+    return layers * 2 * capacity * kvHeads * cacheDim(headDim) * (format === 'f32' ? 4 : 2);
   }
 
   /** Allocates a cache; rejects with `out-of-memory` if the device has no room. */
-  static create(gpu: GpuContext, config: ModelConfig, capacity: number): Promise<KvCache> {
-    const size = KvCache.byteLength(config, capacity) / config.layers / 2;
+  static create(
+    gpu: GpuContext,
+    config: ModelConfig,
+    capacity: number,
+    format: CacheFormat,
+  ): Promise<KvCache> {
+    const size = KvCache.byteLength(config, capacity, format) / config.layers / 2;
     return gpu.checkedAllocation(`a KV cache of ${capacity} tokens`, () => {
       const layers = Array.from({ length: config.layers }, (_, layer) => ({
         keys: gpu.createBuffer(`keys ${layer}`, size),
         values: gpu.createBuffer(`values ${layer}`, size),
+        format,
       }));
       return new KvCache(layers, capacity, gpu);
     });

@@ -48,7 +48,7 @@ async function loadOpened(
 ): Promise<LocalEngine> {
   const gpu = new GpuContext(device, await probeCapabilities(device));
   const tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
-  const engine = await LocalEngine.load(gpu, model.files.main.bytes, { ...options, tuningStore }, release);
+  const engine = await LocalEngine.load(gpu, model.files, { ...options, tuningStore }, release);
   try {
     await model.finish(options.signal);
     engine.source = model.info;

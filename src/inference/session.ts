@@ -209,7 +209,12 @@ export class LocalSession implements Session {
       const message = `The prompt has ${ids.length} tokens; with an answer it must fit ${transformer.contextLength}.`;
       throw new TernionError('context-overflow', message);
     }
-    this.#cache ??= await KvCache.create(transformer.gpu, transformer.config, transformer.contextLength);
+    this.#cache ??= await KvCache.create(
+      transformer.gpu,
+      transformer.config,
+      transformer.contextLength,
+      transformer.variants.cacheFormat,
+    );
     return Generation.create(
       transformer,
       readbacks,

@@ -3,28 +3,35 @@
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
-import { attention, attentionGroups, attentionTokens, splitAttention } from '../kernels/attention';
+import {
+  attention,
+  attentionAppends,
+  attentionGroups,
+  attentionSplits,
+  attentionTokens,
+  decodeAttention,
+} from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
 import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
-import type { HalfMatrix, Int8Matrix, QuantizedRows } from '../kernels/matrices';
+import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { ropeAppend } from '../kernels/rope-append';
+import { ropeAppend, type LayerCache } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
 import { candidates, fixedChoices, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers, type WorkBuffers } from './work-buffers';
+import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
 
-/** A sequence of dispatches for one KV cache, and how its workgroup counts follow tokens and context. */
+/** The dispatches for one KV cache. */
 interface StepPlan {
-  dispatches: Dispatch[];
-  /** Sets workgroup counts for `tokens` tokens that begin at `position`. */
-  resize(tokens: number, position: number): void;
+  /** Those for `tokens` tokens that begin at `position`, with their workgroup counts. Good until the next call. */
+  dispatches(tokens: number, position: number): readonly Dispatch[];
 }
 
 /** The dispatches that evaluate tokens into one KV cache. */
@@ -50,8 +57,8 @@ export interface TransformerOptions {
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   tuner?: TunerOptions | undefined;
-  /** `rope_freqs.weight`, where a model has it. */
-  ropeFactors?: Float32Array;
+  /** What the ternary matrices multiply with. */
+  activations: Activations;
 }
 
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
@@ -68,6 +75,7 @@ export class Transformer {
     /** What the tuner chose and rejected. */
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
+    readonly activations: Activations,
     private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
   ) {}
 
@@ -75,17 +83,35 @@ export class Transformer {
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, ropeFactors }: TransformerOptions,
+    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
   ): Promise<Transformer> {
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = pinned.attention
       ? [pinned.attention]
-      : candidates(gpu.capabilities, config.headDim).attention;
+      : candidates(gpu.capabilities, config, activations).attention;
     const work = await gpu.checkedAllocation('the work buffers', () =>
-      createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, ropeFactors),
+      createWorkBuffers(
+        gpu,
+        config,
+        attentions,
+        fixed.prefillTokens,
+        contextLength,
+        activations,
+        weights.ropeFactors,
+      ),
     );
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
-    const subject = { gpu, config, layer: weights.layers[0]!, head, work, contextLength };
+    const { cacheFormat } = fixed;
+    const subject = {
+      gpu,
+      config,
+      layers: weights.layers,
+      head,
+      work,
+      contextLength,
+      activations,
+      cacheFormat,
+    };
     const { variants, report } = await tune(subject, pinned, tuner);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
@@ -110,6 +136,7 @@ export class Transformer {
       { ...variants, ...fixed },
       report,
       work,
+      activations,
       heads,
     );
   }
@@ -138,7 +165,7 @@ export class Transformer {
 
   /** Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. */
   async compile(): Promise<void> {
-    const cache = await KvCache.create(this.gpu, this.config, 1);
+    const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
     await this.plan(cache);
     cache.destroy();
     const modes = [false, true].flatMap((penalties) =>
@@ -160,8 +187,7 @@ export class Transformer {
   /** Encodes the evaluation of `tokens` tokens from `position`, without the head. */
   encodeTokens(encoder: GPUCommandEncoder, plan: CachePlan, tokens: number, position: number): void {
     const step = tokens === 1 ? plan.decode : plan.prefill;
-    step.resize(tokens, position);
-    encodePass(encoder, step.dispatches);
+    encodePass(encoder, step.dispatches(tokens, position));
   }
 
   /**
@@ -209,13 +235,17 @@ export class Transformer {
   }
 
   async #decodePlan(cache: KvCache): Promise<StepPlan> {
-    const dispatches = await this.#dispatches({ cache, batched: false });
-    const attentions = dispatches.filter(({ label }) => label === 'attention');
+    const all = await this.#dispatches({ cache, batched: false });
+    const variant = this.variants.attention;
+    const long = all.filter(({ label }) => label !== 'attention alone');
+    const short = all.filter(({ label }) => label !== 'attention' && label !== 'attention combine');
+    const splits = all.filter(({ label }) => label === 'attention');
     return {
-      dispatches,
-      resize: (_tokens, position) => {
-        const groups = attentionGroups(this.variants.attention, position + 1);
-        for (const { workgroups } of attentions) workgroups[2] = groups;
+      dispatches: (_tokens, position) => {
+        if (attentionSplits(variant, position + 1) === 1) return short;
+        const groups = attentionGroups(variant, position + 1);
+        for (const { workgroups } of splits) workgroups[2] = groups;
+        return long;
       },
     };
   }
@@ -228,15 +258,15 @@ export class Transformer {
     };
     const steps = dispatches.map(({ label, workgroups }) => ({
       workgroups,
-      axis: label === 'embed' || label.endsWith('norm') ? 0 : 1,
+      axis: label === 'embed' || label === 'norm' || label === 'quantize' ? 0 : 1,
       tokensPerGroup: perGroup(label),
     }));
     return {
-      dispatches,
-      resize: (tokens) => {
+      dispatches: (tokens) => {
         for (const { workgroups, axis, tokensPerGroup } of steps) {
           workgroups[axis] = Math.ceil(tokens / tokensPerGroup);
         }
+        return dispatches;
       },
     };
   }
@@ -249,54 +279,55 @@ export class Transformer {
 
   async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<Dispatch[]> {
     const { gpu, config, work, variants } = this;
-    const { width, ffnWidth, heads, headDim, activation } = config;
     const layerCache = cache.layers[index]!;
     const matmulVariant = batched ? variants.prefillMatmul : variants.decodeMatmul;
-    const normed = (x: GPUBuffer, weight: GPUBuffer, cols: number): Promise<Dispatch> => {
-      const shape = { cols, eps: config.eps, threads: variants.normThreads, packing: matmulVariant.products };
-      return rmsNormQuantize(gpu, 'norm', shape, x, weight, this.#quantized(cols));
+    const shape = {
+      eps: config.eps,
+      threads: variants.normThreads,
+      packing: matmulVariant.products,
+      scalePer: this.activations === 'int8-group' ? 'group' : 'token',
+    } as const;
+    const input = (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix): Promise<Dispatch> => {
+      const own = { ...shape, cols: matrix.cols };
+      return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
     };
-    const matmul = (name: string, matrix: LayerWeights['qkv'], epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      return ternaryMatmul(
-        gpu,
-        `matmul ${name}`,
-        matrix,
-        epilogue,
-        matmulVariant,
-        this.#quantized(matrix.cols),
-        y,
-      );
+    const matmul = (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
+      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
     };
-    const attend = batched
-      ? [attention(gpu, config, variants.attention, work.state, work.qkv, layerCache, work.attended)]
-      : await splitAttention(
-          gpu,
-          config,
-          variants.attention,
-          work.state,
-          work.qkv,
-          layerCache,
-          work.partial,
-          work.attended,
-        );
-    if (!layer.attnSubNorm || !layer.ffnSubNorm)
-      throw new Error('Layers without sub-norms need a plain quantiser.');
-    return Promise.all([
-      normed(work.x, layer.attnNorm, width),
-      matmul('qkv', layer.qkv, 'store', work.qkv),
-      ropeAppend(gpu, { ...config, pairs: config.ropePairs }, work.state, work.qkv, work.angles, layerCache),
-      ...attend,
-      normed(work.attended, layer.attnSubNorm, heads * headDim),
-      matmul('attn output', layer.attnOutput, 'add', work.x),
-      normed(work.x, layer.ffnNorm, width),
-      matmul('gate·up', layer.gateUp, `${activation}-gate`, work.hidden),
-      normed(work.hidden, layer.ffnSubNorm, ffnWidth),
-      matmul('down', layer.ffnDown, 'add', work.x),
+    const parts = await Promise.all([
+      Promise.all([input(work.x, layer.attnNorm, layer.qkv), matmul('qkv', layer.qkv, 'store', work.qkv)]),
+      this.#attention(layer, layerCache, batched),
+      Promise.all([
+        input(work.attended, layer.attnSubNorm, layer.attnOutput),
+        matmul('attn output', layer.attnOutput, 'add', work.x),
+        input(work.x, layer.ffnNorm, layer.gateUp),
+        matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
+        input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
+        matmul('down', layer.ffnDown, 'add', work.x),
+      ]),
     ]);
+    return parts.flat();
   }
 
-  #quantized(cols: number): QuantizedRows {
-    return this.work.quantized.get(cols)!;
+  /** From the matrix's queries, keys and values to what attention makes of them. */
+  async #attention({ headNorms }: LayerWeights, cache: LayerCache, batched: boolean): Promise<Dispatch[]> {
+    const { gpu, config, work } = this;
+    const variant = this.variants.attention;
+    const norms = headNorms && { ...headNorms, eps: config.eps };
+    const rope = { rotary: config.rotary, pairs: config.ropePairs, angles: work.angles, norms };
+    const append = (): Promise<Dispatch> => ropeAppend(gpu, config, rope, work.state, work.qkv, cache);
+    const { state, qkv, attended, partial } = work;
+    if (batched) {
+      return [await append(), await attention(gpu, config, variant, state, qkv, cache, attended)];
+    }
+    const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
+    const appends = attentionAppends(variant, rope);
+    const { alone, split, combine } = await decodeAttention(...args, appends ? rope : undefined);
+    return [...(appends ? [] : [await append()]), alone, split, combine];
+  }
+
+  #inputOf(matrix: TernaryMatrix): QuantizedRows {
+    return inputOf(this.work, matrix, this.activations);
   }
 }
 

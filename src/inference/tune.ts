@@ -2,17 +2,25 @@
 
 import type { GpuContext } from '../gpu/context';
 import { Tuner, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
-import { attentionGroups, splitAttention, type AttentionVariant } from '../kernels/attention';
-import { checkAttention, checkHead, checkMatmul, checkNorm } from '../kernels/known-answers';
+import { attentionGroups, decodeAttention, type AttentionVariant } from '../kernels/attention';
+import {
+  checkAttention,
+  checkHead,
+  checkMatmul,
+  checkNorm,
+  type MatmulForm,
+  type NormForm,
+} from '../kernels/known-answers';
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
 import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import type { LayerCache } from '../kernels/rope-append';
+import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
 import { candidates, type Variants } from './variants';
-import type { WorkBuffers } from './work-buffers';
+import { inputOf, type WorkBuffers } from './work-buffers';
 
 /** Tokens that a prefill variant is timed with. */
 const TIMED_TOKENS = 16;
@@ -23,10 +31,12 @@ const TIMED_CONTEXT = 256;
 export interface TuningSubject {
   gpu: GpuContext;
   config: ModelConfig;
-  layer: LayerWeights;
+  layers: readonly LayerWeights[];
   head: Int8Matrix | undefined;
   work: WorkBuffers;
   contextLength: number;
+  cacheFormat: CacheFormat;
+  activations: Activations;
 }
 
 /** Chooses every variant; those that `pinned` names are taken as they are, after their check. */
@@ -37,7 +47,7 @@ export async function tune(
 ): Promise<{ variants: Variants; report: TuningReport }> {
   const { gpu, config } = subject;
   const tuner = new Tuner(gpu, options);
-  const all = candidates(gpu.capabilities, config.headDim);
+  const all = candidates(gpu.capabilities, config, subject.activations);
   const choose = async <Kernel extends keyof Variants>(
     kernel: Kernel,
     shape: string,
@@ -48,17 +58,21 @@ export async function tune(
     return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
   };
   const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize } = config;
-  const layerShape = `${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`;
+  const forms = matmulForms(subject);
+  const formNames = forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
+  const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
   const epilogues: MatmulEpilogue[] = ['store', 'add', `${config.activation}-gate`];
   const matmul = (tokens: number): Pick<Tunable<MatmulVariant>, 'check' | 'work'> => ({
-    check: (variant) => checkMatmul(gpu, variant, epilogues),
+    check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
     work: (variant) => matmulWork(subject, variant, tokens),
   });
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
-  const cacheBytes = length * kvHeads * headDim * 2;
+  const { cacheFormat: format } = subject;
+  const cacheBytes = length * kvHeads * cacheDim(headDim) * (format === 'f32' ? 4 : 2);
   const cache = {
     keys: gpu.createBuffer('timed keys', cacheBytes),
     values: gpu.createBuffer('timed values', cacheBytes),
+    format,
   };
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
@@ -70,19 +84,24 @@ export async function tune(
       },
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
-    attention: await choose('attention', layerShape, {
-      check: (variant) => checkAttention(gpu, config, variant),
+    attention: await choose('attention', `${layerShape} ${format}`, {
+      check: (variant) => checkAttention(gpu, config, variant, format),
       work: (variant) => attentionWork(subject, cache, length, variant),
     }),
-    normThreads: await choose('normThreads', `${ffnWidth}`, {
-      check: (threads) => checkNorm(gpu, threads),
+    normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
+      check: (threads) => checkNorm(gpu, threads, normForms(subject)),
       work: async (threads) => {
-        const { work, layer } = subject;
-        const shape = { cols: ffnWidth, eps: config.eps, threads, packing: 'bytes' as const };
-        const weight = layer.ffnSubNorm ?? work.hidden;
-        return [
-          await rmsNormQuantize(gpu, 'norm', shape, work.hidden, weight, work.quantized.get(ffnWidth)!),
-        ];
+        const { work, layers, activations } = subject;
+        const { ffnSubNorm, ffnDown } = layers[0]!;
+        const shape = {
+          cols: ffnWidth,
+          eps: config.eps,
+          threads,
+          packing: activations === 'f32' ? 'floats' : 'bytes',
+          scalePer: activations === 'int8-group' ? 'group' : 'token',
+        } as const;
+        const out = inputOf(work, ffnDown, activations);
+        return [await rmsNormQuantize(gpu, 'norm', shape, work.hidden, ffnSubNorm, out)];
       },
     }),
   };
@@ -92,15 +111,39 @@ export async function tune(
   return { variants, report: tuner.report };
 }
 
+/** How the scales of a model's matrices and of their inputs lie: one form, or one for each kind of matrix it has. */
+function matmulForms({ layers, work, activations }: TuningSubject): MatmulForm[] {
+  const forms = layers
+    .flatMap(({ qkv, attnOutput, gateUp, ffnDown }) => [qkv, attnOutput, gateUp, ffnDown])
+    .map((matrix) => ({
+      groups: inputOf(work, matrix, activations).groups ?? false,
+      scaleGroup: matrix.scaleGroup,
+    }));
+  return [...new Map(forms.map((form) => [JSON.stringify(form), form])).values()];
+}
+
+/** The ways in which a model's rows are quantised: with and, where a layer lacks sub-norms, without a norm. */
+function normForms(subject: TuningSubject): NormForm[] {
+  const { layers, activations } = subject;
+  const packings = activations === 'f32' ? (['floats'] as const) : (['bytes', 'pairs'] as const);
+  const plains = layers.some(({ attnSubNorm }) => !attnSubNorm) ? [false, true] : [false];
+  const scalePer = activations === 'int8-group' ? 'group' : 'token';
+  const groupings = new Set(matmulForms(subject).map(({ groups }) => groups));
+  return [...groupings].flatMap((groups) =>
+    plains.flatMap((plain) => packings.map((packing) => ({ packing, plain, groups, scalePer }))),
+  );
+}
+
 /** All matrices of a layer. */
 async function matmulWork(
-  { gpu, config, layer, work }: TuningSubject,
+  { gpu, config, layers, work, activations }: TuningSubject,
   variant: MatmulVariant,
   tokens: number,
 ) {
+  const layer = layers[0]!;
   const gated: MatmulEpilogue = `${config.activation}-gate`;
   const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) =>
-    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, work.quantized.get(matrix.cols)!, y);
+    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, inputOf(work, matrix, activations), y);
   const dispatches = await Promise.all([
     matmul(layer.qkv, 'store', work.qkv),
     matmul(layer.attnOutput, 'add', work.x),
@@ -119,7 +162,8 @@ async function attentionWork(
 ) {
   const { state, qkv, partial, attended } = work;
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
-  const dispatches = await splitAttention(gpu, config, variant, state, qkv, cache, partial, attended);
-  dispatches[0].workgroups[2] = attentionGroups(variant, length);
-  return dispatches;
+  const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
+  const { alone, split, combine } = await decodeAttention(...args);
+  split.workgroups[2] = attentionGroups(variant, length);
+  return length <= variant.split ? [alone] : [split, combine];
 }

@@ -86,7 +86,11 @@ export interface LoadProgress {
 
 /** What was loaded, and how it runs. */
 export interface ModelInfo {
-  /** `general.architecture` of the file, for example `bitnet-b1.58`. */
+  /** What kind of files it came from; `gguf-split` is a GGUF model in several. */
+  format: 'gguf' | 'gguf-split' | 'safetensors';
+  /** Version of the GGUF format; undefined for safetensors. */
+  formatVersion: number | undefined;
+  /** `general.architecture` as GGUF has it, for example `bitnet-b1.58`, whatever the format. */
   architecture: string;
   name: string;
   /** Most tokens that prompt and answer can have together, in this engine. */
@@ -97,8 +101,22 @@ export interface ModelInfo {
   parameterCount: number;
   /** Bytes of GPU buffers held now: weights, work buffers and KV caches. */
   gpuBytes: number;
-  /** How the file stores the matrices of the layers, for example `I2_S`. */
-  weightEncoding: string;
+  /** How the files store tensors, for example `I2_S`, by their part; `PACKED` is that of safetensors. */
+  encodings: {
+    /** The matrices of the layers. */
+    layers: string;
+    embedding: string;
+    /** The LM head; the embedding's where the two are one. */
+    head: string;
+    norms: string;
+  };
+  tokenizer: {
+    kind: 'byte-level BPE' | 'SentencePiece BPE';
+    /** How text is cut into words, as GGUF names it; undefined where there is none, or the file has rules of its own. */
+    preTokenizer: string | undefined;
+  };
+  /** Where the chat template comes from: the file, or the family that was recognised; `plain` if none was. */
+  chatTemplate: 'file' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };
   /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */
@@ -113,8 +131,13 @@ export interface ModelInfo {
     reduction: 'subgroups' | 'workgroup';
     /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */
     f16: 'pack2x16float';
-    /** How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication. */
-    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs';
+    /** What ternary matrices multiply with: int8 with a scale a token, or one for every 64 columns; or unrounded. */
+    activations: 'int8-token' | 'int8-group' | 'f32';
+    /**
+     * How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication;
+     * or floats, where activations are not int8.
+     */
+    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
     /** Precision of the LM head that generations use. */
     head: 'int8' | 'f16';
   };

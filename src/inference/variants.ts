@@ -1,9 +1,11 @@
 // Which variant of each kernel a device runs: candidates by what it can do, the likeliest first, for the tuner to choose.
 
 import type { Capabilities } from '../gpu/capabilities';
-import type { AttentionVariant } from '../kernels/attention';
+import type { AttentionShape, AttentionVariant } from '../kernels/attention';
+import type { CacheFormat } from '../kernels/rope-append';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import type { MatmulVariant } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
 
 /** One choice per kernel. */
 export interface Variants {
@@ -24,6 +26,7 @@ export interface FixedChoices {
   sampleThreads: number;
   /** Tokens of one prefill chunk; a multiple of every candidate's `prefillMatmul.tokens`. */
   prefillTokens: number;
+  cacheFormat: CacheFormat;
 }
 
 /**
@@ -41,17 +44,38 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
     exactHead: pinned.exactHead ?? { threads: lanes, rows: 8 },
     sampleThreads: pinned.sampleThreads ?? (lanes === 32 ? 64 : lanes),
     prefillTokens: pinned.prefillTokens ?? 128,
+    // Measured: SwiftShader, with subgroups of four, takes half of attention's time to unpack f16; others hardly notice.
+    cacheFormat: pinned.cacheFormat ?? (lanes === 4 ? 'f32' : 'f16'),
   };
 }
 
-/** The variants worth trying on a device for a model whose heads are `headDim` wide. */
-export function candidates(capabilities: Capabilities, headDim: number): Candidates {
-  return isSoftware(capabilities)
-    ? softwareCandidates(capabilities, headDim)
-    : gpuCandidates(capabilities, headDim);
+/** The variants worth trying on a device for a model with such attention. */
+export function candidates(
+  capabilities: Capabilities,
+  shape: AttentionShape,
+  activations: Activations = 'int8-token',
+): Candidates {
+  const all = isSoftware(capabilities)
+    ? softwareCandidates(capabilities, shape)
+    : gpuCandidates(capabilities, shape);
+  return activations === 'f32' ? { ...all, ...floatMatmuls(capabilities) } : all;
 }
 
-function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: number): Candidates {
+/** Unrounded activations are there to be right, not to be fast. */
+function floatMatmuls(capabilities: Capabilities): Pick<Candidates, 'decodeMatmul' | 'prefillMatmul'> {
+  const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
+    blocks,
+    tokens,
+    split,
+    products: 'floats',
+    broadcast: false,
+  });
+  return isSoftware(capabilities)
+    ? { decodeMatmul: [matmul(2, 1, 1), matmul(4, 1, 1)], prefillMatmul: [matmul(2, 4, 1), matmul(2, 2, 1)] }
+    : { decodeMatmul: [matmul(2, 1, 8), matmul(4, 1, 1)], prefillMatmul: [matmul(2, 4, 4), matmul(2, 2, 8)] };
+}
+
+function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, shape: AttentionShape): Candidates {
   const matmul = (blocks: number, tokens: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -76,21 +100,32 @@ function softwareCandidates({ subgroupMaxSize: lanes }: Capabilities, headDim: n
       { blocks: 1, split: 1, broadcast: true },
     ],
     attention: [
-      ...laneAttention(lanes, headDim, 1, 128),
-      ...laneAttention(4, headDim, 2, 128),
+      ...laneAttention(lanes, shape, lanes, 128),
+      ...laneAttention(4, shape, 8, 128),
       { kind: 'workgroup', threads: lanes, tile: 32, split: 64 },
     ],
     normThreads: [lanes, 2 * lanes],
   };
 }
 
-/** The widest team that a head and a subgroup allow, if there is one worth its name. */
-function laneAttention(subgroup: number, headDim: number, teams: number, split: number): AttentionVariant[] {
+/** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
+function laneAttention(
+  subgroup: number,
+  { heads, kvHeads, headDim }: AttentionShape,
+  threads: number,
+  split: number,
+): AttentionVariant[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
-  return lanes === undefined ? [] : [{ kind: 'lanes', lanes, teams, split }];
+  if (lanes === undefined) return [];
+  // Registers for four queries; where the heads of a group are fewer, several tokens share what is read.
+  const tokens = Math.max(1, Math.floor((4 * kvHeads) / heads));
+  return [{ kind: 'lanes', lanes, teams: threads / lanes, tokens, split }];
 }
 
-function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, headDim: number): Candidates {
+function gpuCandidates(
+  { packedDot, subgroups, subgroupMinSize }: Capabilities,
+  shape: AttentionShape,
+): Candidates {
   const matmul = (blocks: number, tokens: number, split: number): MatmulVariant => ({
     blocks,
     tokens,
@@ -128,7 +163,7 @@ function gpuCandidates({ packedDot, subgroups, subgroupMinSize }: Capabilities, 
       { blocks: 4, split: 1, broadcast: false },
     ],
     attention: [
-      ...(subgroups ? laneAttention(subgroupMinSize, headDim, 8, 64) : []),
+      ...(subgroups ? laneAttention(subgroupMinSize, shape, 64, 64) : []),
       { kind: 'workgroup', threads: 32, tile: 32, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 64 },
       { kind: 'workgroup', threads: 64, tile: 64, split: 128 },

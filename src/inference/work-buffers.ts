@@ -2,16 +2,17 @@
 
 import type { GpuContext } from '../gpu/context';
 import { attentionRoom, type AttentionVariant } from '../kernels/attention';
-import type { QuantizedRows } from '../kernels/matrices';
+import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { ropeAngles } from '../kernels/rope-append';
 import { sliceCount, type SampleBuffers } from '../kernels/sample';
+import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 
 /** Buffers that one forward pass after the other uses, for up to `tokens` tokens at once. */
 export interface WorkBuffers extends SampleBuffers {
   /** Residual stream, f32 [tokens, width]. */
   x: GPUBuffer;
-  /** Normalised and quantised input of a matrix, of every width that occurs. */
+  /** Input of a matrix, normalised and quantised (or f32), of every width that occurs; with room for scales of groups. */
   quantized: Map<number, QuantizedRows>;
   /** f32 [tokens, (heads + 2·kvHeads)·headDim]. */
   qkv: GPUBuffer;
@@ -33,6 +34,7 @@ export function createWorkBuffers(
   attentionVariants: readonly AttentionVariant[],
   tokens: number,
   contextLength: number,
+  activations: Activations,
   ropeFactors?: Float32Array,
 ): WorkBuffers {
   const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropeTheta } = config;
@@ -43,8 +45,8 @@ export function createWorkBuffers(
     const padded = Math.ceil(cols / 64) * 64;
     quantized.set(cols, {
       padded,
-      values: gpu.createBuffer('quantized', tokens * padded * 2),
-      scales: floats('quantized scales', tokens * 2),
+      values: gpu.createBuffer('quantized', tokens * padded * (activations === 'f32' ? 4 : 2)),
+      scales: floats('quantized scales', (tokens * padded * 2) / 64),
     });
   }
   const splits = Math.max(...attentionVariants.map((variant) => attentionRoom(variant, contextLength)));
@@ -68,4 +70,10 @@ export function createWorkBuffers(
     history: floats('history', vocabularySize),
     bias: floats('bias', vocabularySize),
   };
+}
+
+/** Where the input of `matrix` is made: with the scales of groups, if activations or weights have a scale for each. */
+export function inputOf(work: WorkBuffers, matrix: TernaryMatrix, activations: Activations): QuantizedRows {
+  const groups = activations === 'int8-group' || matrix.scaleGroup !== 'row';
+  return { ...work.quantized.get(matrix.cols)!, groups };
 }

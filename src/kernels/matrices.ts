@@ -1,5 +1,7 @@
 // Matrices as they lie on the GPU, in the layouts that the kernels read.
 
+import type { ScaleGroup } from '../formats/canonical';
+
 /** Rows of a ternary matrix in the canonical layout of src/formats/canonical.ts; a fused matrix stacks several. */
 export interface TernaryMatrix {
   /** Rows and columns without padding. Rows of each stacked part are padded to 8 on their own. */
@@ -7,8 +9,10 @@ export interface TernaryMatrix {
   cols: number;
   /** 2-bit codes, u32 [blocks of 8 rows, chunks of 64 columns, 8 rows, 4 words]. */
   codes: GPUBuffer;
-  /** f32 [blocks of 8 rows · 8]: what a row's integer product is multiplied by. */
+  /** f32 [blocks of 8 rows, groups, 8 rows]: what products are multiplied by. */
   scales: GPUBuffer;
+  /** Columns that share a scale; a multiple of 64 where they are not all of a row. */
+  scaleGroup: ScaleGroup;
 }
 
 /** A matrix of f16, row by row, cut into shards of whole rows that fit a binding. */
@@ -25,15 +29,17 @@ export interface Int8Matrix {
   shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
 }
 
-/** How int8 activations are packed: four a word, or two (see shaders/rms_norm_quantize.wgsl). */
-export type ActivationPacking = 'bytes' | 'pairs';
+/** How activations are packed: int8 four a word, or two, or f32 (see shaders/rms_norm_quantize.wgsl). */
+export type ActivationPacking = 'bytes' | 'pairs' | 'floats';
 
-/** Int8 activations of up to `tokens` tokens, as rms_norm_quantize writes them and ternary_matmul reads them. */
+/** Activations of up to `tokens` tokens, as rms_norm_quantize writes them and ternary_matmul reads them. */
 export interface QuantizedRows {
   /** Columns, padded to a multiple of 64. */
   padded: number;
-  /** int8 [tokens, padded], with room for two a word. */
+  /** int8 [tokens, padded], with room for two a word; or f32. */
   values: GPUBuffer;
-  /** vec2f [tokens]: (1/s, Σ q). */
+  /** vec2f [tokens], or with `groups` [tokens, padded / 64]: (1/s, Σ q). */
   scales: GPUBuffer;
+  /** Every group of 64 columns has its own entry in `scales`. Default false. */
+  groups?: boolean;
 }

@@ -1,19 +1,31 @@
-// RMSNorm + int8 quantisation (shaders/rms_norm_quantize.wgsl): what stands before every ternary matrix.
+// RMSNorm and quantisation (shaders/rms_norm_quantize.wgsl): what stands before every ternary matrix.
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { reduction } from './reduction';
 import type { ActivationPacking, QuantizedRows } from './matrices';
 
+/** What rows become. */
+export interface QuantizeShape {
+  /** A multiple of 4. */
+  cols: number;
+  /** Of the norm. */
+  eps: number;
+  threads: number;
+  packing: ActivationPacking;
+  /** What has a scale of its own: all of a token (default), or each group of 64 columns, which needs `groups` of `out`. */
+  scalePer?: 'token' | 'group' | undefined;
+}
+
 /**
- * `x` f32 [tokens, cols] → `out`. `weight` f32 [cols]; `cols` a multiple of 4. Workgroups: x = tokens.
- * With `state` only the last token is quantised, into row 0, by one workgroup.
+ * `x` f32 [tokens, cols] → `out`. `weight` f32 [cols]; without one there is no norm. Workgroups: x = tokens.
+ * With `state` only the last token is quantised, into row 0, by one workgroup; that needs a weight.
  */
 export function rmsNormQuantize(
   gpu: GpuContext,
   label: string,
-  shape: { cols: number; eps: number; threads: number; packing: ActivationPacking },
+  shape: QuantizeShape,
   x: GPUBuffer,
-  weight: GPUBuffer,
+  weight: GPUBuffer | undefined,
   out: QuantizedRows,
   state?: GPUBuffer,
 ): Promise<Dispatch> {
@@ -23,9 +35,17 @@ export function rmsNormQuantize(
     {
       shader: 'rms_norm_quantize',
       constants: { ...constants, COLS: shape.cols, PADDED: out.padded, EPSILON: shape.eps },
-      conditions: { ...conditions, last_row: state !== undefined, pairs: shape.packing === 'pairs' },
+      conditions: {
+        ...conditions,
+        plain: weight === undefined,
+        last_row: state !== undefined,
+        pairs: shape.packing === 'pairs',
+        floats: shape.packing === 'floats',
+        groups: out.groups ?? false,
+        group_scale: shape.scalePer === 'group',
+      },
     },
-    [x, weight, out.values, out.scales, ...(state ? [state] : [])],
+    [x, out.values, out.scales, ...(weight ? [weight] : []), ...(state ? [state] : [])],
     [1, 1, 1],
   );
 }

@@ -2,39 +2,83 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import type { AttentionShape } from './attention';
+import { reduction } from './reduction';
 
 /** Which dimensions of a head turn together: (j, j + rotary/2) or (2j, 2j + 1). */
 export type RopePairs = 'neox' | 'normal';
 
-/** Buffers of one layer's cache: f16 [positions, kvHeads, headDim] each. */
-export interface LayerCache {
-  keys: GPUBuffer;
-  values: GPUBuffer;
+/** RMSNorms over each head of queries and keys, before they turn. Weights f32 [headDim]. */
+export interface HeadNorms {
+  q: GPUBuffer;
+  k: GPUBuffer;
+  eps: number;
+}
+
+/** How a model turns queries and keys. */
+export interface Rope {
+  /** Dimensions of a head that turn, a multiple of 4. */
+  rotary: number;
+  pairs: RopePairs;
+  /** vec2f [positions, rotary/2], see `ropeAngles`. */
+  angles: GPUBuffer;
+  norms?: HeadNorms | undefined;
 }
 
 /**
- * Rotates the queries of `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values,
- * at positions `state.position`…. `angles` vec2f [positions, rotary/2], see `ropeAngles`. headDim and rotary are
- * multiples of 4. Workgroups: y = tokens.
+ * How keys and values are stored, rounded to f16 either way: in 16 bits, or in 32 where unpacking costs an adapter more than
+ * reading twice as much.
+ */
+export type CacheFormat = 'f16' | 'f32';
+
+/** Buffers of one layer's cache: [positions, kvHeads, `cacheDim(headDim)`] each. */
+export interface LayerCache {
+  keys: GPUBuffer;
+  values: GPUBuffer;
+  format: CacheFormat;
+}
+
+/** Values that a head has room for in the cache: whole vectors of eight. */
+export function cacheDim(headDim: number): number {
+  return Math.ceil(headDim / 8) * 8;
+}
+
+/**
+ * Normalises queries and keys if there are `norms`; rotates the queries of `qkv`
+ * f32 [tokens, (heads + 2·kvHeads)·headDim] in place and writes rotated keys, and values, at positions
+ * `state.position`…. headDim is a multiple of 4. Workgroups: y = tokens.
  */
 export function ropeAppend(
   gpu: GpuContext,
-  shape: AttentionShape & { rotary: number; pairs: RopePairs },
+  { heads, kvHeads, headDim }: AttentionShape,
+  { rotary, pairs, angles, norms }: Rope,
   state: GPUBuffer,
   qkv: GPUBuffer,
-  angles: GPUBuffer,
   cache: LayerCache,
 ): Promise<Dispatch> {
-  const { heads, kvHeads, headDim, rotary, pairs } = shape;
-  const threads = 32;
+  // A head whose mean square is needed has a workgroup of its own.
+  const threads = norms ? headDim / 4 : 32;
+  const meeting = norms && reduction(gpu.capabilities, threads);
   return gpu.dispatch(
     'rope + append',
     {
       shader: 'rope_append',
-      constants: { HEADS: heads, KV_HEADS: kvHeads, HEAD_DIM: headDim, ROTARY: rotary, THREADS: threads },
-      conditions: { neox: pairs === 'neox' },
+      constants: {
+        HEADS: heads,
+        KV_HEADS: kvHeads,
+        HEAD_DIM: headDim,
+        CACHE_DIM: cacheDim(headDim),
+        ROTARY: rotary,
+        THREADS: threads,
+        EPSILON: norms?.eps ?? 0,
+      },
+      conditions: {
+        neox: pairs === 'neox',
+        head_norms: norms !== undefined,
+        wide: cache.format === 'f32',
+        ...meeting?.conditions,
+      },
     },
-    [state, qkv, angles, cache.keys, cache.values],
+    [state, qkv, angles, cache.keys, cache.values, ...(norms ? [norms.q, norms.k] : [])],
     [Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads), 1, 1],
   );
 }

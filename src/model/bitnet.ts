@@ -1,13 +1,14 @@
-// BitNet b1.58: squared-ReLU gated FFN, RMSNorms before both output projections, the embedding as LM head.
-// Source: "BitNet b1.58 2B4T Technical Report", arXiv 2504.12285.
+// The first BitNet b1.58 models (large, 3B): like their successor, with SiLU in the FFN.
+// Source: "The Era of 1-bit LLMs", arXiv 2402.17764, and modeling_bitnet.py of 1bitLLM/bitnet_b1_58-large.
 
 import type { Architecture } from './config';
 
-export const bitnetB158: Architecture = {
-  names: ['bitnet-b1.58', 'bitnet-25'],
+export const bitnet: Architecture = {
+  names: ['bitnet'],
   ropePairs: 'neox',
-  activation: 'relu2',
+  activation: 'silu',
   subNorms: true,
   headNorms: false,
   tiedHead: true,
+  weightOnly: [],
 };

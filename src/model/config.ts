@@ -1,6 +1,7 @@
 // What a model is, as data: the numbers of its file and the traits of its architecture.
 
 import { TernionError } from '../errors';
+import type { TernaryEncoding } from '../formats/encodings';
 import type { RopePairs } from '../kernels/rope-append';
 
 /** What all models of an architecture have in common. Adding a family is one more of these. */
@@ -17,6 +18,11 @@ export interface Architecture {
   headNorms: boolean;
   /** The LM head is always the embedding, even if the file has an output.weight. */
   tiedHead: boolean;
+  /**
+   * Encodings of files whose models have ternary weights but were trained with unrounded activations. With others
+   * activations are int8, one scale a token, as in training.
+   */
+  weightOnly: readonly TernaryEncoding[];
 }
 
 export type Activation = 'relu2' | 'silu';
@@ -70,6 +76,11 @@ export function configFromMetadata(
   const width = metadata.getInteger(key('embedding_length'));
   const heads = metadata.getInteger(key('attention.head_count'));
   const headDim = metadata.optionalInteger(key('attention.key_length')) ?? width / heads;
+  const valueLength = metadata.optionalInteger(key('attention.value_length')) ?? headDim;
+  if (valueLength !== headDim) {
+    const message = `Heads with keys of ${headDim} and values of ${valueLength} dimensions are not supported.`;
+    throw new TernionError('unsupported-feature', message);
+  }
   const config: ModelConfig = {
     ...traits,
     activation: activation(metadata.optionalString(key('hidden_activation')), traits.activation),
@@ -127,8 +138,9 @@ function checkConfig(config: ModelConfig): void {
   if (!(eps >= 0 && eps < 1) || !(ropeTheta > 0 && Number.isFinite(ropeTheta))) {
     throw new TernionError('corrupt-file', `The metadata gives eps ${eps} and RoPE theta ${ropeTheta}.`);
   }
-  if (headDim % 8 !== 0 || rotary % 4 !== 0 || width % 8 !== 0 || ffnWidth % 8 !== 0) {
-    const message = `Widths ${width}, ${ffnWidth} and heads of ${headDim} (${rotary} turned) need to be multiples of 8.`;
+  const widths = [width, ffnWidth, heads * headDim, kvHeads * headDim];
+  if (headDim % 4 !== 0 || rotary % 4 !== 0 || widths.some((each) => each % 8 !== 0)) {
+    const message = `Widths ${widths.join(', ')} need to be multiples of 8, heads of ${headDim} (${rotary} turned) of 4.`;
     throw new TernionError('unsupported-feature', message);
   }
 }

@@ -2,16 +2,26 @@
 
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../storage/byte-source';
-import { canonicalWords, chunkCount, paddedRows } from '../formats/canonical';
+import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
-import type { GgufContents, TensorInfo } from '../formats/gguf';
-import { ternaryPieces } from '../formats/ternary';
-import { isTernary } from '../formats/encodings';
+import { packedTernaryPieces } from '../formats/packed';
+import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
+import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
-import { expectTensor, layerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import {
+  isTernaryTensor,
+  type ModelFile,
+  type ModelTensor,
+  type ModelTensors,
+  type PackedMatrix,
+  type PlainTensor,
+  type WeightScale,
+} from './model-file';
+import { expectTensor, layerPlan, type LayerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import { ScaleCollector } from './ternary-scales';
 import type { ModelWeights } from './weights';
 
 /** What loading needs beside the device. */
@@ -23,7 +33,7 @@ export interface LoadOptions {
 
 /** Where a tensor goes: its buffers exist already. */
 interface Destination {
-  tensor: TensorInfo;
+  tensor: ModelTensor;
   write(source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
 }
 
@@ -31,18 +41,17 @@ interface Destination {
 const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
 
 /**
- * Loads the weights that `config` calls for. `sources` are the files that `TensorInfo.file` counts. Nothing is read
- * before every tensor is known to be there with the right shape and a supported encoding.
+ * Loads the weights that the model's config calls for. Nothing is read before every tensor is known to be there with the
+ * right shape and a supported encoding.
  */
 export async function loadWeights(
   gpu: GpuContext,
-  contents: GgufContents,
-  sources: readonly ByteSource[],
-  config: ModelConfig,
+  model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
   { signal, onProgress }: LoadOptions = {},
 ): Promise<ModelWeights> {
-  checkTensors(contents, config);
-  const builder = new WeightBuilder(gpu, contents);
+  const { config, tensors, sources } = model;
+  checkTensors(model);
+  const builder = new WeightBuilder(gpu, tensors);
   const weights = await gpu.checkedAllocation('the weights', () => builder.build(config));
   const destinations = builder.destinations.toSorted(
     (a, b) => a.tensor.file - b.tensor.file || a.tensor.offset - b.tensor.offset,
@@ -64,6 +73,7 @@ export async function loadWeights(
     gpu.assertAlive();
     onProgress?.(loaded, total);
   }
+  builder.finish();
   return weights;
 }
 
@@ -74,56 +84,118 @@ function prefetch(destinations: Destination[], sources: readonly ByteSource[], f
   sources[file]!.prefetch?.(tensors[0]!.offset, last.offset + last.byteLength);
 }
 
-/** Checks every tensor that `config` calls for, without any allocation. */
-export function checkTensors({ tensors }: GgufContents, config: ModelConfig): void {
+/** Checks every tensor that the config calls for, without any allocation. */
+export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'tensors'>): void {
   const norm = (plan: NormPlan | undefined): void => {
-    if (plan) expectTensor(tensors, plan.name, [plan.length]);
+    if (!plan) return;
+    expectTensor(tensors, plan.name, [plan.length]);
+    plainTensor(tensors, plan.name);
   };
   const matrix = (plan: MatrixPlan): void => {
     for (const part of plan.parts) {
-      const { encoding } = expectTensor(tensors, part.name, [part.rows, plan.cols]);
-      if (isTernary(encoding)) continue;
-      const message = `The tensor ${part.name} is ${encoding}; only models with ternary layers run here.`;
+      const tensor = expectTensor(tensors, part.name, [part.rows, plan.cols]);
+      if (isTernaryTensor(tensor)) continue;
+      const message = `The tensor ${part.name} is ${tensor.encoding}; only models with ternary layers run here.`;
       throw new TernionError('unsupported-tensor-type', message);
     }
   };
-  expectTensor(tensors, 'token_embd.weight', [config.vocabularySize, config.width]);
+  const head = (name: string): void => {
+    expectTensor(tensors, name, [config.vocabularySize, config.width]);
+    plainTensor(tensors, name);
+  };
+  head('token_embd.weight');
   norm({ name: 'output_norm.weight', length: config.width });
-  if (!isTied(tensors, config)) expectTensor(tensors, 'output.weight', [config.vocabularySize, config.width]);
+  if (!isTied(tensors, config)) head('output.weight');
+  if (tensors.has(ROPE_FACTORS)) norm({ name: ROPE_FACTORS, length: config.rotary / 2 });
+  const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
     const plan = layerPlan(config, i);
-    for (const each of [plan.attnNorm, plan.attnSubNorm, plan.ffnNorm, plan.ffnSubNorm]) norm(each);
-    for (const each of [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown]) matrix(each);
+    const norms = normsOf(plan);
+    const matrices = [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown];
+    norms.forEach(norm);
+    matrices.forEach(matrix);
+    for (const { name } of [...norms, ...matrices.flatMap(({ parts }) => parts)]) known.add(name);
+  }
+  refuseOthers(tensors, config, known);
+}
+
+const ROPE_FACTORS = 'rope_freqs.weight';
+
+function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerPlan): NormPlan[] {
+  return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
+    (each) => each !== undefined,
+  );
+}
+
+/** Refuses layers that have more than the architecture's tensors, such as biases: leaving them out gives nonsense. */
+function refuseOthers(tensors: ModelTensors, config: ModelConfig, known: ReadonlySet<string>): void {
+  for (const name of tensors.keys()) {
+    if (!name.startsWith('blk.') || known.has(name)) continue;
+    const message = `The tensor ${name} has no place in a model of the architecture '${config.architecture}'.`;
+    throw new TernionError('unsupported-feature', message);
   }
 }
 
-function isTied(tensors: GgufContents['tensors'], config: ModelConfig): boolean {
+function isTied(tensors: ModelTensors, config: ModelConfig): boolean {
   return config.tiedHead || !tensors.has('output.weight');
+}
+
+/** A tensor that is read as numbers; refuses one of packed codes. */
+function plainTensor(tensors: ModelTensors, name: string): PlainTensor {
+  const tensor = tensors.get(name)!;
+  if (tensor.encoding !== 'PACKED') return tensor;
+  throw new TernionError('unsupported-tensor-type', `The tensor ${name} is packed; only layers can be.`);
+}
+
+/** Canonical words of a ternary matrix, and its scales, unless they are {@link PackedMatrix.scale}. */
+function codePieces(
+  source: ByteSource,
+  tensor: ModelTensor,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TernaryPiece, void, undefined> {
+  if (tensor.encoding !== 'PACKED') return ternaryPieces(source, tensor, { signal });
+  const { name, shape, offset } = tensor;
+  return packedTernaryPieces(source, { name, shape: [shape[0] / 4, shape[1]], offset }, { signal });
+}
+
+async function readScale(
+  source: ByteSource,
+  { tensor, divides }: WeightScale,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let scale = NaN;
+  for await (const { values } of floatPieces(source, tensor, 'f32', { signal })) {
+    scale = divides ? 1 / values[0]! : values[0]!;
+  }
+  if (Number.isFinite(scale)) return scale;
+  throw new TernionError('corrupt-file', `The scale ${tensor.name} is no number to scale with.`);
 }
 
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
-  readonly #tensors: GgufContents['tensors'];
+  readonly #unfinished: (() => void)[] = [];
 
   constructor(
     private readonly gpu: GpuContext,
-    contents: GgufContents,
-  ) {
-    this.#tensors = contents.tensors;
-  }
+    private readonly tensors: ModelTensors,
+  ) {}
 
   build(config: ModelConfig): ModelWeights {
     const embedding = this.#half('token_embd.weight');
     const weights: ModelWeights = {
       embedding,
-      head: isTied(this.#tensors, config) ? embedding : this.#half('output.weight'),
+      head: isTied(this.tensors, config) ? embedding : this.#half('output.weight'),
       outputNorm: this.#norm({ name: 'output_norm.weight', length: config.width }),
       layers: Array.from({ length: config.layers }, (_, i) => {
         const plan = layerPlan(config, i);
         return {
           attnNorm: this.#norm(plan.attnNorm),
           qkv: this.#ternary(plan.qkv),
+          headNorms: plan.headNorms && {
+            q: this.#norm(plan.headNorms.q),
+            k: this.#norm(plan.headNorms.k),
+          },
           attnSubNorm: plan.attnSubNorm && this.#norm(plan.attnSubNorm),
           attnOutput: this.#ternary(plan.attnOutput),
           ffnNorm: this.#norm(plan.ffnNorm),
@@ -132,17 +204,45 @@ class WeightBuilder {
           ffnDown: this.#ternary(plan.ffnDown),
         };
       }),
+      ropeFactors: this.#ropeFactors(config),
       parameterCount: 0,
     };
     for (const { tensor } of this.destinations) {
+      // Scales that are tensors of their own are no parameters, as those inside other encodings are none.
+      if (!this.tensors.has(tensor.name)) continue;
       weights.parameterCount += tensor.shape.reduce((product, n) => product * n, 1);
     }
     return weights;
   }
 
+  /** What is left to do when everything is read. */
+  finish(): void {
+    for (const finish of this.#unfinished) finish();
+  }
+
+  #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
+    if (!this.tensors.has(ROPE_FACTORS)) return undefined;
+    const tensor = plainTensor(this.tensors, ROPE_FACTORS);
+    const factors = new Float32Array(rotary / 2);
+    this.destinations.push({
+      tensor,
+      write: async (source, signal) => {
+        for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
+          factors.set(values, firstElement);
+        }
+        if (factors.every((factor) => factor > 0 && Number.isFinite(factor))) return;
+        throw new TernionError(
+          'corrupt-file',
+          `${ROPE_FACTORS} has values that no frequency can be divided by.`,
+        );
+      },
+    });
+    return factors;
+  }
+
   #norm({ name, length }: NormPlan): GPUBuffer {
     const buffer = this.gpu.createBuffer(name, length * 4);
-    const tensor = this.#tensors.get(name)!;
+    const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
@@ -158,37 +258,52 @@ class WeightBuilder {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
     const codes = this.gpu.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
-    const scales = this.gpu.createBuffer(`${parts[0]!.name} scales`, stacked * 4);
+    const tensors = parts.map(({ name }) => this.tensors.get(name)!);
+    const group = finestGroup(tensors.map(groupOf));
+    const collector = new ScaleCollector(this.gpu, parts[0]!.name, stacked, cols, group);
     let firstRow = 0;
-    for (const part of parts) {
-      this.#ternaryPart(this.#tensors.get(part.name)!, cols, firstRow, codes, scales);
+    for (const [i, part] of parts.entries()) {
+      this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
       firstRow += paddedRows(part.rows);
     }
-    return { rows, cols, codes, scales };
+    const matrix: Partial<TernaryMatrix> = { rows, cols, codes };
+    this.#unfinished.push(() => Object.assign(matrix, collector.finish()));
+    return matrix as TernaryMatrix;
   }
 
   #ternaryPart(
-    tensor: TensorInfo,
+    tensor: ModelTensor,
     cols: number,
     firstRow: number,
     codes: GPUBuffer,
-    scales: GPUBuffer,
+    scales: ScaleCollector,
   ): void {
     const rowBytes = chunkCount(cols) * 16;
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
-        for await (const piece of ternaryPieces(source, tensor, { signal, group: 'row' })) {
+        for await (const piece of codePieces(source, tensor, signal)) {
           const row = firstRow + piece.firstRow;
           this.#write(codes, row * rowBytes, piece.words);
-          this.#write(scales, row * 4, piece.scales);
+          scales.write(row, piece.scales, groupOf(tensor));
         }
+      },
+    });
+    if (tensor.encoding === 'PACKED') this.#separateScale(tensor, firstRow, scales);
+  }
+
+  /** The scale of a packed matrix may lie anywhere, even in another file: it has its own place in the order of reading. */
+  #separateScale({ shape: [rows], scale }: PackedMatrix, firstRow: number, scales: ScaleCollector): void {
+    this.destinations.push({
+      tensor: scale.tensor,
+      write: async (source, signal) => {
+        scales.write(firstRow, uniformScales(rows, await readScale(source, scale, signal)), 'row');
       },
     });
   }
 
   #half(name: string): HalfMatrix {
-    const tensor = this.#tensors.get(name)!;
+    const tensor = plainTensor(this.tensors, name);
     const [rows, cols] = tensor.shape as [number, number];
     const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.device.limits;
     const rowsPerShard = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (cols * 2));
@@ -205,6 +320,7 @@ class WeightBuilder {
       tensor,
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f16', { signal })) {
+          if (tensor.encoding !== 'F16') assertInRange(values, name);
           for (const shard of shards) {
             const shardStart = shard.firstRow * cols;
             const from = Math.max(shardStart, firstElement);
@@ -223,4 +339,24 @@ class WeightBuilder {
     if (values.length === 0) return;
     this.gpu.device.queue.writeBuffer(buffer, offset, values as GPUAllowSharedBufferSource);
   }
+}
+
+/** From 65520 on f16 has only infinity, which would spread to every logit. */
+function assertInRange(halves: Uint16Array, name: string): void {
+  for (const bits of halves) {
+    if ((bits & 0x7c00) !== 0x7c00) continue;
+    const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
+    throw new TernionError('unsupported-feature', message);
+  }
+}
+
+/** The columns that share a scale in the file. */
+function groupOf({ encoding }: ModelTensor): ScaleGroup {
+  return encoding === 'PACKED' ? 'row' : scaleGroup(encoding as TernaryEncoding);
+}
+
+/** The group that the scales of all parts can be written in. */
+function finestGroup(groups: readonly ScaleGroup[]): ScaleGroup {
+  const counted = groups.filter((group) => group !== 'row');
+  return counted.length > 0 ? Math.min(...counted) : 'row';
 }

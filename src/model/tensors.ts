@@ -19,6 +19,8 @@ export interface NormPlan {
 export interface LayerPlan {
   attnNorm: NormPlan;
   qkv: MatrixPlan;
+  /** RMSNorms over each head of queries and keys. */
+  headNorms: { q: NormPlan; k: NormPlan } | undefined;
   attnSubNorm: NormPlan | undefined;
   attnOutput: MatrixPlan;
   ffnNorm: NormPlan;
@@ -45,6 +47,9 @@ export function layerPlan(config: ModelConfig, index: number): LayerPlan {
       ['attn_k', kvWidth],
       ['attn_v', kvWidth],
     ]),
+    headNorms: config.headNorms
+      ? { q: norm('attn_q_norm', headDim), k: norm('attn_k_norm', headDim) }
+      : undefined,
     attnSubNorm: config.subNorms ? norm('attn_sub_norm', qWidth) : undefined,
     attnOutput: matrix(qWidth, [['attn_output', width]]),
     ffnNorm: norm('ffn_norm', width),

@@ -7,6 +7,7 @@ export interface LayerWeights {
   attnNorm: GPUBuffer;
   /** Rows of q, k and v. */
   qkv: TernaryMatrix;
+  headNorms: { q: GPUBuffer; k: GPUBuffer } | undefined;
   attnSubNorm: GPUBuffer | undefined;
   attnOutput: TernaryMatrix;
   ffnNorm: GPUBuffer;
@@ -23,6 +24,8 @@ export interface ModelWeights {
   outputNorm: GPUBuffer;
   /** The same as `embedding` where the head is tied to it. */
   head: HalfMatrix;
+  /** What RoPE frequencies are divided by, [rotary / 2]; not on the GPU. */
+  ropeFactors: Float32Array | undefined;
   /** Elements of all tensors. */
   parameterCount: number;
 }

@@ -19,6 +19,9 @@ export interface RenderOptions {
   eosToken: string;
 }
 
+/** Where a template comes from: the model's own files, or the family that {@link chatTemplateOf} recognised. */
+export type TemplateOrigin = 'file' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
+
 /**
  * A chat template in Jinja. Templates come from model files, which anyone may have made: one sees only the messages and
  * options, and a template that runs away is stopped within seconds.
@@ -27,7 +30,10 @@ export class ChatTemplate {
   readonly #program: ReturnType<typeof parseTemplate>;
 
   /** @throws TernionError `template-failed` if the source is no Jinja template. */
-  constructor(readonly source: string) {
+  constructor(
+    readonly source: string,
+    readonly origin: TemplateOrigin = 'file',
+  ) {
     try {
       this.#program = parseTemplate(source);
     } catch (cause) {
@@ -66,7 +72,9 @@ export function chatTemplateOf(
   spec: Pick<TokenizerSpec, 'chatTemplate' | 'tokens'>,
   architecture: string,
 ): ChatTemplate {
-  return new ChatTemplate(spec.chatTemplate ?? fallbackSource(spec.tokens, architecture));
+  if (spec.chatTemplate !== undefined) return new ChatTemplate(spec.chatTemplate);
+  const family = familyOf(spec.tokens, architecture);
+  return new ChatTemplate(FALLBACKS[family], family);
 }
 
 const BITNET =
@@ -85,12 +93,14 @@ const PLAIN =
   "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '\\n\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
 
-function fallbackSource(tokens: readonly string[], architecture: string): string {
+const FALLBACKS = { bitnet: BITNET, 'llama-3': LLAMA_3, chatml: CHATML, plain: PLAIN } as const;
+
+function familyOf(tokens: readonly string[], architecture: string): keyof typeof FALLBACKS {
   // BitNet 2B4T has the whole vocabulary of Llama 3, headers included, so its architecture decides first.
-  if (architecture.startsWith('bitnet') && tokens.includes('<|eot_id|>')) return BITNET;
-  if (tokens.includes('<|start_header_id|>')) return LLAMA_3;
-  if (tokens.includes('<|im_start|>')) return CHATML;
-  return PLAIN;
+  if (architecture.startsWith('bitnet') && tokens.includes('<|eot_id|>')) return 'bitnet';
+  if (tokens.includes('<|start_header_id|>')) return 'llama-3';
+  if (tokens.includes('<|im_start|>')) return 'chatml';
+  return 'plain';
 }
 
 function failed(what: string, cause: unknown): TernionError {

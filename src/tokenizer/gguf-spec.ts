@@ -1,13 +1,6 @@
 // Reads the tokenizer out of GGUF metadata (`tokenizer.ggml.*`).
 import { preTokenizerNamed, preTokenizerNameOf, type PreTokenizer } from './pre-tokenizers';
-import {
-  checkSpec,
-  corrupt,
-  TokenType,
-  unsupported,
-  WELL_KNOWN_END_TOKENS,
-  type TokenizerSpec,
-} from './spec';
+import { checkSpec, corrupt, TokenType, unsupported, withControlTypes, type TokenizerSpec } from './spec';
 
 /** Looks up one metadata value by its whole key; undefined where the file has none. */
 export type MetadataGetter = (key: string) => unknown;
@@ -56,12 +49,13 @@ function readCommon(get: MetadataGetter): CommonSpec {
 function byteLevelSpec(get: MetadataGetter, base: CommonSpec): TokenizerSpec {
   const merges = readStrings(get, 'merges');
   if (!merges) throw corrupt(`the key ${PREFIX}merges is missing`);
-  const rules = readPreTokenizer(get, base.tokens);
+  const [preTokenizer, rules] = readPreTokenizer(get, base.tokens);
   return {
     ...base,
     model: 'gpt2',
     merges,
     scores: [],
+    preTokenizer,
     wordPatterns: rules.wordPatterns,
     ignoreMerges: rules.ignoreMerges,
     addBos: readBoolean(get, 'add_bos_token') ?? (rules.addBos && base.bosId !== undefined),
@@ -89,31 +83,21 @@ function sentencePieceSpec(get: MetadataGetter, base: CommonSpec): TokenizerSpec
   };
 }
 
-function readPreTokenizer(get: MetadataGetter, tokens: readonly string[]): PreTokenizer {
+function readPreTokenizer(get: MetadataGetter, tokens: readonly string[]): [string, PreTokenizer] {
   const given = readString(get, 'pre') ?? 'default';
   const name = given === 'default' ? preTokenizerNameOf(tokens) : given;
   const rules = preTokenizerNamed(name);
   if (!rules) throw unsupported(`the pre-tokenizer "${name}"`);
-  return rules;
+  return [name, rules];
 }
 
-/**
- * The types of all tokens. What the file names as begin or end is a control token whatever a converter has made of it,
- * and so is a user-defined token with the name of an end. (A normal one is not: `</s>` is also HTML.)
- */
 function readTokenTypes(
   get: MetadataGetter,
   tokens: readonly string[],
   named: readonly (number | undefined)[],
 ): ArrayLike<number> {
-  const given = readNumbers(get, 'token_type');
-  const types = given ? Array.from(given) : tokens.map((): number => TokenType.normal);
-  const ends = new Set(WELL_KNOWN_END_TOKENS);
-  types.forEach((type, id) => {
-    if (type === TokenType.userDefined && ends.has(tokens[id] ?? '')) types[id] = TokenType.control;
-  });
-  for (const id of named) if (id !== undefined && id in types) types[id] = TokenType.control;
-  return types;
+  const given = readNumbers(get, 'token_type') ?? tokens.map((): number => TokenType.normal);
+  return withControlTypes(given, tokens, named);
 }
 
 /**

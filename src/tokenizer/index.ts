@@ -1,5 +1,5 @@
 // The tokenizer room: what the rest of the engine may use of it.
-export { ChatTemplate, chatTemplateOf, type RenderOptions } from './chat-template';
+export { ChatTemplate, chatTemplateOf, type RenderOptions, type TemplateOrigin } from './chat-template';
 export { tokenizerSpecFromGguf, type MetadataGetter } from './gguf-spec';
 export { tokenizerSpecFromJson, type JsonSpecExtras } from './json-spec';
 export { encodeRaw, encodeSegments, renderConversation, type PromptSegment } from './prompt';

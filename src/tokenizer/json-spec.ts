@@ -1,7 +1,7 @@
 // Reads the tokenizer out of the JSON files that stand beside safetensors: tokenizer.json and tokenizer_config.json.
 import { GPT2_WORD_PATTERN } from './pre-tokenizers';
 import { byteOfByteToken } from './sentencepiece';
-import { checkSpec, corrupt, TokenType, unsupported, type TokenizerSpec } from './spec';
+import { checkSpec, corrupt, TokenType, unsupported, withControlTypes, type TokenizerSpec } from './spec';
 
 type Json = Record<string, unknown>;
 
@@ -39,7 +39,7 @@ export function tokenizerSpecFromJson(
   const common = readConfig(file, vocabulary.ids, objectAt(tokenizerConfig, 'tokenizer_config.json'), extras);
   return checkSpec({
     tokens: vocabulary.tokens,
-    tokenTypes: vocabulary.types,
+    tokenTypes: withControlTypes(vocabulary.types, vocabulary.tokens, [common.bosId, ...common.endIds]),
     ...common,
     ...(isSentencePiece ? sentencePieceRules(file, merges, vocabulary) : byteLevelRules(file, model, merges)),
   });

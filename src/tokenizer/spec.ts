@@ -32,6 +32,8 @@ export interface TokenizerSpec {
   merges: readonly string[];
   /** `llama` only: a score for each id; the best-scored piece is merged first. */
   scores: ArrayLike<number>;
+  /** `gpt2` only: the name of the rules in GGUF; undefined for those of a tokenizer.json, which are spelled out there. */
+  preTokenizer?: string;
   /** `gpt2` only: regular expressions that cut text into words, applied one after the other. */
   wordPatterns: readonly string[];
   /** `gpt2` only: a word that is itself a token is that token, whatever its merges would give. */
@@ -60,9 +62,29 @@ export const WELL_KNOWN_END_TOKENS: readonly string[] = [
   '<|endoftext|>',
   '<|end|>',
   '<end_of_turn>',
+  '<|end_of_turn|>',
   '<EOT>',
   '</s>',
 ];
+
+/**
+ * The types of all tokens, put right. What the files name as begin or end (`named`) is a control token whatever a
+ * converter has made of it, and so is a token with the name of an end, if it is user-defined or nothing but a mark:
+ * `<|im_end|>` is no text of anyone's, while a normal `</s>` may be HTML.
+ */
+export function withControlTypes(
+  types: ArrayLike<number>,
+  tokens: readonly string[],
+  named: readonly (number | undefined)[],
+): number[] {
+  const ends = new Set(WELL_KNOWN_END_TOKENS);
+  const isNamed = new Set(named);
+  return Array.from(types, (type, id) => {
+    const text = tokens[id] ?? '';
+    const isMark = ends.has(text) && (type === TokenType.userDefined || /^<\|.*\|>$/.test(text));
+    return isMark || isNamed.has(id) ? TokenType.control : type;
+  });
+}
 
 /**
  * Checks what all readers must get right, and throws `corrupt-file` where it is not: one type for each token, ids within

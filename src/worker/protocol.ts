@@ -19,6 +19,7 @@ export type StreamTransport = 'auto' | 'message-port';
 /** Options of `load` that can be cloned; the progress callback travels beside them. */
 export interface RemoteLoadOptions extends SourceOptions {
   contextLength?: number | undefined;
+  precision?: 'fast' | 'exact' | undefined;
   headPrecision?: 'int8' | 'f16' | undefined;
   streamTransport?: StreamTransport | undefined;
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../src/inference/types';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
-import { checkLogits, type Golden, type GoldenPrompt } from '../support/golden';
+import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { serveSources, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -117,13 +117,18 @@ inBrowsers((open) => {
     });
     afterAll(() => page.close());
 
-    it('reproduces the reference logits', async () => {
-      const golden = await fixture<Golden>('random-bitnet-b1.58-i2_s.golden.json');
-      await page.call('load', '/test/fixtures/random-bitnet-b1.58-i2_s.gguf');
-      for (const each of golden.cases) {
-        checkLogits(await page.call<number[]>('nextLogits', each.ids), each, golden.activations);
+    it.for(RANDOM_MODELS)('reproduces the reference logits of %s', async (name) => {
+      const golden = await fixture<Golden>(`${name}.golden.json`);
+      // Where models were trained with int8 activations, exact ones are the same.
+      const precisions = golden.activations === 'exact' ? (['fast', 'exact'] as const) : (['fast'] as const);
+      for (const precision of precisions) {
+        await page.call('load', `/test/fixtures/${name}.gguf`, undefined, undefined, precision);
+        for (const each of golden.cases) {
+          const logits = await page.call<number[]>('nextLogits', each.ids);
+          checkLogits(logits, each, golden.activations, precision);
+        }
+        await page.call('dispose');
       }
-      await page.call('dispose');
       expect(await page.call('refusedAfterDispose')).toMatchObject({
         code: 'disposed',
         isTernionError: true,

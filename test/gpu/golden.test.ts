@@ -3,24 +3,29 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalEngine } from '../../src/inference/engine';
 import { collect } from '../support/collect';
-import { checkLogits, type Golden, type GoldenPrompt } from '../support/golden';
+import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { loadFixture } from '../support/engine';
 
 const fixtures = new URL('../fixtures/', import.meta.url);
 const readJson = async <T>(name: string): Promise<T> =>
   JSON.parse(await readFile(new URL(name, fixtures), 'utf8')) as T;
 
-describe('random models reproduce the reference logits', () => {
-  for (const name of ['random-bitnet-b1.58-i2_s']) {
-    test(name, async () => {
-      const golden = await readJson<Golden>(`${name}.golden.json`);
-      const engine = await loadFixture(`test/fixtures/${name}.gguf`);
-      for (const each of golden.cases) {
-        checkLogits(await engine.nextLogits(each.ids), each, golden.activations);
-      }
-      await engine.dispose();
+describe.for(['fast', 'exact'] as const)('random models reproduce the reference logits (%s)', (precision) => {
+  test.for(RANDOM_MODELS)('%s', async (name) => {
+    const golden = await readJson<Golden>(`${name}.golden.json`);
+    const engine = await loadFixture(`test/fixtures/${name}.gguf`, { precision });
+    const free = precision === 'exact' ? 'f32' : 'int8-group';
+    expect(engine.info.codePaths).toMatchObject({
+      activations: golden.activations === 'exact' ? free : 'int8-token',
+      head: precision === 'exact' ? 'f16' : 'int8',
     });
-  }
+    const errors: number[] = [];
+    for (const each of golden.cases) {
+      errors.push(checkLogits(await engine.nextLogits(each.ids), each, golden.activations, precision));
+    }
+    if (process.env.SHOW) console.log(name, precision, errors, JSON.stringify(engine.info.kernels.chosen));
+    await engine.dispose();
+  });
 });
 
 const EMBEDDED = [

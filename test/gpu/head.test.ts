@@ -13,7 +13,7 @@ const json = async <T>(path: string): Promise<T> => JSON.parse(await readFile(pa
 async function sampledLogits(engine: LocalEngine, ids: readonly number[]): Promise<Float32Array> {
   const { transformer } = engine as unknown as { transformer: Transformer };
   const { gpu, config, work } = transformer;
-  const cache = await KvCache.create(gpu, config, ids.length);
+  const cache = await KvCache.create(gpu, config, ids.length, 'f16');
   await transformer.prefill(cache, await transformer.plan(cache), ids, 0);
   const encoder = gpu.device.createCommandEncoder();
   transformer.encodeNext(encoder, []);

@@ -8,6 +8,7 @@ import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
 import type { LoadProgress } from '../../src/inference/types';
 import { collect } from '../support/collect';
 import { openContext, type FixtureOptions } from '../support/engine';
+import { oneFile } from '../support/model-files';
 import type { GoldenPrompt } from '../support/golden';
 import { expectFailure } from '../unit/formats/helpers';
 import { loadWatched, TINY, watch } from './watch';
@@ -64,7 +65,11 @@ test('info says what was loaded and how it runs, after progress went from nothin
     name: 'Ternion Tiny',
     contextLength: 1024,
     vocabularySize: 1536,
-    weightEncoding: 'I2_S',
+    format: 'gguf',
+    formatVersion: 3,
+    encodings: { layers: 'I2_S', embedding: 'F16', head: 'F16', norms: 'F32' },
+    tokenizer: { kind: 'byte-level BPE', preTokenizer: 'llama-bpe' },
+    chatTemplate: 'file',
     gpuBytes: counts.liveBytes,
     codePaths: {
       reduction: subgroups ? 'subgroups' : 'workgroup',
@@ -120,7 +125,7 @@ describe('nothing is left on the GPU', () => {
   ): Promise<void> {
     const gpu = await openContext();
     const counts = watch(gpu);
-    await expectFailure(LocalEngine.load(gpu, source, options), code, words);
+    await expectFailure(LocalEngine.load(gpu, oneFile(source), options), code, words);
     expect(gpu.bytes).toBe(0);
     expect(gpu.bufferCount).toBe(0);
     expect(counts.liveBytes).toBe(0);
@@ -133,7 +138,7 @@ describe('nothing is left on the GPU', () => {
       const code = length < 4 ? /unsupported-format|corrupt-file/ : /corrupt-file/;
       const gpu = await openContext();
       const counts = watch(gpu);
-      const error = await LocalEngine.load(gpu, bytesSource(model.subarray(0, length))).catch(
+      const error = await LocalEngine.load(gpu, oneFile(model.subarray(0, length))).catch(
         (reason: unknown) => reason as { code?: string },
       );
       expect(error).toHaveProperty('code', expect.stringMatching(code));
@@ -230,7 +235,7 @@ describe('nothing is left on the GPU', () => {
     };
     const gpu = await openContext();
     const counts = watch(gpu);
-    await expect(LocalEngine.load(gpu, broken)).rejects.toThrow('The disk is gone');
+    await expect(LocalEngine.load(gpu, oneFile(broken))).rejects.toThrow('The disk is gone');
     expect(gpu.bytes + counts.liveBytes).toBe(0);
   });
 
@@ -262,7 +267,7 @@ describe('nothing is left on the GPU', () => {
           ? { ...descriptor, size: device.limits.maxBufferSize * 2 }
           : descriptor,
       );
-    await expectFailure(LocalEngine.load(gpu, bytesSource(model)), 'out-of-memory');
+    await expectFailure(LocalEngine.load(gpu, oneFile(model)), 'out-of-memory');
     expect(gpu.bytes + counts.liveBytes).toBe(0);
   });
 });

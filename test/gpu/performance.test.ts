@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { attentionGroups } from '../../src/kernels/attention';
+import { attentionGroups, type AttentionVariant } from '../../src/kernels/attention';
 import type { Transformer } from '../../src/inference/transformer';
 import { loadWatched } from './watch';
 
@@ -33,24 +33,34 @@ function countEncoders(device: GPUDevice): { dispatches: number; passes: number;
   return counts;
 }
 
-test('a token is one submit, 11 dispatches a layer and 5 beside them, 4 bytes read back, and no new buffer', async () => {
-  const { engine, gpu, counts } = await loadWatched();
-  const reader = engine.createSession().send('Tell me a story.').getReader();
-  // The first tokens make the cache and the ring of buffers to read back.
-  for (let i = 0; i < 5; i++) await reader.read();
-  const encoders = countEncoders(gpu.device);
-  const before = { ...counts };
-  const tokens = 20;
-  for (let i = 0; i < tokens; i++) await reader.read();
-  expect(counts.submits - before.submits).toBe(tokens);
-  expect(counts.buffersMade - before.buffersMade).toBe(0);
-  const layers = 4;
-  // Embedding, output norm, head, penalties + max, sample.
-  expect(encoders.dispatches).toBe(tokens * (11 * layers + 5));
-  expect(encoders.copiedBytes).toBe(tokens * 4);
-  await reader.cancel();
-  await engine.dispose();
-});
+// Norm, q·k·v, (RoPE and append,) attention, norm, output, norm, gate·up, norm, down. The other attention kernel turns and
+// appends itself. The context stays within one split, so nothing needs to be combined.
+const ATTENTION: [AttentionVariant, dispatches: number][] = [
+  [{ kind: 'lanes', lanes: 4, teams: 1, tokens: 1, split: 128 }, 9],
+  [{ kind: 'workgroup', threads: 8, tile: 32, split: 64 }, 10],
+];
+
+test.each(ATTENTION)(
+  'with %j a token is one submit, %i dispatches a layer and 5 beside them, 4 bytes read back, and no new buffer',
+  async (attention, perLayer) => {
+    const { engine, gpu, counts } = await loadWatched({ variants: { attention } });
+    const reader = engine.createSession().send('Tell me a story.').getReader();
+    // The first tokens make the cache and the ring of buffers to read back.
+    for (let i = 0; i < 5; i++) await reader.read();
+    const encoders = countEncoders(gpu.device);
+    const before = { ...counts };
+    const tokens = 20;
+    for (let i = 0; i < tokens; i++) await reader.read();
+    expect(counts.submits - before.submits).toBe(tokens);
+    expect(counts.buffersMade - before.buffersMade).toBe(0);
+    const layers = 4;
+    // Embedding, output norm, head, penalties + max, sample.
+    expect(encoders.dispatches).toBe(tokens * (perLayer * layers + 5));
+    expect(encoders.copiedBytes).toBe(tokens * 4);
+    await reader.cancel();
+    await engine.dispose();
+  },
+);
 
 test('the work of attention grows linearly with the context', async () => {
   const { engine } = await loadWatched();

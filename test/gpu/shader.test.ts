@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shaderText, unroll } from '../../src/gpu/shader';
 import { LocalEngine } from '../../src/inference/engine';
-import { expectFailure, fileSource } from '../unit/formats/helpers';
+import { expectFailure } from '../unit/formats/helpers';
 import { openContext, type FixtureOptions } from '../support/engine';
+import { fixtureFiles } from '../support/model-files';
 
 /** Lines without what surrounds them. */
 const lines = (text: string): string[] =>
@@ -116,7 +117,7 @@ async function compile(path: string, options: FixtureOptions) {
     modules.push(module);
     return module;
   };
-  const engine = await LocalEngine.load(context, fileSource(path), { contextLength: 64, tuning: false });
+  const engine = await LocalEngine.load(context, fixtureFiles(path), { contextLength: 64, tuning: false });
   const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
   await engine.dispose();
   return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };

@@ -4,28 +4,63 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/inference/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
-import { bytesSource } from '../../src/storage/byte-source';
+import type { AttentionShape } from '../../src/kernels/attention';
+import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { loadFixture, openContext } from '../support/engine';
-import { checkLogits, relativeError, type Golden } from '../support/golden';
+import { checkLogits, relativeError, type Golden, type Precision } from '../support/golden';
+import { oneFile } from '../support/model-files';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
 // Of both models.
-const HEAD_DIM = 64;
+const SHAPE: AttentionShape = { heads: 4, kvHeads: 2, headDim: 64 };
+/** Models whose kernels have other forms, and the kernels that have them. */
+const OTHERS: {
+  name: string;
+  shape: AttentionShape;
+  precision: Precision;
+  activations: Activations;
+  kernels: (keyof Variants)[];
+}[] = [
+  // Scales of groups of activations and weights, and heads of 128.
+  {
+    name: 'random-qwen3-q2_0',
+    shape: { heads: 4, kvHeads: 1, headDim: 128 },
+    precision: 'fast',
+    activations: 'int8-group',
+    kernels: ['decodeMatmul', 'prefillMatmul', 'attention', 'normThreads'],
+  },
+  // Activations that are not rounded.
+  {
+    name: 'random-qwen3-q2_0',
+    shape: { heads: 4, kvHeads: 1, headDim: 128 },
+    precision: 'exact',
+    activations: 'f32',
+    kernels: ['decodeMatmul', 'prefillMatmul', 'normThreads'],
+  },
+];
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, 'utf8')) as Golden;
 
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
-async function allVariants(): Promise<Partial<Variants>[]> {
+async function allVariants(
+  shape: AttentionShape,
+  activations: Activations = 'int8-token',
+): Promise<Partial<Variants>[]> {
   const device = await requestDevice();
   const base = { shaderF16: false, packedDot: true, timestamps: false };
   const lanes = device.adapterInfo.subgroupMaxSize ?? 0;
   device.destroy();
   const software = [4, 8].map((size) =>
-    candidates({ ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size }, HEAD_DIM),
+    candidates(
+      { ...base, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size },
+      shape,
+      activations,
+    ),
   );
-  const lists = [candidates({ ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 }, HEAD_DIM)];
+  const none = { ...base, subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 };
+  const lists = [candidates(none, shape, activations)];
   if (lanes > 0) lists.push(...software);
   const pinned = lists.flatMap((list) =>
     Object.entries(list).flatMap(([kernel, variants]) => variants.map((variant) => ({ [kernel]: variant }))),
@@ -43,7 +78,7 @@ describe('every variant', async () => {
     await engine.dispose();
   });
 
-  it.for(await allVariants())('%j reproduces golden logits and greedy ids', async (variants) => {
+  it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
     const engine = await loadFixture(`${RANDOM}.gguf`, { variants, tuning: false });
     for (const [i, each] of golden.cases.entries()) {
       const logits = await engine.nextLogits(each.ids);
@@ -61,6 +96,27 @@ describe('every variant', async () => {
   });
 });
 
+describe.for(OTHERS)(
+  'every variant of $kernels for $name ($precision)',
+  async ({ name, shape, precision, activations, kernels }) => {
+    const golden = await read(`test/fixtures/${name}.golden.json`);
+    const variants = await allVariants(shape, activations);
+    const own = variants.filter((pinned) => kernels.some((kernel) => kernel in pinned));
+
+    it.for(own)('%j reproduces golden logits', async (pinned) => {
+      const engine = await loadFixture(`test/fixtures/${name}.gguf`, {
+        variants: pinned,
+        precision,
+        tuning: false,
+      });
+      for (const each of golden.cases) {
+        checkLogits(await engine.nextLogits(each.ids), each, golden.activations, precision);
+      }
+      await engine.dispose();
+    });
+  },
+);
+
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */
   async function loadSabotaged(isWrong: (spec: PipelineSpec) => boolean): Promise<LocalEngine> {
@@ -73,7 +129,7 @@ describe('a driver that miscompiles', () => {
           : spec,
       );
     try {
-      return await LocalEngine.load(gpu, bytesSource(await readFile(TINY)));
+      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)));
     } catch (error) {
       expect(gpu.bytes).toBe(0);
       throw error;

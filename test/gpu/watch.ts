@@ -1,8 +1,8 @@
 // Looks over an engine's shoulder: what it submits to the GPU, and what it holds there.
 import type { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
-import { fileSource } from '../unit/formats/helpers';
 import { openContext, type FixtureOptions } from '../support/engine';
+import { fixtureFiles } from '../support/model-files';
 
 /** The model that answers questions. */
 export const TINY = 'public/models/ternion-tiny-i2_s.gguf';
@@ -56,7 +56,7 @@ export async function loadWatched(options: FixtureOptions & EngineOptions = {}):
   return {
     gpu,
     counts,
-    engine: await LocalEngine.load(gpu, fileSource(TINY), { tuning: false, ...options }),
+    engine: await LocalEngine.load(gpu, fixtureFiles(TINY), { tuning: false, ...options }),
   };
 }
 

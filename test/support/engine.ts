@@ -1,10 +1,9 @@
 // Loads a model of the repository into an engine under Node.
-import { readFile } from 'node:fs/promises';
-import { bytesSource } from '../../src/storage/byte-source';
 import { probeCapabilities, type Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
 import { requestDevice, type DeviceOptions } from './dawn';
+import { fixtureFiles } from './model-files';
 
 /** How to load, and on what kind of device. */
 export interface FixtureOptions extends EngineOptions, DeviceOptions {
@@ -16,10 +15,9 @@ export async function openContext({ capabilities, ...options }: FixtureOptions =
   return new GpuContext(device, await probeCapabilities(device, capabilities));
 }
 
-/** Loads the model at `path`, relative to the root of the repository. */
+/** Loads the model at `path`, relative to the root of the repository: a file, or a folder. */
 export async function loadFixture(path: string, options: FixtureOptions = {}): Promise<LocalEngine> {
-  const bytes = await readFile(new URL(`../../${path}`, import.meta.url));
   const gpu = await openContext(options);
   // Some dozens of devices at once are too many for a software adapter: the process would end.
-  return LocalEngine.load(gpu, bytesSource(bytes), options, () => gpu.device.destroy());
+  return LocalEngine.load(gpu, fixtureFiles(path), options, () => gpu.device.destroy());
 }

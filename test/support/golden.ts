@@ -26,12 +26,31 @@ export interface GoldenPrompt {
   sure: number;
 }
 
+/** The golden files of random models, by name without extension. */
+export const RANDOM_MODELS = [
+  'random-bitnet-b1.58-i2_s',
+  'random-bitnet-tq2_0',
+  'random-llama-i2_s',
+  'random-llama-tq1_0',
+  'random-qwen3-q2_0',
+] as const;
+
 /** Below this, float32 took every int8 rounding step to the same side as float64. */
 const SAME_STEPS = 1e-3;
 
-/** Relative L2 error that a case may have: 0.03 where int8 rounding may fall to either side, else 0.001. */
-export function tolerance({ f32Difference }: GoldenCase, activations: Golden['activations']): number {
-  if (activations === 'exact') return 0.001;
+/** How a model was loaded: see `precision` of the engine's options. */
+export type Precision = 'fast' | 'exact';
+
+/**
+ * Relative L2 error that a case may have: 0.03 where int8 rounding may fall to either side, 0.05 where activations are
+ * rounded to int8 in groups and the reference's are not, else 0.001.
+ */
+export function tolerance(
+  { f32Difference }: GoldenCase,
+  activations: Golden['activations'],
+  precision: Precision = 'fast',
+): number {
+  if (activations === 'exact') return precision === 'exact' ? 0.001 : 0.05;
   return f32Difference < SAME_STEPS ? 0.001 : 0.03;
 }
 
@@ -46,16 +65,20 @@ export function relativeError(out: ArrayLike<number>, reference: readonly number
   return Math.sqrt(error / norm);
 }
 
-/** Throws unless `out` is within tolerance, and its best token is one that the reference has within 0.1 of the best. */
+/**
+ * Throws unless `out` is within tolerance, and its best token is one that the reference has within 0.1 of the best. Gives
+ * the relative error.
+ */
 export function checkLogits(
   out: ArrayLike<number>,
   golden: GoldenCase,
   activations: Golden['activations'],
-): void {
+  precision: Precision = 'fast',
+): number {
   if (out.length !== golden.logits.length)
     throw new Error(`${out.length} logits instead of ${golden.logits.length}`);
   const error = relativeError(out, golden.logits);
-  const most = tolerance(golden, activations);
+  const most = tolerance(golden, activations, precision);
   if (!(error <= most)) {
     throw new Error(
       `After ${golden.ids.length} tokens the logits are off by ${error} (relative L2); allowed: ${most}`,
@@ -65,4 +88,5 @@ export function checkLogits(
   const lead = Math.max(...golden.logits) - golden.logits[best]!;
   if (lead > 0.1)
     throw new Error(`The best token is ${best}, which the reference has ${lead} below its best`);
+  return error;
 }

@@ -1,7 +1,7 @@
 // Runs single kernels on the GPU: input up, dispatches, result down.
 import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/context';
 import type { ActivationPacking, HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
-import { halves, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
+import { halves, inverseOf, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
 
 /** Submits `dispatches` in order, `times` times over. */
 export function run(gpu: GpuContext, dispatches: readonly Dispatch[], times = 1): void {
@@ -36,11 +36,15 @@ export function uploadTernary(gpu: GpuContext, matrix: PlainTernary): TernaryMat
     cols: matrix.cols,
     codes: gpu.upload('codes', codes),
     scales: gpu.upload('scales', scales),
+    scaleGroup: matrix.scaleGroup,
   };
 }
 
 /** int8 [rows, padded] as words: four a word, or two, as shaders/rms_norm_quantize.wgsl says. */
-export function packActivations(bytes: Int8Array, packing: ActivationPacking): Uint32Array<ArrayBuffer> {
+export function packActivations(
+  bytes: Int8Array,
+  packing: Exclude<ActivationPacking, 'floats'>,
+): Uint32Array<ArrayBuffer> {
   if (packing === 'bytes') return new Uint32Array(bytes.slice().buffer);
   const pairs = new Int32Array(bytes.length / 2);
   for (let i = 0; i < bytes.length; i += 4) {
@@ -53,22 +57,33 @@ export function packActivations(bytes: Int8Array, packing: ActivationPacking): U
 /** Activations with room for `room` tokens, as rms_norm_quantize would have written them. */
 export function uploadActivations(
   gpu: GpuContext,
-  { tokens, cols, q, inverse }: PlainActivations,
+  activations: PlainActivations,
   room: number,
   packing: ActivationPacking,
 ): QuantizedRows {
+  const { tokens, cols, q, groups } = activations;
   const padded = Math.ceil(cols / 64) * 64;
+  const width = groups ? 64 : padded;
   const bytes = new Int8Array(room * padded);
-  const scales = new Float32Array(room * 2);
+  const floats = new Float32Array(room * padded);
+  const scales = new Float32Array((room * padded * 2) / width);
   for (let token = 0; token < tokens; token++) {
-    const row = q.subarray(token * cols, (token + 1) * cols);
-    bytes.set(row, token * padded);
-    scales.set([inverse[token]!, row.reduce((sum, value) => sum + value, 0)], token * 2);
+    for (let col = 0; col < cols; col++) {
+      const value = q[token * cols + col]!;
+      const inverse = inverseOf(activations, token, col);
+      bytes[token * padded + col] = value;
+      floats[token * padded + col] = value * inverse;
+      const entry = Math.floor((token * padded + col) / width) * 2;
+      scales[entry] = packing === 'floats' ? 1 : inverse;
+      scales[entry + 1]! += packing === 'floats' ? 0 : value;
+    }
   }
+  const values = packing === 'floats' ? floats : packActivations(bytes, packing);
   return {
     padded,
-    values: gpu.upload('activations', packActivations(bytes, packing)),
+    values: gpu.upload('activations', values),
     scales: gpu.upload('activation scales', scales),
+    groups,
   };
 }
 

@@ -2,10 +2,13 @@
 import {
   canonicalWords,
   bitIndex,
+  CHUNK,
+  groupCount,
   PAD_WORD,
   scaleCount,
   scaleIndex,
   wordIndex,
+  type ScaleGroup,
 } from '../../src/formats/canonical';
 import { floatsToHalves, halfToFloat } from '../../src/formats/half';
 import { random } from '../unit/formats/helpers';
@@ -40,34 +43,46 @@ export function words(bits: Uint16Array): Uint32Array {
   return new Uint32Array(bits.slice().buffer);
 }
 
-/** A ternary matrix: codes (weight + 1) row by row, and a scale for each row. */
+/** A ternary matrix: codes (weight + 1) row by row, and a scale for each group of each row. */
 export interface PlainTernary {
   rows: number;
   cols: number;
   codes: Uint8Array;
+  /** [rows, groups of a row]. */
   scales: Float32Array;
+  scaleGroup: ScaleGroup;
 }
 
 /** Random codes of 0 to 3 (3 is weight +2, which one encoding has) and random scales. */
-export function randomTernary(rows: number, cols: number, seed: number): PlainTernary {
+export function randomTernary(
+  rows: number,
+  cols: number,
+  seed: number,
+  scaleGroup: ScaleGroup = 'row',
+): PlainTernary {
   return {
     rows,
     cols,
     codes: Uint8Array.from(integers(rows * cols, seed, 0, 3)),
-    scales: normals(rows, seed + 1),
+    scales: normals(rows * groupCount(cols, scaleGroup), seed + 1),
+    scaleGroup,
   };
 }
 
+/** The scale of one weight. */
+function scaleOf({ cols, scales, scaleGroup }: PlainTernary, row: number, col: number): number {
+  const group = scaleGroup === 'row' ? 0 : Math.floor(col / scaleGroup);
+  return scales[row * groupCount(cols, scaleGroup) + group]!;
+}
+
 /** The canonical layout of a matrix, element by element. */
-export function packTernary({ rows, cols, codes, scales }: PlainTernary): {
-  codes: Uint32Array;
-  scales: Float32Array;
-} {
+export function packTernary(matrix: PlainTernary): { codes: Uint32Array; scales: Float32Array } {
+  const { rows, cols, codes, scaleGroup } = matrix;
   const packed = new Uint32Array(canonicalWords(rows, cols)).fill(PAD_WORD);
-  const packedScales = new Float32Array(scaleCount(rows, cols, 'row'));
+  const packedScales = new Float32Array(scaleCount(rows, cols, scaleGroup));
   for (let row = 0; row < rows; row++) {
-    packedScales[scaleIndex(row, 0, cols, 'row')] = scales[row]!;
     for (let col = 0; col < cols; col++) {
+      packedScales[scaleIndex(row, col, cols, scaleGroup)] = scaleOf(matrix, row, col);
       const word = wordIndex(row, col, cols);
       const bit = bitIndex(col);
       packed[word] = (packed[word]! & ~(3 << bit)) | (codes[row * cols + col]! << bit);
@@ -76,31 +91,48 @@ export function packTernary({ rows, cols, codes, scales }: PlainTernary): {
   return { codes: packed, scales: packedScales };
 }
 
-/** Int8 activations of some tokens, and 1/s of each. */
+/** Int8 activations of some tokens, and 1/s of each, or of each group of 64 columns. */
 export interface PlainActivations {
   tokens: number;
   cols: number;
   q: Int8Array;
+  /** [tokens], or [tokens, groups]. */
   inverse: Float32Array;
+  groups: boolean;
 }
 
 /** Random activations; the first token's are all -128 or 127. */
-export function randomActivations(tokens: number, cols: number, seed: number): PlainActivations {
+export function randomActivations(
+  tokens: number,
+  cols: number,
+  seed: number,
+  groups = false,
+): PlainActivations {
   const q = Int8Array.from(integers(tokens * cols, seed, -128, 127), (value, i) =>
     i < cols ? (value < 0 ? -128 : 127) : value,
   );
-  return { tokens, cols, q, inverse: normals(tokens, seed + 1, 0.01).map(Math.abs) };
+  const inverses = tokens * (groups ? Math.ceil(cols / CHUNK) : 1);
+  return { tokens, cols, q, inverse: normals(inverses, seed + 1, 0.01).map(Math.abs), groups };
 }
 
-/** Σ_c (code - 1) · q, exactly, times scale / s: [tokens][rows]. */
-export function ternaryProduct(matrix: PlainTernary, { tokens, q, inverse }: PlainActivations): Float64Array {
-  const { rows, cols, codes, scales } = matrix;
+/** 1/s of one activation. */
+export function inverseOf({ cols, inverse, groups }: PlainActivations, token: number, col: number): number {
+  return inverse[groups ? token * Math.ceil(cols / CHUNK) + Math.floor(col / CHUNK) : token]!;
+}
+
+/** Σ_c (code - 1) · scale · q / s: [tokens][rows]. */
+export function ternaryProduct(matrix: PlainTernary, activations: PlainActivations): Float64Array {
+  const { rows, cols, codes } = matrix;
+  const { tokens, q } = activations;
   const out = new Float64Array(tokens * rows);
   for (let token = 0; token < tokens; token++) {
     for (let row = 0; row < rows; row++) {
       let sum = 0;
-      for (let col = 0; col < cols; col++) sum += (codes[row * cols + col]! - 1) * q[token * cols + col]!;
-      out[token * rows + row] = sum * scales[row]! * inverse[token]!;
+      for (let col = 0; col < cols; col++) {
+        const weight = (codes[row * cols + col]! - 1) * scaleOf(matrix, row, col);
+        sum += weight * q[token * cols + col]! * inverseOf(activations, token, col);
+      }
+      out[token * rows + row] = sum;
     }
   }
   return out;

@@ -61,12 +61,18 @@ async function readSome(
 }
 
 Object.assign(globalThis, {
-  async load(url: string, streamTransport?: StreamTransport, contextLength?: number) {
+  async load(
+    url: string,
+    streamTransport?: StreamTransport,
+    contextLength?: number,
+    precision?: 'fast' | 'exact',
+  ) {
     const progress: LoadProgress[] = [];
     engine = await loadModel(url, {
       onProgress: (each) => progress.push(each),
       ...(streamTransport && { streamTransport }),
       ...(contextLength && { contextLength }),
+      ...(precision && { precision }),
     });
     session = engine.createSession();
     return { info: engine.info, progress };

@@ -3,16 +3,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import {
   attention,
+  attentionAppends,
   attentionGroups,
   attentionRoom,
+  attentionSplits,
   attentionTokens,
-  splitAttention,
+  decodeAttention,
   type AttentionShape,
   type AttentionVariant,
 } from '../../../src/kernels/attention';
+import {
+  cacheDim,
+  ropeAngles,
+  ropeAppend,
+  type CacheFormat,
+  type LayerCache,
+  type Rope,
+} from '../../../src/kernels/rope-append';
+import { halfToFloat } from '../../../src/formats/half';
 import { openContext } from '../../support/engine';
 import { halves, largestError, normals, words } from '../../support/reference';
-import { filled, readFloats, run, uploadState } from '../../support/reference-gpu';
+import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
 beforeAll(async () => {
@@ -27,17 +38,25 @@ const CAPACITY = 208;
 interface Cache {
   keys: Float64Array;
   values: Float64Array;
-  buffers: { keys: GPUBuffer; values: GPUBuffer };
+  buffers: LayerCache;
 }
 
-function randomCache({ kvHeads, headDim }: AttentionShape, scale = 1): Cache {
+/** `values` in heads of `headDim`, as the cache stores them. */
+function stored(values: { bits: Uint16Array; values: Float64Array }, headDim: number, format: CacheFormat) {
+  const padded = cacheDim(headDim);
+  const heads = values.bits.length / headDim;
+  const bits = new Uint16Array(heads * padded);
+  for (let head = 0; head < heads; head++) {
+    bits.set(values.bits.subarray(head * headDim, (head + 1) * headDim), head * padded);
+  }
+  return gpu.upload('cache', format === 'f16' ? words(bits) : Float32Array.from(bits, halfToFloat));
+}
+
+function randomCache({ kvHeads, headDim }: AttentionShape, format: CacheFormat, scale = 1): Cache {
   const size = CAPACITY * kvHeads * headDim;
   const keys = halves(normals(size, 1, scale));
   const values = halves(normals(size, 2));
-  const buffers = {
-    keys: gpu.upload('keys', words(keys.bits)),
-    values: gpu.upload('values', words(values.bits)),
-  };
+  const buffers = { keys: stored(keys, headDim, format), values: stored(values, headDim, format), format };
   return { keys: keys.values, values: values.values, buffers };
 }
 
@@ -85,7 +104,7 @@ async function whole(
 ): Promise<Float32Array> {
   const size = tokens * shape.heads * shape.headDim;
   const perGroup = attentionTokens(variant);
-  const out = filled(gpu, 'out', size + (perGroup - 1) * shape.heads * shape.headDim);
+  const out = filled(gpu, 'out', size);
   const state = uploadState(gpu, position, tokens);
   const dispatch = await attention(gpu, shape, variant, state, gpu.upload('qkv', queries), buffers, out);
   dispatch.workgroups[1] = Math.ceil(tokens / perGroup);
@@ -93,13 +112,14 @@ async function whole(
   return readFloats(gpu, out, size);
 }
 
-/** Attention of one token at `position`, by the decode kernels. */
+/** Attention of one token at `position`, by the decode kernels; by one alone wherever that can do it. */
 async function split(
   shape: AttentionShape,
   variant: AttentionVariant,
-  { buffers }: Cache,
+  { buffers }: { buffers: LayerCache },
   queries: Float32Array,
   position: number,
+  rope?: Rope,
 ): Promise<Float32Array> {
   const size = shape.heads * shape.headDim;
   const most = attentionRoom(variant, CAPACITY);
@@ -110,10 +130,17 @@ async function split(
   const out = filled(gpu, 'out', size);
   const state = uploadState(gpu, position, 1);
   const qkv = gpu.upload('qkv', queries);
-  const dispatches = await splitAttention(gpu, shape, variant, state, qkv, buffers, partial, out);
-  dispatches[0].workgroups[2] = attentionGroups(variant, position + 1);
-  run(gpu, dispatches);
-  return readFloats(gpu, out, size);
+  const args = [gpu, shape, variant, state, qkv, buffers, partial, out] as const;
+  const kernels = await decodeAttention(...args, rope);
+  kernels.split.workgroups[2] = attentionGroups(variant, position + 1);
+  run(gpu, [kernels.split, kernels.combine]);
+  const joined = await readFloats(gpu, out, size);
+  if (attentionSplits(variant, position + 1) > 1) return joined;
+  gpu.device.queue.writeBuffer(out, 0, new Float32Array(size));
+  run(gpu, [kernels.alone]);
+  const alone = await readFloats(gpu, out, size);
+  expect(largestError(alone, joined)).toBeLessThan(TOLERANCE);
+  return alone;
 }
 
 // Sums of a few hundred products in f32, and exponentials of them.
@@ -125,32 +152,41 @@ const workgroup = (threads: number, tile: number, split: number): AttentionVaria
   tile,
   split,
 });
-const lanes = (count: number, teams: number, split: number): AttentionVariant => ({
+const lanes = (count: number, teams: number, split: number, tokens = 1): AttentionVariant => ({
   kind: 'lanes',
   lanes: count,
   teams,
+  tokens,
   split,
 });
 
-const CASES: [AttentionShape, AttentionVariant][] = [
+const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
   // One query head a KV head.
-  [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(32, 32, 64)],
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(32, 32, 64), 'f16'],
   // 48 pairs of dimensions are no multiple of 32 threads.
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64)],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64), 'f16'],
   // Fewer threads than positions of a tile and pairs of dimensions.
-  [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64)],
+  [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64), 'f16'],
   // Fewer threads than query heads a KV head, and other tiles.
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16)],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'f16'],
   // A subgroup of four, the smallest there is here: several vectors a lane, and two teams a workgroup.
-  [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64)],
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32)],
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16)],
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64), 'f16'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32), 'f16'],
+  // Two and three tokens a team; 40 tokens are no multiple of six.
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 2), 'f16'],
+  [{ heads: 2, kvHeads: 2, headDim: 32 }, lanes(4, 2, 32, 3), 'f32'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16), 'f16'],
+  // 100 dimensions, which the cache pads.
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'f16'],
+  // Values of f16 in 32 bits.
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(8, 32, 64), 'f32'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32), 'f32'],
 ];
 
-describe.each(CASES)('%j with %j', (shape, variant) => {
+describe.each(CASES)('%j with %j in %s', (shape, variant, format) => {
   // At and beside the edges of tiles and splits of 16, 32 and 64 positions.
   test.each([1, 31, 32, 33, 64, 65, 200])('sees a context of %i tokens', async (length) => {
-    const cache = randomCache(shape);
+    const cache = randomCache(shape, format);
     const queries = randomQueries(shape, 1);
     const expected = reference(shape, queries, cache, length - 1);
     const wholeOut = await whole(shape, variant, cache, queries, length - 1, 1);
@@ -162,7 +198,7 @@ describe.each(CASES)('%j with %j', (shape, variant) => {
   test('each token of a prompt sees itself and those before it', async () => {
     const tokens = 40;
     const position = 25;
-    const cache = randomCache(shape);
+    const cache = randomCache(shape, format);
     const queries = randomQueries(shape, tokens);
     const out = await whole(shape, variant, cache, queries, position, tokens);
     const size = shape.heads * shape.headDim;
@@ -175,7 +211,7 @@ describe.each(CASES)('%j with %j', (shape, variant) => {
 
   test('scores of some hundreds neither overflow nor vanish', async () => {
     // Standard deviation 100, so the best and the second best are far apart, mostly; f32 has them to some 1e-4.
-    const cache = randomCache(shape, 100);
+    const cache = randomCache(shape, format, 100);
     const queries = randomQueries(shape, 1);
     const expected = reference(shape, queries, cache, 99);
     expect(largestError(await whole(shape, variant, cache, queries, 99, 1), expected)).toBeLessThan(1e-3);
@@ -183,7 +219,7 @@ describe.each(CASES)('%j with %j', (shape, variant) => {
   });
 
   test('scores that all are far below zero still have a softmax', async () => {
-    const cache = randomCache(shape);
+    const cache = randomCache(shape, format);
     // All keys are nearly the same, and all queries opposite to them: scores near -200, where exp is 0 in f32.
     const { headDim } = shape;
     const strength = 200 / Math.sqrt(headDim);
@@ -191,11 +227,86 @@ describe.each(CASES)('%j with %j', (shape, variant) => {
     const opposed = {
       ...cache,
       keys: keys.values,
-      buffers: { ...cache.buffers, keys: gpu.upload('keys', words(keys.bits)) },
+      buffers: { ...cache.buffers, keys: stored(keys, headDim, format) },
     };
     const queries = randomQueries(shape, 1).map((value) => -strength + value);
     const expected = reference(shape, queries, opposed, 99);
     expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
     expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
   });
+});
+
+// Rotary widths: all of a head, and a part of it.
+describe.each([
+  {
+    shape: { heads: 4, kvHeads: 2, headDim: 96 },
+    variant: lanes(4, 2, 32),
+    rotary: 96,
+    format: 'f16' as const,
+  },
+  {
+    shape: { heads: 5, kvHeads: 1, headDim: 64 },
+    variant: lanes(4, 1, 16),
+    rotary: 32,
+    format: 'f16' as const,
+  },
+  {
+    shape: { heads: 2, kvHeads: 2, headDim: 128 },
+    variant: lanes(4, 1, 64),
+    rotary: 8,
+    format: 'f16' as const,
+  },
+  {
+    shape: { heads: 4, kvHeads: 2, headDim: 96 },
+    variant: lanes(4, 1, 32),
+    rotary: 96,
+    format: 'f32' as const,
+  },
+])('$shape with $variant and $rotary rotary dimensions', ({ shape, variant, rotary, format }) => {
+  // In the first split, at its end, at the beginning of the second (whose team may share a workgroup), and beyond.
+  test.each(['neox', 'normal'] as const)(
+    'turns %s pairs and appends as the kernels apart do',
+    async (pairs) => {
+      const angles = gpu.upload('angles', ropeAngles(CAPACITY, rotary, 10000));
+      const rope = { rotary, pairs, angles };
+      expect(attentionAppends(variant, rope)).toBe(true);
+      for (const position of [0, 3, variant.split - 1, variant.split, 130]) {
+        const queries = randomQueries(shape, 1);
+        const apart = randomCache(shape, format).buffers;
+        const together = randomCache(shape, format).buffers;
+        const turned = gpu.upload('qkv', queries);
+        const append = await ropeAppend(gpu, shape, rope, uploadState(gpu, position, 1), turned, apart);
+        run(gpu, [append]);
+        const expected = await split(
+          shape,
+          variant,
+          { buffers: apart },
+          await readFloats(gpu, turned, queries.length),
+          position,
+        );
+        const out = await split(shape, variant, { buffers: together }, queries, position, rope);
+        // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way.
+        expect(largestError(out, Float64Array.from(expected))).toBeLessThan(1e-3);
+        const perWord = format === 'f16' ? 2 : 1;
+        const words = (CAPACITY * shape.kvHeads * shape.headDim) / perWord;
+        const width = shape.kvHeads * shape.headDim;
+        expect(await readWords(gpu, together.values, words)).toEqual(
+          await readWords(gpu, apart.values, words),
+        );
+        const [mine, theirs] = await Promise.all(
+          [together.keys, apart.keys].map((buffer) => readWords(gpu, buffer, words)),
+        );
+        const bits = (keys: Uint32Array): Uint16Array | Uint32Array =>
+          format === 'f16' ? new Uint16Array(keys.slice().buffer) : keys;
+        // f32 has 13 bits of mantissa more.
+        const unit = format === 'f16' ? 1 : 1 << 13;
+        const expectedBits = bits(theirs!);
+        const steps = [...bits(mine!)].map((half, i) => Math.abs(half - expectedBits[i]!));
+        // No key but the new one changes, and that by at most a unit in its last place.
+        expect(
+          steps.every((step, i) => step === 0 || (Math.floor(i / width) === position && step <= unit)),
+        ).toBe(true);
+      }
+    },
+  );
 });

@@ -1,10 +1,10 @@
 // RMSNorm + int8 quantisation against the formula in float64.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
-import type { ActivationPacking } from '../../../src/kernels/matrices';
+import type { ActivationPacking, QuantizedRows } from '../../../src/kernels/matrices';
 import { rmsNormQuantize } from '../../../src/kernels/rms-norm-quantize';
 import { openContext } from '../../support/engine';
-import { normals, rmsNormRow } from '../../support/reference';
+import { largestError, normals, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 const EPS = 1e-5;
@@ -24,6 +24,10 @@ interface Setting {
   packing?: ActivationPacking;
   /** Only the last of that many rows. */
   lastOf?: number;
+  /** Without a norm; the weights are not used. */
+  plain?: boolean;
+  /** A scale for each group of 64 columns: the same for all of a token, or its own. */
+  groups?: 'token' | 'group';
 }
 
 /** The bytes that words of two or four hold. */
@@ -46,31 +50,49 @@ async function quantize(
   gpu: GpuContext,
   x: Float32Array,
   weight: Float32Array,
-  { threads, packing = 'bytes', lastOf }: Setting,
+  setting: Setting,
 ): Promise<Quantized[]> {
+  const { packing = 'bytes', groups } = setting;
+  const { out, tokens } = await apply(gpu, x, weight, setting);
+  const size = tokens * out.padded;
+  const bytes = unpack(await readWords(gpu, out.values, size / (packing === 'bytes' ? 4 : 2)), packing);
+  const width = groups ? 64 : out.padded;
+  const scales = await readFloats(gpu, out.scales, (size / width) * 2);
+  return Array.from({ length: size / width }, (_, i) => ({
+    q: bytes.subarray(i * width, (i + 1) * width),
+    inverse: scales[i * 2]!,
+    sum: scales[i * 2 + 1]!,
+  }));
+}
+
+/** Runs the kernel. */
+async function apply(
+  gpu: GpuContext,
+  x: Float32Array,
+  weight: Float32Array,
+  { threads, packing = 'bytes', lastOf, plain = false, groups }: Setting,
+): Promise<{ out: QuantizedRows; tokens: number }> {
   const cols = weight.length;
   const tokens = lastOf === undefined ? x.length / cols : 1;
   const padded = Math.ceil(cols / 64) * 64;
-  const size = (tokens * padded) / (packing === 'bytes' ? 4 : 2);
-  const out = { padded, values: filled(gpu, 'q', size), scales: filled(gpu, 'scales', tokens * 2) };
+  const out = {
+    padded,
+    values: filled(gpu, 'q', tokens * padded),
+    scales: filled(gpu, 'scales', (tokens * padded * 2) / 64),
+    groups: groups !== undefined,
+  };
   const dispatch = await rmsNormQuantize(
     gpu,
     'norm',
-    { cols, eps: EPS, threads, packing },
+    { cols, eps: EPS, threads, packing, scalePer: groups },
     gpu.upload('x', x),
-    gpu.upload('weight', weight),
+    plain ? undefined : gpu.upload('weight', weight),
     out,
     lastOf === undefined ? undefined : uploadState(gpu, 7, lastOf),
   );
   dispatch.workgroups[0] = tokens;
   run(gpu, [dispatch]);
-  const bytes = unpack(await readWords(gpu, out.values, size), packing);
-  const scales = await readFloats(gpu, out.scales, tokens * 2);
-  return Array.from({ length: tokens }, (_, token) => ({
-    q: bytes.subarray(token * padded, (token + 1) * padded),
-    inverse: scales[token * 2]!,
-    sum: scales[token * 2 + 1]!,
-  }));
+  return { out, tokens };
 }
 
 /** Nearest integer, halves to the even one. */
@@ -80,10 +102,16 @@ function roundEven(value: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
+const largestOf = (y: Float64Array): number => y.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** `actual` is a whole row of which the norm of x is known. */
 function expectQuantized(actual: Quantized, x: Float32Array, weight: Float32Array): void {
   const y = rmsNormRow(x, weight, EPS);
-  const largest = y.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const s = 127 / Math.max(largest, 1e-5);
+  expectRounded(actual, y, 127 / Math.max(largestOf(y), 1e-5));
+}
+
+/** `actual` is y · s, rounded. */
+function expectRounded(actual: Quantized, y: Float64Array, s: number): void {
   const wrong = [...y.keys()].filter((i) => {
     const scaled = y[i]! * s;
     const fraction = scaled - Math.floor(scaled);
@@ -92,7 +120,7 @@ function expectQuantized(actual: Quantized, x: Float32Array, weight: Float32Arra
     return !allowed.has(actual.q[i]!);
   });
   expect(wrong).toEqual([]);
-  expect(actual.q.subarray(x.length).every((value) => value === 0)).toBe(true);
+  expect(actual.q.subarray(y.length).every((value) => value === 0)).toBe(true);
   expect(actual.sum).toBe(actual.q.reduce((sum, value) => sum + value, 0));
   expect(actual.inverse * s).toBeCloseTo(1, 5);
 }
@@ -126,6 +154,81 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
         const weight = normals(cols, cols + 1);
         const bytes = await quantize(gpu, x, weight, { threads: widths[0]! });
         expect(await quantize(gpu, x, weight, { threads: widths[0]!, packing: 'pairs' })).toEqual(bytes);
+      }
+    });
+
+    describe.each([false, true])('in groups of 64 (without a norm: %s)', (plain) => {
+      const rowsOf = (x: Float32Array, weight: Float32Array): Float64Array =>
+        plain ? Float64Array.from(x) : rmsNormRow(x, weight, EPS);
+
+      test.each([40, 64, 200, 1000])('each of %i columns has its own scale', async (cols) => {
+        const x = normals(2 * cols, cols, 2);
+        // Groups of very different size, one of them all zeros.
+        for (let i = 0; i < x.length; i++) x[i]! *= 10 ** -Math.floor((i % cols) / 64);
+        x.fill(0, cols, cols + Math.min(64, cols));
+        const weight = normals(cols, cols + 1);
+        for (const threads of widths) {
+          for (const packing of ['bytes', 'pairs'] as const) {
+            const setting: Setting = { threads, packing, plain, groups: 'group' };
+            const groups = await quantize(gpu, x, weight, setting);
+            const perRow = groups.length / 2;
+            for (const [i, group] of groups.entries()) {
+              const token = Math.floor(i / perRow);
+              const row = rowsOf(x.subarray(token * cols, (token + 1) * cols), weight);
+              const own = row.subarray((i % perRow) * 64, ((i % perRow) + 1) * 64);
+              expectRounded(group, own, 127 / Math.max(largestOf(own), 1e-30));
+            }
+          }
+        }
+      });
+
+      test('a common scale of the token is that of the whole row', async () => {
+        const cols = 200;
+        const x = normals(cols, 7, 2);
+        const weight = normals(cols, 8);
+        const groups = await quantize(gpu, x, weight, { threads: widths[0]!, plain, groups: 'token' });
+        const row = rowsOf(x, weight);
+        for (const [i, group] of groups.entries()) {
+          expectRounded(group, row.subarray(i * 64, (i + 1) * 64), 127 / largestOf(row));
+        }
+        expect(new Set(groups.map(({ inverse }) => inverse)).size).toBe(1);
+      });
+
+      test('as f32 there is no rounding', async () => {
+        const cols = 200;
+        const x = normals(2 * cols, 9, 2);
+        const weight = normals(cols, 10);
+        for (const groups of [undefined, 'token'] as const) {
+          const setting: Setting = { threads: widths[0]!, packing: 'floats', plain };
+          const { out } = await apply(gpu, x, weight, groups ? { ...setting, groups } : setting);
+          const y = await readFloats(gpu, out.values, 2 * 256);
+          for (const token of [0, 1]) {
+            const row = rowsOf(x.subarray(token * cols, (token + 1) * cols), weight);
+            const padded = new Float64Array(256);
+            padded.set(row);
+            // A division, a product and a root in f32.
+            expect(largestError(y.subarray(token * 256, (token + 1) * 256), padded)).toBeLessThan(1e-6);
+          }
+          const entries = groups ? 8 : 2;
+          const scales = await readFloats(gpu, out.scales, entries * 2);
+          expect([...scales]).toEqual(Array.from({ length: entries * 2 }, (_, i) => (i % 2 ? 0 : 1)));
+        }
+      });
+    });
+
+    test('a plain row has the scale of its largest value', async () => {
+      const cols = 100;
+      const x = normals(2 * cols, 11, 3);
+      for (const packing of ['bytes', 'pairs'] as const) {
+        const rows = await quantize(gpu, x, new Float32Array(cols), {
+          threads: widths[0]!,
+          packing,
+          plain: true,
+        });
+        for (const [token, row] of rows.entries()) {
+          const y = Float64Array.from(x.subarray(token * cols, (token + 1) * cols));
+          expectRounded(row, y, 127 / largestOf(y));
+        }
       }
     });
 

@@ -3,9 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
 import type { GpuContext } from '../../../src/gpu/context';
 import type { AttentionShape } from '../../../src/kernels/attention';
-import { ropeAngles, ropeAppend, type RopePairs } from '../../../src/kernels/rope-append';
+import {
+  cacheDim,
+  type CacheFormat,
+  ropeAngles,
+  ropeAppend,
+  type RopePairs,
+} from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
-import { largestError, normals, random } from '../../support/reference';
+import { largestError, normals, random, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
@@ -17,6 +23,9 @@ afterAll(() => gpu.destroy());
 interface Shape extends AttentionShape {
   rotary: number;
   pairs: RopePairs;
+  format?: CacheFormat;
+  /** Weights of norms over each head, [headDim]. */
+  norms?: { q: Float32Array; k: Float32Array };
 }
 
 /** A step: `qkv` f32 [tokens, (heads + 2·kvHeads)·headDim] from `position` on. */
@@ -29,32 +38,55 @@ interface Step {
 /** Positions that the cache has room for. */
 const CAPACITY = 40;
 const THETA = 10000;
+const EPS = 1e-5;
 /** What the cache holds before. */
 const UNTOUCHED = 0xabcd;
 
 async function append(shape: Shape, { position, qkv, factors }: Step) {
   const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
   const tokens = qkv.length / row;
-  const cacheWords = (CAPACITY * shape.kvHeads * shape.headDim) / 2;
-  const cache = {
-    keys: filled(gpu, 'keys', cacheWords, UNTOUCHED * 0x10001),
-    values: filled(gpu, 'values', cacheWords, UNTOUCHED * 0x10001),
-  };
+  const { format = 'f16' } = shape;
+  const count = CAPACITY * shape.kvHeads * cacheDim(shape.headDim);
+  const untouched = (): GPUBuffer =>
+    format === 'f16'
+      ? filled(gpu, 'cache', count / 2, UNTOUCHED * 0x10001)
+      : gpu.upload('cache', new Float32Array(count).fill(halfToFloat(UNTOUCHED)));
+  const cache = { keys: untouched(), values: untouched(), format };
   const buffer = gpu.upload('qkv', qkv);
   const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
   const state = uploadState(gpu, position, tokens);
-  const dispatch = await ropeAppend(gpu, shape, state, buffer, angles, cache);
+  const norms = shape.norms && {
+    q: gpu.upload('q norm', shape.norms.q),
+    k: gpu.upload('k norm', shape.norms.k),
+    eps: EPS,
+  };
+  const rope = { rotary: shape.rotary, pairs: shape.pairs, angles, norms };
+  const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
   dispatch.workgroups[1] = tokens;
   run(gpu, [dispatch]);
   return {
     qkv: await readFloats(gpu, buffer, qkv.length),
-    keys: new Uint16Array((await readWords(gpu, cache.keys, cacheWords)).buffer),
-    values: new Uint16Array((await readWords(gpu, cache.values, cacheWords)).buffer),
+    keys: await readHalves(cache.keys, count, format),
+    values: await readHalves(cache.values, count, format),
   };
 }
 
+/** What a cache buffer holds, as bits of f16. In 32 bits it must hold nothing that f16 has not. */
+async function readHalves(buffer: GPUBuffer, count: number, format: CacheFormat): Promise<Uint16Array> {
+  if (format === 'f16') return new Uint16Array((await readWords(gpu, buffer, count / 2)).buffer);
+  const floats = await readFloats(gpu, buffer, count);
+  const bits = Uint16Array.from(floats, nearestHalf);
+  expect([...floats]).toEqual(Array.from(bits, halfToFloat));
+  return bits;
+}
+
 /** The head `x`, turned for `position`. */
-function turn({ rotary, pairs }: Shape, x: Float32Array, position: number, factors?: Float32Array) {
+function turn(
+  { rotary, pairs }: Shape,
+  x: Float32Array | Float64Array,
+  position: number,
+  factors?: Float32Array,
+) {
   const out = Float64Array.from(x);
   for (let j = 0; j < rotary / 2; j++) {
     const angle = (position * THETA ** ((-2 * j) / rotary)) / (factors?.[j] ?? 1);
@@ -82,17 +114,18 @@ function expectAppended(
     for (let head = 0; head < heads + 2 * kvHeads; head++) {
       const at = token * row + head * headDim;
       const x = qkv.subarray(at, at + headDim);
-      const turned = turn(shape, x, position + token, factors);
+      const norm = head < heads ? shape.norms?.q : shape.norms?.k;
+      const turned = turn(shape, norm ? rmsNormRow(x, norm, EPS) : x, position + token, factors);
       if (head < heads) {
         const query = out.qkv.subarray(at, at + headDim);
-        // Two products and a sum in f32.
-        expect(largestError(query, turned)).toBeLessThan(3e-7);
+        // Two products and a sum in f32; a root, a quotient and a product more with norms.
+        expect(largestError(query, turned)).toBeLessThan(norm ? 1e-6 : 3e-7);
         // Dimensions beyond the rotary ones are not touched at all.
-        expect(query.subarray(shape.rotary)).toEqual(x.subarray(shape.rotary));
+        if (!norm) expect(query.subarray(shape.rotary)).toEqual(x.subarray(shape.rotary));
         continue;
       }
       const kvHead = (head - heads) % kvHeads;
-      const slot = ((position + token) * kvHeads + kvHead) * headDim;
+      const slot = ((position + token) * kvHeads + kvHead) * cacheDim(headDim);
       if (head >= heads + kvHeads) {
         expect([...out.values.subarray(slot, slot + headDim)]).toEqual([...x].map(nearestHalf));
       } else {
@@ -105,7 +138,7 @@ function expectAppended(
   const written = new Set(Array.from({ length: qkv.length / row }, (_, token) => position + token));
   for (const cache of [out.keys, out.values]) {
     const touched = [...cache.keys()].filter(
-      (i) => !written.has(Math.floor(i / (kvHeads * headDim))) && cache[i] !== UNTOUCHED,
+      (i) => !written.has(Math.floor(i / (kvHeads * cacheDim(headDim)))) && cache[i] !== UNTOUCHED,
     );
     expect(touched).toEqual([]);
   }
@@ -117,6 +150,8 @@ describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
     { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
     { heads: 2, kvHeads: 2, headDim: 128, rotary: 32 },
     { heads: 1, kvHeads: 1, headDim: 8, rotary: 4 },
+    { heads: 2, kvHeads: 1, headDim: 100, rotary: 100 },
+    { heads: 2, kvHeads: 2, headDim: 100, rotary: 96, format: 'f32' as const },
   ])(
     '$heads heads of $headDim over $kvHeads, $rotary dimensions turned',
     async ({ heads, kvHeads, headDim, rotary }) => {
@@ -132,6 +167,24 @@ describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
       }
     },
   );
+});
+
+describe.each(['neox', 'normal'] as const)('heads are normalised before %s pairs turn', (pairs) => {
+  test.each([
+    { heads: 4, kvHeads: 2, headDim: 128, rotary: 128 },
+    { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
+    { heads: 2, kvHeads: 1, headDim: 256, rotary: 256 },
+    { heads: 1, kvHeads: 1, headDim: 8, rotary: 8 },
+    // A head of one subgroup, on drivers with subgroups of 8 and of 4.
+    { heads: 2, kvHeads: 2, headDim: 32, rotary: 32 },
+    { heads: 2, kvHeads: 2, headDim: 16, rotary: 16 },
+  ])('$heads heads of $headDim over $kvHeads', async ({ heads, kvHeads, headDim, rotary }) => {
+    const norms = { q: normals(headDim, 1), k: normals(headDim, 2) };
+    const shape: Shape = { heads, kvHeads, headDim, rotary, pairs, norms };
+    const row = (heads + 2 * kvHeads) * headDim;
+    const step: Step = { position: 7, qkv: normals(3 * row, row, 3) };
+    expectAppended(shape, step, await append(shape, step));
+  });
 });
 
 test('frequency factors divide the frequencies', async () => {

@@ -1,5 +1,6 @@
 // Ternary matrix × int8 activations against the integer product, in every variant.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ScaleGroup } from '../../../src/formats/canonical';
 import type { GpuContext } from '../../../src/gpu/context';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../../../src/kernels/ternary-matmul';
 import { openContext } from '../../support/engine';
@@ -38,6 +39,21 @@ const OTHERS: readonly MatmulVariant[] = [
 ];
 const OTHER_BROADCASTS: readonly MatmulVariant[] = [
   { blocks: 4, tokens: 1, split: 1, products: 'bytes', broadcast: true },
+];
+
+/** Unrounded activations. */
+const FLOATS: readonly MatmulVariant[] = [
+  { blocks: 2, tokens: 1, split: 8, products: 'floats', broadcast: false },
+  { blocks: 2, tokens: 4, split: 4, products: 'floats', broadcast: false },
+  { blocks: 4, tokens: 1, split: 1, products: 'floats', broadcast: false },
+];
+
+/** How scales lie, beside one a row and one a token. */
+const FORMS: readonly { name: string; groups: boolean; scaleGroup: ScaleGroup }[] = [
+  { name: 'scales for groups of activations', groups: true, scaleGroup: 'row' },
+  { name: 'scales for the same groups of weights', groups: true, scaleGroup: 64 },
+  { name: 'scales for groups of 128 weights', groups: true, scaleGroup: 128 },
+  { name: 'scales for groups of 256 weights', groups: true, scaleGroup: 256 },
 ];
 
 /** Room for 5 tokens rounded up to the most that a variant takes at once. */
@@ -131,6 +147,14 @@ const GATED_SHAPES: readonly Shape[] = [
   { rows: 128, cols: 64 },
 ];
 
+/** Rows of one group, of whole groups of any size, and of a last group that is short. */
+const GROUP_SHAPES: readonly Shape[] = [
+  { rows: 20, cols: 40 },
+  { rows: 64, cols: 512 },
+  { rows: 44, cols: 328 },
+];
+const GATED_GROUP_SHAPES: readonly Shape[] = [{ rows: 80, cols: 328 }];
+
 async function checkAll(
   gpu: GpuContext,
   epilogue: MatmulEpilogue,
@@ -169,7 +193,7 @@ describe('with all that the device can', () => {
       };
       for (const value of [-128, 127]) {
         const q = new Int8Array(cols).fill(value);
-        const activations = { tokens: 1, cols, q, inverse: Float32Array.of(0.01) };
+        const activations = { tokens: 1, cols, q, inverse: Float32Array.of(0.01), groups: false };
         const variant: MatmulVariant = { blocks: 2, tokens: 1, split: 1, products, broadcast: false };
         const bits = await multiply(gpu, matrix, activations, 'store', variant);
         const expected = reference(matrix, activations, 'store');
@@ -177,6 +201,41 @@ describe('with all that the device can', () => {
       }
     },
   );
+
+  /** Up to 512 terms are summed in f32, of either sign. */
+  const SUMMED_IN_F32 = 5e-6;
+
+  async function checkForm(
+    { groups, scaleGroup }: { groups: boolean; scaleGroup: ScaleGroup },
+    epilogue: MatmulEpilogue,
+    shapes: readonly Shape[],
+    variants: readonly MatmulVariant[],
+  ): Promise<void> {
+    for (const { rows, cols } of shapes) {
+      const matrix = randomTernary(rows, cols, rows + cols, scaleGroup);
+      const activations = randomActivations(TOKENS, cols, cols, groups);
+      const expected = reference(matrix, activations, epilogue);
+      for (const variant of variants) {
+        const bits = await multiply(gpu, matrix, activations, epilogue, variant);
+        const error = largestError(new Float32Array(bits.buffer), expected);
+        expect(error, JSON.stringify(variant)).toBeLessThan(SUMMED_IN_F32);
+      }
+    }
+  }
+
+  test.each(FORMS)('with $name all variants are right', async (form) => {
+    await checkForm(form, 'store', GROUP_SHAPES, [...variants, ...FLOATS]);
+  });
+
+  test.each(['add', 'silu-gate'] as const)('with scales for groups %s is right, too', async (epilogue) => {
+    const shapes = epilogue === 'add' ? GROUP_SHAPES : GATED_GROUP_SHAPES;
+    await checkForm(FORMS[2]!, epilogue, shapes, [...PORTABLE.slice(1), FLOATS[1]!]);
+  });
+
+  test.each(['store', 'silu-gate'] as const)('f32 activations: %s is right', async (epilogue) => {
+    const shapes = epilogue === 'store' ? PLAIN_SHAPES : GATED_SHAPES;
+    await checkForm({ groups: false, scaleGroup: 'row' }, epilogue, shapes, FLOATS);
+  });
 
   test('tokens that were not asked for are left alone', async () => {
     const y = gpu.upload('y', before(24));

@@ -104,7 +104,14 @@ describe('a generated model', () => {
   it.each(names)('%s, as bitnet-b1.58, is what the loader asks for', async (name) => {
     const file = await parseGguf(model(name, { architecture: 'bitnet-b1.58' }));
     const config = configFromMetadata(file.metadata, architectures, SHAPES[name].vocabulary);
-    expect(() => checkTensors(file, config)).not.toThrow();
+    expect(() => checkTensors({ ...file, config })).not.toThrow();
+  });
+
+  it.each(names)('%s, as its own architecture, is what the loader asks for', async (name) => {
+    const file = await parseGguf(model(name));
+    const config = configFromMetadata(file.metadata, architectures, SHAPES[name].vocabulary);
+    expect(config.architecture).toBe(SHAPES[name].architecture);
+    expect(() => checkTensors({ tensors: file.tensors, config })).not.toThrow();
   });
 
   it('cannot be of an architecture that nobody knows', () => {

@@ -51,6 +51,44 @@ describe('the metadata of a byte-level vocabulary', () => {
     expect(tokenizer.endIds.has(1535)).toBe(true);
   });
 
+  it.each(['eos_token_id', 'eot_token_id', 'eom_token_id'])(
+    'end an answer at %s, whatever its name',
+    (key) => {
+      // 64 is the letter a.
+      const tokenizer = new Tokenizer(specWith({ [`ggml.${key}`]: 64 }));
+      expect(tokenizer.endIds.has(64)).toBe(true);
+      expect(tokenizer.isSpecial(64)).toBe(true);
+    },
+  );
+
+  it.each([
+    '<|eot_id|>',
+    '<|eom_id|>',
+    '<|im_end|>',
+    '<|end|>',
+    '<|endoftext|>',
+    '<|end_of_text|>',
+    '<end_of_turn>',
+    '</s>',
+  ])('end an answer at a control token called %s, and at a user-defined one', (name) => {
+    const tokens = (tinyMetadata().get('tokenizer.ggml.tokens') as string[]).with(1000, name);
+    const types = tinyMetadata().get('tokenizer.ggml.token_type') as number[];
+    for (const type of [3, 4]) {
+      const changes = { 'ggml.tokens': tokens, 'ggml.token_type': types.with(1000, type) };
+      const tokenizer = new Tokenizer(specWith(changes));
+      expect(tokenizer.endIds.has(1000)).toBe(true);
+      expect(tokenizer.decode([1000])).toBe('');
+    }
+  });
+
+  it('may call a mark a normal token, but not a tag of HTML', () => {
+    const tokens = tinyMetadata().get('tokenizer.ggml.tokens') as string[];
+    const ends = (name: string): boolean =>
+      new Tokenizer(specWith({ 'ggml.tokens': tokens.with(1000, name) })).endIds.has(1000);
+    expect(ends('<|im_end|>')).toBe(true);
+    expect(ends('</s>')).toBe(false);
+  });
+
   it('may use the largest uint32 for a token that is not there', () => {
     expect(specWith({ 'ggml.eot_token_id': 0xffffffff }).endIds).toEqual([1534]);
   });
@@ -67,7 +105,7 @@ describe('the metadata of a byte-level vocabulary', () => {
   });
 
   it.each(['llama3', 'llama-v3', 'llama-bpe', 'falcon3'])('mean the same by the pre-tokenizer %s', (pre) => {
-    expect(specWith({ 'ggml.pre': pre })).toEqual(specWith({}));
+    expect(specWith({ 'ggml.pre': pre })).toEqual({ ...specWith({}), preTokenizer: pre });
   });
 
   it.each([undefined, 'default'])('need not name the pre-tokenizer of the Llama 3 vocabulary: %s', (pre) => {

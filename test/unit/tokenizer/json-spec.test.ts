@@ -69,6 +69,18 @@ describe('a byte-level tokenizer.json', () => {
     });
   });
 
+  it('ends an answer at a token that only generation_config.json names, and at one by its name', () => {
+    const json = llama3Json();
+    json.added_tokens = [
+      ...(json.added_tokens as object[]),
+      { id: 128256, content: '<|im_end|>', special: false },
+      { id: 128257, content: '<turn>', special: false },
+    ];
+    const tokenizer = tokenizerFrom(json, CONFIG, { generationConfig: { eos_token_id: 128257 } });
+    expect([128256, 128257].map((id) => tokenizer.endIds.has(id))).toEqual([true, true]);
+    expect(tokenizer.decode([128256, 128257])).toBe('');
+  });
+
   it('takes merges written as pairs, and normalises where it says so', () => {
     const json = llama3Json();
     json.model.merges = llama3Merges().map((pair) => pair.split(' '));

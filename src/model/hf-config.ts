@@ -1,0 +1,206 @@
+// Reads config.json of a Hugging Face model as the metadata that a converter to GGUF would write, so that one function
+// makes the config of both; and refuses by name what would not run.
+
+import { TernionError } from '../errors';
+import { Metadata, type MetadataValue } from '../formats/metadata';
+
+/** A parsed JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** What config.json says beside what GGUF metadata can. */
+export interface HfConfig {
+  /** Under the keys of GGUF, for example `bitnet-b1.58.embedding_length`. */
+  metadata: Metadata;
+  /** Whether the LM head is the embedding; undefined where the file does not say. */
+  tied: boolean | undefined;
+  /** Whether scales divide ("bitlinear") and do not multiply ("autobitlinear"). */
+  scalesDivide: boolean;
+  /** What divides each RoPE frequency, [rotary / 2], where the model has Llama 3's scaling. */
+  ropeFactors: Float32Array<ArrayBuffer> | undefined;
+  /** `eos_token_id`: one id or several. */
+  endIds: unknown;
+}
+
+/** `model_type` as `general.architecture` has it. Only the BitNet of the 2B4T report is a `bitnet` of transformers. */
+const ARCHITECTURE_NAMES: ReadonlyMap<string, string> = new Map([['bitnet', 'bitnet-b1.58']]);
+
+/**
+ * Reads config.json. Throws `corrupt-file` for missing or impossible entries, `unsupported-feature` for anything that
+ * would change the computation: a quantisation method, a RoPE scaling, biases, a sliding window.
+ */
+export function readHfConfig(config: JsonObject): HfConfig {
+  const reader = new Reader('config.json', config);
+  const modelType = reader.string('model_type');
+  const architecture = ARCHITECTURE_NAMES.get(modelType) ?? modelType;
+  refuseUnsupported(reader);
+  const scalesDivide = readQuantization(reader);
+  const width = reader.number('hidden_size');
+  const heads = reader.number('num_attention_heads');
+  const headDim = reader.optionalNumber('head_dim') ?? width / heads;
+  const rope = readRope(reader, headDim);
+  const values: Record<string, MetadataValue | undefined> = {
+    context_length: reader.number('max_position_embeddings'),
+    embedding_length: width,
+    block_count: reader.number('num_hidden_layers'),
+    feed_forward_length: reader.number('intermediate_size'),
+    hidden_activation: activationName(reader.optionalString('hidden_act')),
+    expert_count: reader.optionalNumber('num_local_experts') ?? reader.optionalNumber('num_experts'),
+    'attention.head_count': heads,
+    'attention.head_count_kv': reader.optionalNumber('num_key_value_heads'),
+    'attention.key_length': headDim,
+    'attention.value_length': headDim,
+    // A float32 in GGUF.
+    'attention.layer_norm_rms_epsilon': Math.fround(reader.number('rms_norm_eps')),
+    'rope.dimension_count': rope.rotary,
+    'rope.freq_base': rope.theta,
+    'rope.scaling.type': rope.scaling,
+  };
+  return {
+    metadata: new Metadata(withPrefix(architecture, values)),
+    tied: reader.optionalBoolean('tie_word_embeddings'),
+    scalesDivide,
+    ropeFactors: rope.factors,
+    endIds: config['eos_token_id'],
+  };
+}
+
+function withPrefix(
+  architecture: string,
+  values: Record<string, MetadataValue | undefined>,
+): Map<string, MetadataValue> {
+  const metadata = new Map<string, MetadataValue>([['general.architecture', architecture]]);
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined) metadata.set(`${architecture}.${key}`, value);
+  }
+  return metadata;
+}
+
+/** transformers has two names for the same function. */
+function activationName(name: string | undefined): string | undefined {
+  return name === 'swish' ? 'silu' : name;
+}
+
+function refuseUnsupported(reader: Reader): void {
+  for (const key of ['attention_bias', 'mlp_bias', 'use_sliding_window']) {
+    if (reader.optionalBoolean(key)) throw unsupported(`${key} in config.json`);
+  }
+}
+
+/**
+ * Whether scales divide, as the defaults of transformers (`BitNetQuantConfig`) have it. A model that is to be quantised
+ * while it is loaded has no ternary weights yet.
+ */
+function readQuantization(reader: Reader): boolean {
+  const quantization = reader.optionalObject('quantization_config');
+  if (!quantization) {
+    throw unsupported('a model without quantization_config in config.json: its weights are not packed');
+  }
+  const method = quantization.string('quant_method');
+  if (method !== 'bitnet') throw unsupported(`the quantization method '${method}'`);
+  const mode = quantization.optionalString('quantization_mode') ?? 'offline';
+  const linearClass = quantization.optionalString('linear_class') ?? 'bitlinear';
+  if (linearClass !== 'bitlinear' && linearClass !== 'autobitlinear') {
+    throw unsupported(`the linear_class '${linearClass}'`);
+  }
+  if (mode !== 'offline' && linearClass === 'autobitlinear') {
+    throw unsupported(`the quantization_mode '${mode}' (load the packed model instead)`);
+  }
+  if (quantization.optionalBoolean('use_rms_norm')) throw unsupported('use_rms_norm in quantization_config');
+  return linearClass === 'bitlinear';
+}
+
+interface Rope {
+  rotary: number;
+  theta: number | undefined;
+  /** A scaling that is left to be refused by its name. */
+  scaling: string | undefined;
+  factors: Float32Array<ArrayBuffer> | undefined;
+}
+
+/** `rope_theta` and `rope_scaling`; transformers from version 5 on has both in `rope_parameters`. */
+function readRope(reader: Reader, headDim: number): Rope {
+  const parameters = reader.optionalObject('rope_parameters');
+  const scaling = parameters ?? reader.optionalObject('rope_scaling');
+  const theta = parameters?.optionalNumber('rope_theta') ?? reader.optionalNumber('rope_theta');
+  const partial =
+    parameters?.optionalNumber('partial_rotary_factor') ?? reader.optionalNumber('partial_rotary_factor');
+  const rotary = headDim * (partial ?? 1);
+  const type = scaling?.optionalString('rope_type') ?? scaling?.optionalString('type') ?? 'default';
+  if (type === 'default') return { rotary, theta, scaling: undefined, factors: undefined };
+  if (type !== 'llama3' || !scaling) return { rotary, theta, scaling: type, factors: undefined };
+  return { rotary, theta, scaling: undefined, factors: llama3Factors(scaling, rotary, theta ?? 10000) };
+}
+
+/**
+ * Llama 3.1's scaling as factors that divide the frequencies: 1 where the wavelength is short against the context of the
+ * first training, `factor` where it is long, and a blend between. Source: `generate_extra_tensors` of llama.cpp's
+ * converter, which writes them as `rope_freqs.weight`.
+ */
+function llama3Factors(scaling: Reader, rotary: number, theta: number): Float32Array<ArrayBuffer> {
+  const factor = scaling.number('factor');
+  const low = scaling.number('low_freq_factor');
+  const high = scaling.number('high_freq_factor');
+  const context = scaling.optionalNumber('original_max_position_embeddings') ?? 8192;
+  if (!(factor >= 1 && low > 0 && high > low && context > 0)) {
+    throw new TernionError('corrupt-file', 'The RoPE scaling in config.json contradicts itself.');
+  }
+  return Float32Array.from({ length: Math.floor(rotary / 2) }, (_, i) => {
+    const wavelength = 2 * Math.PI * theta ** ((2 * i) / rotary);
+    if (wavelength < context / high) return 1;
+    if (wavelength > context / low) return factor;
+    const smooth = (context / wavelength - low) / (high - low);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}
+
+function unsupported(what: string): TernionError {
+  return new TernionError('unsupported-feature', `Not supported: ${what}.`);
+}
+
+/** Entries of a JSON object by type. `null` counts as not being there, as it does in Python's libraries. */
+class Reader {
+  constructor(
+    private readonly name: string,
+    private readonly values: JsonObject,
+  ) {}
+
+  string(key: string): string {
+    return this.required(key, this.optionalString(key));
+  }
+
+  optionalString(key: string): string | undefined {
+    return this.typed(key, 'a string', (value) => typeof value === 'string');
+  }
+
+  number(key: string): number {
+    return this.required(key, this.optionalNumber(key));
+  }
+
+  optionalNumber(key: string): number | undefined {
+    return this.typed(key, 'a number', (value) => typeof value === 'number');
+  }
+
+  optionalBoolean(key: string): boolean | undefined {
+    return this.typed(key, 'true or false', (value) => typeof value === 'boolean');
+  }
+
+  optionalObject(key: string): Reader | undefined {
+    const value = this.typed(key, 'an object', isObject);
+    return value && new Reader(`${key} of ${this.name}`, value);
+  }
+
+  private typed<T>(key: string, what: string, is: (value: unknown) => value is T): T | undefined {
+    const value = Object.hasOwn(this.values, key) ? (this.values[key] ?? undefined) : undefined;
+    if (value === undefined || is(value)) return value;
+    throw new TernionError('corrupt-file', `The entry ${key} of ${this.name} should be ${what}.`);
+  }
+
+  private required<T>(key: string, value: T | undefined): T {
+    if (value !== undefined) return value;
+    throw new TernionError('corrupt-file', `The entry ${key} of ${this.name} is missing.`);
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,68 @@
+// The scales of a ternary matrix on their way to the GPU. Files store a scale for every block of 64 to 256 columns, even
+// where all are the same, as in files of BitNet models: what is the same along every row is kept once a row, which
+// spares the kernels the reading. Whether it is shows only when all have been read.
+
+import { ROW_BLOCK, groupCount, scaleCount, type ScaleGroup } from '../formats/canonical';
+import type { GpuContext } from '../gpu/context';
+
+/** Collects the scales of a matrix [rows, cols], `rows` being whole row blocks. */
+export class ScaleCollector {
+  readonly #byRow: Float32Array;
+  readonly #byGroup: GPUBuffer | undefined;
+  readonly #rowBuffer: GPUBuffer;
+  #rowsSuffice = true;
+
+  constructor(
+    private readonly gpu: GpuContext,
+    label: string,
+    rows: number,
+    private readonly cols: number,
+    /** The columns that share a scale in the file; the fewest, if it has several encodings for one matrix. */
+    private readonly group: ScaleGroup,
+  ) {
+    this.#byRow = new Float32Array(rows);
+    this.#rowBuffer = gpu.createBuffer(`${label} scales`, rows * 4);
+    if (group !== 'row')
+      this.#byGroup = gpu.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4);
+  }
+
+  /** Takes scales of whole row blocks from `firstRow` on, in the canonical order for groups of `group` columns. */
+  write(firstRow: number, scales: Float32Array, group: ScaleGroup): void {
+    const groups = groupCount(this.cols, group);
+    for (let row = firstRow, at = 0; at < scales.length; row += ROW_BLOCK) {
+      this.#byRow.set(scales.subarray(at, at + ROW_BLOCK), row);
+      for (const end = at + groups * ROW_BLOCK; at < end; at++) {
+        if (scales[at] !== this.#byRow[row + (at % ROW_BLOCK)]) this.#rowsSuffice = false;
+      }
+    }
+    if (!this.#byGroup) return;
+    const own = groupCount(this.cols, this.group);
+    const offset = firstRow * own * 4;
+    const data = group === this.group ? scales : this.#regroup(scales, group);
+    this.gpu.device.queue.writeBuffer(this.#byGroup, offset, data as GPUAllowSharedBufferSource);
+  }
+
+  /** Uploads the scales by row, or leaves them by group; frees what is not needed. */
+  finish(): { scales: GPUBuffer; scaleGroup: ScaleGroup } {
+    if (this.#byGroup && !this.#rowsSuffice) {
+      this.gpu.free(this.#rowBuffer);
+      return { scales: this.#byGroup, scaleGroup: this.group };
+    }
+    this.gpu.device.queue.writeBuffer(this.#rowBuffer, 0, this.#byRow as GPUAllowSharedBufferSource);
+    if (this.#byGroup) this.gpu.free(this.#byGroup);
+    return { scales: this.#rowBuffer, scaleGroup: 'row' };
+  }
+
+  /** Scales of wider groups as those of this collector's. */
+  #regroup(scales: Float32Array, group: ScaleGroup): Float32Array {
+    const from = groupCount(this.cols, group);
+    const to = groupCount(this.cols, this.group);
+    const ratio = group === 'row' ? to : group / (this.group as number);
+    return Float32Array.from({ length: (scales.length / from) * to }, (_, i) => {
+      const lane = i % ROW_BLOCK;
+      const index = Math.floor(i / ROW_BLOCK) % to;
+      const rowBlock = Math.floor(i / (ROW_BLOCK * to));
+      return scales[(rowBlock * from + Math.floor(index / ratio)) * ROW_BLOCK + lane]!;
+    });
+  }
+}

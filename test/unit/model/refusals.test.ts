@@ -1,0 +1,260 @@
+// What is not supported is refused by name, before the GPU is touched and before a byte of tensor data is read.
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { TernionErrorCode } from '../../../src/errors';
+import type { GpuContext } from '../../../src/gpu/context';
+import { LocalEngine } from '../../../src/inference/engine';
+import type { ModelFiles } from '../../../src/storage/model-files';
+import { headerAlone, takeApart, type GgufPieces } from '../../support/gguf-rewriter';
+import { f32, text, u32, type GgufTensor, type GgufValue } from '../../support/gguf-writer';
+import { files, folder, oneFile, watchReads, without } from '../../support/model-files';
+import {
+  bfloats,
+  readSafetensors,
+  writeSafetensors,
+  type StoredTensors,
+} from '../../support/safetensors-writer';
+import { expectFailure } from '../formats/helpers';
+
+/** Loads `model` onto a GPU that cannot do anything; gives how far each file was read. */
+async function refused(
+  model: ModelFiles,
+  code: TernionErrorCode,
+  words: RegExp,
+): Promise<ReadonlyMap<string, number>> {
+  const watched = watchReads(model);
+  const noGpu = { destroy() {} } as GpuContext;
+  await expectFailure(LocalEngine.load(noGpu, watched.files), code, words);
+  return watched.ends;
+}
+
+describe('a GGUF file', () => {
+  let pieces: GgufPieces;
+  beforeAll(async () => {
+    const url = new URL('../../../public/models/ternion-tiny-i2_s.gguf', import.meta.url);
+    pieces = await takeApart(readFileSync(url));
+  });
+
+  const key = (name: string): string => `bitnet-b1.58.${name}`;
+  const values: [string, Record<string, GgufValue>, TernionErrorCode, RegExp][] = [
+    [
+      'of another architecture',
+      { 'general.architecture': text('qwen3moe') },
+      'unsupported-architecture',
+      /qwen3moe/,
+    ],
+    ['with experts', { [key('expert_count')]: u32(8) }, 'unsupported-feature', /[Mm]ixture.of.experts/],
+    [
+      'with RoPE scaling',
+      { [key('rope.scaling.type')]: text('yarn') },
+      'unsupported-feature',
+      /RoPE.*'yarn'/,
+    ],
+    [
+      'with another activation',
+      { [key('hidden_activation')]: text('gelu') },
+      'unsupported-feature',
+      /'gelu'/,
+    ],
+    ['with another tokenizer', { 'tokenizer.ggml.model': text('rwkv') }, 'unsupported-tokenizer', /"rwkv"/],
+    [
+      'with another pre-tokenizer',
+      { 'tokenizer.ggml.pre': text('tekken') },
+      'unsupported-tokenizer',
+      /"tekken"/,
+    ],
+    ['that is big endian or damaged', { 'general.alignment': u32(3) }, 'corrupt-file', /general.alignment/],
+    ['with a context of no length', { [key('context_length')]: f32(0.5) }, 'corrupt-file', /context_length/],
+  ];
+
+  it.each(values)('%s', async (_name, changes, code, words) => {
+    const metadata = new Map([...pieces.metadata, ...Object.entries(changes)]);
+    const ends = await refused(oneFile(headerAlone({ ...pieces, metadata })), code, words);
+    expect(ends.get('model.gguf')).toBeLessThanOrEqual(1 << 20);
+  });
+
+  const extra = (name: string): GgufTensor => ({
+    name,
+    shape: [256],
+    type: 'F32',
+    bytes: new Uint8Array(1024),
+  });
+  const changes: [string, (tensors: GgufTensor[]) => GgufTensor[], TernionErrorCode, RegExp][] = [
+    [
+      'with a tensor type that is not read',
+      // 13 is Q5_K.
+      (tensors) => [...tensors, { ...extra('blk.0.extra.weight'), type: 13 }],
+      'unsupported-tensor-type',
+      /blk.0.extra.weight.*Q5_K/,
+    ],
+    [
+      'with layers that are not ternary',
+      (tensors) =>
+        tensors.map((each) => (each.name === 'blk.0.attn_q.weight' ? { ...each, type: 'F16' } : each)),
+      'unsupported-tensor-type',
+      /blk.0.attn_q.weight is F16/,
+    ],
+    [
+      'without a tensor that is needed',
+      (tensors) => tensors.filter(({ name }) => name !== 'blk.1.ffn_up.weight'),
+      'corrupt-file',
+      /blk.1.ffn_up.weight/,
+    ],
+    [
+      'with biases',
+      (tensors) => [...tensors, extra('blk.0.attn_q.bias')],
+      'unsupported-feature',
+      /attn_q.bias/,
+    ],
+    [
+      'with scales apart',
+      (tensors) => [...tensors, extra('blk.0.attn_q.scale')],
+      'unsupported-feature',
+      /q.scale/,
+    ],
+  ];
+
+  it.each(changes)('%s', async (_name, change, code, words) => {
+    const tensors = change(pieces.tensors);
+    const ends = await refused(oneFile(headerAlone({ ...pieces, tensors })), code, words);
+    expect(ends.get('model.gguf')).toBeLessThanOrEqual(1 << 20);
+  });
+});
+
+describe('a packed Hugging Face model', () => {
+  const tiny = folder('test/fixtures/models/ternion-tiny-safetensors');
+  const parse = (name: string): Record<string, unknown> =>
+    JSON.parse(new TextDecoder().decode(tiny[name])) as Record<string, unknown>;
+  const weights = tiny['model.safetensors']!;
+
+  /** Refuses the model with files replaced, and says that of the weights no more than the header was read. */
+  async function refusedWith(
+    replaced: Record<string, unknown>,
+    code: TernionErrorCode,
+    words: RegExp,
+  ): Promise<void> {
+    const all: Record<string, unknown> = { ...tiny, ...replaced };
+    const ends = await refused(files({ 'config.json': all['config.json'], ...all }), code, words);
+    const stored = all['model.safetensors'] as Uint8Array;
+    const header = Number(new DataView(stored.buffer, stored.byteOffset).getBigUint64(0, true));
+    expect(ends.get('config.json')).toBeGreaterThan(0);
+    expect(ends.get('model.safetensors') ?? 0).toBeLessThanOrEqual(8 + header);
+  }
+
+  const quantization = (changes: object): object => ({
+    quantization_config: { quant_method: 'bitnet', linear_class: 'autobitlinear', ...changes },
+  });
+  const configs: [string, object, TernionErrorCode, RegExp][] = [
+    ['of another architecture', { model_type: 'mixtral' }, 'unsupported-architecture', /'mixtral'/],
+    ['with experts', { num_local_experts: 8 }, 'unsupported-feature', /[Mm]ixture.of.experts/],
+    [
+      'with RoPE scaling',
+      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+      'unsupported-feature',
+      /'yarn'/,
+    ],
+    [
+      'with RoPE scaling as once written',
+      { rope_scaling: { type: 'linear' } },
+      'unsupported-feature',
+      /'linear'/,
+    ],
+    ['with another activation', { hidden_act: 'gelu' }, 'unsupported-feature', /'gelu'/],
+    ['with biases', { attention_bias: true }, 'unsupported-feature', /attention_bias/],
+    ['with a sliding window', { use_sliding_window: true }, 'unsupported-feature', /use_sliding_window/],
+    ['quantised by another method', quantization({ quant_method: 'gptq' }), 'unsupported-feature', /'gptq'/],
+    [
+      'that is not quantised',
+      { quantization_config: undefined },
+      'unsupported-feature',
+      /quantization_config/,
+    ],
+    [
+      'quantised while loading',
+      quantization({ quantization_mode: 'online' }),
+      'unsupported-feature',
+      /'online'/,
+    ],
+    ['with norms in its layers', quantization({ use_rms_norm: true }), 'unsupported-feature', /use_rms_norm/],
+    ['of another linear class', quantization({ linear_class: 'other' }), 'unsupported-feature', /'other'/],
+    ['without a width', { hidden_size: undefined }, 'corrupt-file', /hidden_size of config.json is missing/],
+    ['with a width that is none', { hidden_size: '256' }, 'corrupt-file', /hidden_size.*should be a number/],
+  ];
+
+  it.each(configs)('%s', async (_name, changes, code, words) => {
+    await refusedWith({ 'config.json': { ...parse('config.json'), ...changes } }, code, words);
+  });
+
+  it('with another tokenizer', async () => {
+    const model = { type: 'Unigram', vocab: [] };
+    const changed = { 'tokenizer.json': { ...parse('tokenizer.json'), model } };
+    await refusedWith(changed, 'unsupported-tokenizer', /Unigram/);
+  });
+
+  it('with a file that is no JSON', async () => {
+    await refusedWith({ 'tokenizer.json': '<!doctype html>' }, 'corrupt-file', /tokenizer.json/);
+  });
+
+  const q = 'model.layers.1.self_attn.q_proj.weight';
+  const tensors: [string, (stored: StoredTensors) => StoredTensors, TernionErrorCode, RegExp][] = [
+    [
+      'with a matrix that is not packed',
+      () => ({ [q]: bfloats([256, 256], new Array<number>(65536).fill(1)) }),
+      'unsupported-tensor-type',
+      /blk.1.attn_q.weight is BF16/,
+    ],
+    [
+      'with a dtype that is not read',
+      (stored) => ({ [q]: { ...stored[q]!, dtype: 'I8' } }),
+      'unsupported-tensor-type',
+      /q_proj.*I8/,
+    ],
+    [
+      'with a packed embedding',
+      () => ({
+        'model.embed_tokens.weight': { dtype: 'U8', shape: [384, 256], bytes: new Uint8Array(384 * 256) },
+        'model.embed_tokens.weight_scale': bfloats([1], [1]),
+      }),
+      'unsupported-tensor-type',
+      /token_embd.weight is packed/,
+    ],
+    [
+      'with a tensor that has no use',
+      () => ({ 'model.layers.0.mlp.experts.0.w1.weight': bfloats([1], [1]) }),
+      'unsupported-feature',
+      /mlp.experts.0.w1.weight/,
+    ],
+    [
+      'with a bias',
+      () => ({ 'model.layers.0.self_attn.q_proj.bias': bfloats([1], [1]) }),
+      'unsupported-feature',
+      /bias/,
+    ],
+    [
+      'with a scale a row',
+      () => ({ [`${q}_scale`]: bfloats([2], [1, 1]) }),
+      'unsupported-feature',
+      /weight_scale/,
+    ],
+    [
+      'with a matrix of another shape',
+      (s) => ({ [q]: { ...s[q]!, shape: [32, 512] } }),
+      'corrupt-file',
+      /attn_q/,
+    ],
+  ];
+
+  it.each(tensors)('%s', async (_name, change, code, words) => {
+    const stored = readSafetensors(weights);
+    await refusedWith(
+      { 'model.safetensors': writeSafetensors({ ...stored, ...change(stored) }) },
+      code,
+      words,
+    );
+  });
+
+  it('without a scale', async () => {
+    const stored = without(readSafetensors(weights), `${q}_scale`);
+    await refusedWith({ 'model.safetensors': writeSafetensors(stored) }, 'corrupt-file', /no weight_scale/);
+  });
+});

@@ -67,6 +67,7 @@ function codePaths({ gpu, transformer, headPrecision }: LoadedModel): ModelInfo[
     stream: 'local',
     reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
     f16: 'pack2x16float',
+    kvCache: transformer.variants.cacheFormat,
     activations: transformer.activations,
     int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
     head: headPrecision,

@@ -95,43 +95,46 @@ export async function planOpened(
   device: PlanDevice,
   options: PlanOptions = {},
 ): Promise<ModelPlan> {
+  let failure: unknown;
   try {
     checkPrecisions(options);
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
-    const verdict = await judge(source, device, { ...options, memoryBudget });
+    const judgement = await judge(source, device, { ...options, memoryBudget }).catch((error: unknown) => {
+      failure = error;
+      return unsupported(error);
+    });
     const { cached, reason: uncachedReason } = source.info;
-    const plan = {
-      ...verdict,
+    return {
+      ...judgement,
       download: { total: source.size, missing: source.missingBytes, cached, uncachedReason },
       storage: await estimateStorage(),
       limits: { ...limitsOf(device.limits), memoryBudget },
     };
-    await source.close();
-    return plan;
-  } catch (error) {
-    await source.close(error);
-    throw error;
+  } finally {
+    // Told what was wrong with it, the cache does not keep what is no model.
+    await source.close(failure);
   }
 }
 
 type Judgement = Pick<ModelPlan, 'verdict' | 'reason' | 'code' | 'model'>;
 
 async function judge(source: OpenedSource, device: PlanDevice, options: PlanOptions): Promise<Judgement> {
-  try {
-    const { model } = await readModel(source.files, options.signal);
-    const { verdict, reason, ...memory } = planMemory(model, device, options);
-    const { architecture, name, contextLength: trainedContextLength } = model.config;
-    const refused = verdict === 'does-not-fit' || (verdict !== 'fits' && options.contextLength !== undefined);
-    return {
-      verdict,
-      reason,
-      code: refused ? 'out-of-memory' : undefined,
-      model: { format: model.format, architecture, name, trainedContextLength, ...memory },
-    };
-  } catch (error) {
-    if (!(error instanceof TernionError) || !error.code.startsWith('unsupported-')) throw error;
-    return { verdict: 'not-supported', reason: error.message, code: error.code, model: undefined };
-  }
+  const { model } = await readModel(source.files, options.signal);
+  const { verdict, reason, ...memory } = planMemory(model, device, options);
+  const { architecture, name, contextLength: trainedContextLength } = model.config;
+  const refused = verdict === 'does-not-fit' || (verdict !== 'fits' && options.contextLength !== undefined);
+  return {
+    verdict,
+    reason,
+    code: refused ? 'out-of-memory' : undefined,
+    model: { format: model.format, architecture, name, trainedContextLength, ...memory },
+  };
+}
+
+/** What is not supported is a verdict; any other error is thrown on. */
+function unsupported(error: unknown): Judgement {
+  if (!(error instanceof TernionError) || !error.code.startsWith('unsupported-')) throw error;
+  return { verdict: 'not-supported', reason: error.message, code: error.code, model: undefined };
 }
 
 /** A copy: the limits of a device are getters, which neither spread nor structured clone sees. */

@@ -1,6 +1,7 @@
 // Ternion: ternary language models in the browser, on the visitor's own GPU. This is the whole public API of a page.
 
 export { loadModel, type LoadOptions } from './api/load-model';
+export { planModel, type PlanOptions } from './api/plan-model';
 export { TernionError, type TernionErrorCode } from './errors';
 export {
   deleteModel,
@@ -12,6 +13,8 @@ export {
 } from './storage/models';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type { StreamTransport } from './worker/protocol';
+export type { GpuBytes } from './inference/gpu-parts';
+export type { ModelPlan, PlannedModel } from './inference/plan-model';
 export type {
   ChatMessage,
   DetokenizeOptions,

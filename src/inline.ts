@@ -1,6 +1,13 @@
 // Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
 
 export { loadLocal as loadModel, type LocalLoadOptions as LoadOptions } from './inference/load-local';
+export {
+  planLocal as planModel,
+  type LocalPlanOptions as PlanOptions,
+  type ModelPlan,
+  type PlannedModel,
+} from './inference/plan-model';
+export type { GpuBytes } from './inference/gpu-parts';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {

@@ -3,6 +3,7 @@
 import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
+import { defaultMemoryBudget } from '../inference/memory-budget';
 import type { LoadProgress } from '../inference/types';
 import { urlOf } from '../storage/address';
 import type { ModelSource, SourceOptions } from '../storage/open-source';
@@ -19,10 +20,18 @@ export interface LoadOptions extends SourceOptions {
   /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
   signal?: AbortSignal;
   /**
-   * Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096.
-   * A session's KV cache has this length.
+   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
+   * was made for. Default: at most 4096, and what fits this device (`engine.info.contextLength`). A length that was asked
+   * for and does not fit is refused with `out-of-memory`.
    */
   contextLength?: number;
+  /**
+   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together; what takes more is
+   * refused with `out-of-memory` before any tensor is read. WebGPU does not say how much memory there is. Default: 1.1 GB
+   * on phones and tablets, except Android ones that say they have 8 GiB; else unknown, and only single buffers are
+   * checked against the device's limits. `Infinity` switches the default off.
+   */
+  memoryBudget?: number;
   /**
    * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
    * not at all. Models that were trained with int8 activations (BitNet) get these either way.
@@ -64,7 +73,17 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     const loading = api.load(
       request,
       sent,
-      { contextLength, precision, headPrecision, streamTransport, headers, credentials, sha256, cache },
+      {
+        contextLength,
+        precision,
+        headPrecision,
+        memoryBudget: options.memoryBudget ?? defaultMemoryBudget(),
+        streamTransport,
+        headers,
+        credentials,
+        sha256,
+        cache,
+      },
       onProgress,
     );
     const info = valueOf(await Promise.race([loading, failureOf(worker)]));
@@ -90,13 +109,14 @@ async function sendable(source: ModelSource, { signal, onProgress }: LoadOptions
 }
 
 /** Rejects if the worker's script cannot be run at all. */
-function failureOf(worker: Worker): Promise<never> {
+export function failureOf(worker: Worker): Promise<never> {
   return new Promise((_, reject) => {
     worker.addEventListener('error', (event) => reject(unusable(event.message)), { once: true });
   });
 }
 
-function unusable(cause: unknown): TernionError {
+/** The error of a worker that does not work, whatever the reason. */
+export function unusable(cause: unknown): TernionError {
   return new TernionError('internal', 'The worker could not be started, or did not understand the call.', {
     cause,
   });

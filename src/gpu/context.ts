@@ -1,6 +1,7 @@
 // One device and all that Ternion holds on it: buffers that are counted, and pipelines that are made once.
 
 import { TernionError } from '../errors';
+import { bufferBytes, type BufferLimits, type BufferMaker } from './buffers';
 import type { Capabilities } from './capabilities';
 import { mapForReading } from './map-async';
 import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
@@ -26,7 +27,7 @@ export interface PipelineSpec {
 export type BufferSlice = GPUBuffer | GPUBufferBinding;
 
 /** Owns what is made on `device`; `destroy` gives all of it back. */
-export class GpuContext {
+export class GpuContext implements BufferMaker {
   readonly #buffers = new Map<GPUBuffer, number>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #uniforms = new Map<string, GPUBuffer>();
@@ -44,6 +45,10 @@ export class GpuContext {
       );
       return undefined;
     });
+  }
+
+  get limits(): BufferLimits {
+    return this.device.limits;
   }
 
   /** Bytes of all live buffers. */
@@ -64,7 +69,7 @@ export class GpuContext {
   /** A zeroed buffer of at least `size` bytes (rounded up to 16, so that any kernel can read it as vec4). */
   createBuffer(label: string, size: number, usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE): GPUBuffer {
     this.assertAlive();
-    const padded = Math.max(16, Math.ceil(size / 16) * 16);
+    const padded = bufferBytes(size);
     const buffer = this.device.createBuffer({
       label,
       size: padded,
@@ -91,8 +96,12 @@ export class GpuContext {
   /** A buffer with `data` in it. */
   upload(label: string, data: Uint32Array | Float32Array, usage?: GPUBufferUsageFlags): GPUBuffer {
     const buffer = this.createBuffer(label, data.byteLength, usage);
-    this.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+    this.write(buffer, 0, data);
     return buffer;
+  }
+
+  write(buffer: GPUBuffer, offset: number, data: Uint16Array | Uint32Array | Float32Array): void {
+    if (data.length > 0) this.device.queue.writeBuffer(buffer, offset, data as GPUAllowSharedBufferSource);
   }
 
   /** A uniform buffer of u32 `values`; equal values share one. */

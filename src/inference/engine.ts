@@ -5,14 +5,13 @@ import type { ModelFiles } from '../storage/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';
-import { architectures } from '../model/architectures';
-import { chooseActivations, layerEncodings, type Precision } from '../model/activations';
-import { checkTensors, loadWeights } from '../model/load';
-import { openModel } from '../model/open-model';
+import { loadWeights } from '../model/load';
 import { TernionError } from '../errors';
-import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
+import type { ChatTemplate, Tokenizer } from '../tokenizer';
 import { KvCache } from './kv-cache';
 import { describeModel } from './model-info';
+import { plannedContext, planMemory, type MemoryOptions } from './plan';
+import { checkPrecisions, choosePrecisions, readModel } from './read-model';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
@@ -25,29 +24,11 @@ import type {
   SourceInfo,
   TokenizeOptions,
 } from './types';
-import type { FixedChoices, Variants } from './variants';
-
-/** A longer context costs memory in every session, so it has to be asked for. */
-const DEFAULT_CONTEXT = 4096;
 
 /** How to load a model. */
-export interface EngineOptions {
+export interface EngineOptions extends MemoryOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Most tokens that prompt and answer can have together. At most what the model was made for; default, at most 4096. */
-  contextLength?: number | undefined;
-  /**
-   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
-   * not at all. Models that were trained with int8 activations get these either way.
-   */
-  precision?: Precision | undefined;
-  /**
-   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
-   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
-   */
-  headPrecision?: 'int8' | 'f16' | undefined;
-  /** Kernel variants to run whatever the tuner would choose. */
-  variants?: Partial<Variants & FixedChoices> | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
   tuning?: boolean | undefined;
   /** Where measurements are kept from one load to the next. */
@@ -92,35 +73,22 @@ export class LocalEngine implements Engine {
   static async #load(
     gpu: GpuContext,
     files: ModelFiles,
-    {
-      signal,
-      onProgress,
-      contextLength,
-      precision = 'fast',
-      headPrecision = precision === 'exact' ? 'f16' : 'int8',
-      variants,
-      tuning = true,
-      tuningStore,
-    }: EngineOptions,
+    options: EngineOptions,
     onDispose: () => void,
   ): Promise<LocalEngine> {
-    checkPrecision(precision);
-    checkHeadPrecision(headPrecision);
-    const model = await openModel(files, architectures, signal);
-    const { config } = model;
-    const tokenizer = new Tokenizer(model.tokenizer);
-    const template = chatTemplateOf(model.tokenizer, config.architecture);
-    checkTensors(model);
-    const activations = chooseActivations(config, layerEncodings(model.tensors, config), precision);
-    const context = checkContextLength(contextLength, config.contextLength);
+    const { signal, onProgress, variants, tuning = true, tuningStore } = options;
+    checkPrecisions(options);
+    const { model, tokenizer, template } = await readModel(files, signal);
+    const { activations, headPrecision } = choosePrecisions(model, options);
+    const contextLength = plannedContext(planMemory(model, gpu, options), options);
     const weights = await loadWeights(gpu, model, {
       signal,
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
     throwIfAborted(signal);
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
-    const transformer = await Transformer.create(gpu, config, weights, {
-      contextLength: context,
+    const transformer = await Transformer.create(gpu, model.config, weights, {
+      contextLength,
       headPrecision,
       activations,
       variants,
@@ -211,23 +179,4 @@ export class LocalEngine implements Engine {
     if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
     this.gpu.assertAlive();
   }
-}
-
-function checkContextLength(wanted: number | undefined, most: number): number {
-  if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
-  if (Number.isInteger(wanted) && wanted > 0) return Math.min(wanted, most);
-  throw new TernionError(
-    'invalid-argument',
-    `contextLength is ${String(wanted)}; it must be a positive integer.`,
-  );
-}
-
-function checkPrecision(wanted: string): void {
-  if (wanted === 'fast' || wanted === 'exact') return;
-  throw new TernionError('invalid-argument', `precision is ${wanted}; it can be fast or exact.`);
-}
-
-function checkHeadPrecision(wanted: string): void {
-  if (wanted === 'int8' || wanted === 'f16') return;
-  throw new TernionError('invalid-argument', `headPrecision is ${wanted}; it can be int8 or f16.`);
 }

@@ -1,5 +1,6 @@
 // Keys and values of the tokens that a sequence has seen, on the GPU, and which tokens those are.
 
+import type { BufferMaker } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
 import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
 import type { ModelConfig } from '../model/config';
@@ -31,15 +32,24 @@ export class KvCache {
     capacity: number,
     format: CacheFormat,
   ): Promise<KvCache> {
-    const size = KvCache.byteLength(config, capacity, format) / config.layers / 2;
     return gpu.checkedAllocation(`a KV cache of ${capacity} tokens`, () => {
-      const layers = Array.from({ length: config.layers }, (_, layer) => ({
-        keys: gpu.createBuffer(`keys ${layer}`, size),
-        values: gpu.createBuffer(`values ${layer}`, size),
-        format,
-      }));
-      return new KvCache(layers, capacity, gpu);
+      return new KvCache(KvCache.allocate(gpu, config, capacity, format), capacity, gpu);
     });
+  }
+
+  /** The buffers of all layers. */
+  static allocate(
+    buffers: BufferMaker,
+    config: ModelConfig,
+    capacity: number,
+    format: CacheFormat,
+  ): LayerCache[] {
+    const size = KvCache.byteLength(config, capacity, format) / config.layers / 2;
+    return Array.from({ length: config.layers }, (_, layer) => ({
+      keys: buffers.createBuffer(`keys ${layer}`, size),
+      values: buffers.createBuffer(`values ${layer}`, size),
+      format,
+    }));
   }
 
   /** Length of the longest common prefix of the cached tokens and `ids`. */

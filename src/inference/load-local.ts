@@ -6,6 +6,7 @@ import type { TuningRecords } from '../gpu/tuner';
 import { jsonFile } from '../storage/json-file';
 import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
+import { defaultMemoryBudget } from './memory-budget';
 
 /** How to load a model into this thread. */
 export interface LocalLoadOptions extends EngineOptions, SourceOptions {
@@ -29,7 +30,8 @@ export async function loadLocal(source: ModelSource, options: LocalLoadOptions =
       ...options,
       onProgress: (progress) => onProgress?.({ phase: 'download', ...progress }),
     });
-    const engine = await loadOpened(device, model, options, release);
+    const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
+    const engine = await loadOpened(device, model, { ...options, memoryBudget }, release);
     await model.close();
     return engine;
   } catch (error) {

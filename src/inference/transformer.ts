@@ -1,6 +1,7 @@
 // The forward pass: which kernels run in which order on which buffers, made once per model and KV cache.
 
 import { throwIfAborted } from '../errors';
+import type { BufferMaker } from '../gpu/buffers';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
 import {
@@ -17,7 +18,7 @@ import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-i
 import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { ropeAppend, type LayerCache } from '../kernels/rope-append';
+import { ropeAngles, ropeAppend, type LayerCache } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
@@ -25,7 +26,7 @@ import type { ModelConfig } from '../model/config';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
-import { candidates, fixedChoices, type FixedChoices, type Variants } from './variants';
+import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
 
 /** The dispatches for one KV cache. */
@@ -86,20 +87,12 @@ export class Transformer {
     { contextLength, headPrecision, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
   ): Promise<Transformer> {
     const fixed = fixedChoices(gpu.capabilities, pinned);
-    const attentions = pinned.attention
-      ? [pinned.attention]
-      : candidates(gpu.capabilities, config, activations).attention;
+    const attentions = possibleAttention(gpu.capabilities, config, pinned);
     const work = await gpu.checkedAllocation('the work buffers', () =>
-      createWorkBuffers(
-        gpu,
-        config,
-        attentions,
-        fixed.prefillTokens,
-        contextLength,
-        activations,
-        weights.ropeFactors,
-      ),
+      createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, activations),
     );
+    const { rotary, ropeTheta } = config;
+    gpu.write(work.angles, 0, ropeAngles(contextLength, rotary, ropeTheta, weights.ropeFactors));
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
     const { cacheFormat } = fixed;
     const subject = {
@@ -331,11 +324,14 @@ export class Transformer {
   }
 }
 
+/** Room for an int8 head of the shape of `source`. */
+export function createInt8Head(buffers: BufferMaker, { rows, cols }: HalfMatrix): Int8Matrix {
+  return createInt8Matrix(buffers, 'int8 head', rows, cols);
+}
+
 /** Makes the int8 head on the GPU. */
 async function int8Head(gpu: GpuContext, source: HalfMatrix): Promise<Int8Matrix> {
-  const head = await gpu.checkedAllocation('the LM head', () =>
-    createInt8Matrix(gpu, 'int8 head', source.rows, source.cols),
-  );
+  const head = await gpu.checkedAllocation('the LM head', () => createInt8Head(gpu, source));
   const encoder = gpu.device.createCommandEncoder();
   encodePass(encoder, await quantizeHead(gpu, source, head));
   gpu.device.queue.submit([encoder.finish()]);

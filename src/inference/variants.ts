@@ -49,6 +49,15 @@ export function fixedChoices(capabilities: Capabilities, pinned: Partial<FixedCh
   };
 }
 
+/** The variants of attention of which one will run: what they need in common is allocated before it is chosen. */
+export function possibleAttention(
+  capabilities: Capabilities,
+  shape: AttentionShape,
+  pinned: Partial<Variants> = {},
+): readonly AttentionVariant[] {
+  return pinned.attention ? [pinned.attention] : candidates(capabilities, shape).attention;
+}
+
 /** The variants worth trying on a device for a model with such attention. */
 export function candidates(
   capabilities: Capabilities,

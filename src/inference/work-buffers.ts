@@ -1,9 +1,8 @@
 // The buffers between the kernels: allocated once at load, used by every step.
 
-import type { GpuContext } from '../gpu/context';
+import type { BufferMaker } from '../gpu/buffers';
 import { attentionRoom, type AttentionVariant } from '../kernels/attention';
 import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
-import { ropeAngles } from '../kernels/rope-append';
 import { sliceCount, type SampleBuffers } from '../kernels/sample';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
@@ -23,29 +22,28 @@ export interface WorkBuffers extends SampleBuffers {
   /** f32 [width]: the last token, normalised for the head. */
   last: GPUBuffer;
   partial: { sums: GPUBuffer; summary: GPUBuffer };
-  /** vec2f [contextLength, rotary/2]. */
+  /** vec2f [contextLength, rotary/2], see `ropeAngles`. Whoever allocates them fills them. */
   angles: GPUBuffer;
 }
 
 /** Allocates them for sequences of up to `contextLength` tokens, whichever of `attentionVariants` will run. */
 export function createWorkBuffers(
-  gpu: GpuContext,
+  buffers: BufferMaker,
   config: ModelConfig,
   attentionVariants: readonly AttentionVariant[],
   tokens: number,
   contextLength: number,
   activations: Activations,
-  ropeFactors?: Float32Array,
 ): WorkBuffers {
-  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropeTheta } = config;
-  const floats = (label: string, count: number): GPUBuffer => gpu.createBuffer(label, count * 4);
+  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary } = config;
+  const floats = (label: string, count: number): GPUBuffer => buffers.createBuffer(label, count * 4);
   const quantized = new Map<number, QuantizedRows>();
   for (const cols of [width, heads * headDim, ffnWidth]) {
     if (quantized.has(cols)) continue;
     const padded = Math.ceil(cols / 64) * 64;
     quantized.set(cols, {
       padded,
-      values: gpu.createBuffer('quantized', tokens * padded * (activations === 'f32' ? 4 : 2)),
+      values: buffers.createBuffer('quantized', tokens * padded * (activations === 'f32' ? 4 : 2)),
       scales: floats('quantized scales', (tokens * padded * 2) / 64),
     });
   }
@@ -63,7 +61,7 @@ export function createWorkBuffers(
       sums: floats('attention sums', splits * heads * headDim),
       summary: floats('attention summary', splits * heads * 2),
     },
-    angles: gpu.upload('rope angles', ropeAngles(contextLength, rotary, ropeTheta, ropeFactors)),
+    angles: floats('rope angles', contextLength * rotary),
     logits: floats('logits', vocabularySize),
     best: floats('best', sliceCount(vocabularySize) * 2),
     options: floats('sampler options', 8),

@@ -1,5 +1,6 @@
 // LM head with int8 rows (shaders/lm_head_int8.wgsl), and making it from f16 rows (shaders/quantize_head.wgsl).
 
+import { largestBinding, type BufferMaker } from '../gpu/buffers';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import type { HalfMatrix, Int8Matrix, QuantizedRows } from './matrices';
 
@@ -22,19 +23,24 @@ export interface HeadVariant {
 }
 
 /** Room for `rows` × `cols` int8 codes with a scale a row, in shards that fit a binding. */
-export function createInt8Matrix(gpu: GpuContext, label: string, rows: number, cols: number): Int8Matrix {
+export function createInt8Matrix(
+  buffers: BufferMaker,
+  label: string,
+  rows: number,
+  cols: number,
+): Int8Matrix {
   const chunks = chunkCount(cols);
   const rowBytes = chunks * CHUNK;
-  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
-  const most = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (rowBytes * 8)) * 8;
+  // At least one block of rows: what is larger than a binding even then is refused before anything is allocated.
+  const most = Math.max(1, Math.floor(largestBinding(buffers.limits) / (rowBytes * 8))) * 8;
   const shards = Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
     const shardRows = Math.min(most, rows - i * most);
     const padded = Math.ceil(shardRows / 8) * 8;
     return {
       firstRow: i * most,
       rows: shardRows,
-      codes: gpu.createBuffer(`${label} ${i}`, padded * rowBytes),
-      scales: gpu.createBuffer(`${label} scales ${i}`, padded * 4),
+      codes: buffers.createBuffer(`${label} ${i}`, padded * rowBytes),
+      scales: buffers.createBuffer(`${label} scales ${i}`, padded * 4),
     };
   });
   return { rows, cols, shards };

@@ -8,6 +8,7 @@ import { packedTernaryPieces } from '../formats/packed';
 import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
 import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
+import { largestBinding, type BufferMaker } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
@@ -74,6 +75,20 @@ export async function loadWeights(
     onProgress?.(loaded, total);
   }
   builder.finish();
+  return weights;
+}
+
+/**
+ * Allocates what {@link loadWeights} leaves on the GPU, and fills nothing: on a ledger, it says what that will be. Where
+ * a file has a scale for every block, it is taken that they differ; if they turn out not to, a little less is left.
+ */
+export function allocateWeights(
+  buffers: BufferMaker,
+  { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
+): ModelWeights {
+  const builder = new WeightBuilder(buffers, tensors);
+  const weights = builder.build(config);
+  builder.finish(false);
   return weights;
 }
 
@@ -174,10 +189,10 @@ async function readScale(
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
-  readonly #unfinished: (() => void)[] = [];
+  readonly #unfinished: ((rowsSuffice?: boolean) => void)[] = [];
 
   constructor(
-    private readonly gpu: GpuContext,
+    private readonly buffers: BufferMaker,
     private readonly tensors: ModelTensors,
   ) {}
 
@@ -215,9 +230,9 @@ class WeightBuilder {
     return weights;
   }
 
-  /** What is left to do when everything is read. */
-  finish(): void {
-    for (const finish of this.#unfinished) finish();
+  /** What is left to do when everything is read. Whether a scale a row suffices shows by then, unless it is given. */
+  finish(rowsSuffice?: boolean): void {
+    for (const finish of this.#unfinished) finish(rowsSuffice);
   }
 
   #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
@@ -241,13 +256,13 @@ class WeightBuilder {
   }
 
   #norm({ name, length }: NormPlan): GPUBuffer {
-    const buffer = this.gpu.createBuffer(name, length * 4);
+    const buffer = this.buffers.createBuffer(name, length * 4);
     const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
-          this.#write(buffer, firstElement * 4, values);
+          this.buffers.write(buffer, firstElement * 4, values);
         }
       },
     });
@@ -257,17 +272,17 @@ class WeightBuilder {
   #ternary({ parts, cols }: MatrixPlan): TernaryMatrix {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
-    const codes = this.gpu.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
+    const codes = this.buffers.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
     const tensors = parts.map(({ name }) => this.tensors.get(name)!);
     const group = finestGroup(tensors.map(groupOf));
-    const collector = new ScaleCollector(this.gpu, parts[0]!.name, stacked, cols, group);
+    const collector = new ScaleCollector(this.buffers, parts[0]!.name, stacked, cols, group);
     let firstRow = 0;
     for (const [i, part] of parts.entries()) {
       this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
       firstRow += paddedRows(part.rows);
     }
     const matrix: Partial<TernaryMatrix> = { rows, cols, codes };
-    this.#unfinished.push(() => Object.assign(matrix, collector.finish()));
+    this.#unfinished.push((rowsSuffice) => Object.assign(matrix, collector.finish(rowsSuffice)));
     return matrix as TernaryMatrix;
   }
 
@@ -284,7 +299,7 @@ class WeightBuilder {
       write: async (source, signal) => {
         for await (const piece of codePieces(source, tensor, signal)) {
           const row = firstRow + piece.firstRow;
-          this.#write(codes, row * rowBytes, piece.words);
+          this.buffers.write(codes, row * rowBytes, piece.words);
           scales.write(row, piece.scales, groupOf(tensor));
         }
       },
@@ -305,15 +320,15 @@ class WeightBuilder {
   #half(name: string): HalfMatrix {
     const tensor = plainTensor(this.tensors, name);
     const [rows, cols] = tensor.shape as [number, number];
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.device.limits;
-    const rowsPerShard = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (cols * 2));
+    // At least a row: what is larger than a binding even then is refused before anything is allocated.
+    const rowsPerShard = Math.max(1, Math.floor(largestBinding(this.buffers.limits) / (cols * 2)));
     const shards = Array.from({ length: Math.ceil(rows / rowsPerShard) }, (_, i) => {
       const firstRow = i * rowsPerShard;
       const shardRows = Math.min(rowsPerShard, rows - firstRow);
       return {
         firstRow,
         rows: shardRows,
-        buffer: this.gpu.createBuffer(`${name} ${i}`, shardRows * cols * 2),
+        buffer: this.buffers.createBuffer(`${name} ${i}`, shardRows * cols * 2),
       };
     });
     this.destinations.push({
@@ -327,17 +342,12 @@ class WeightBuilder {
             const to = Math.min(shardStart + shard.rows * cols, firstElement + values.length);
             if (from >= to) continue;
             const part = values.subarray(from - firstElement, to - firstElement);
-            this.#write(shard.buffer, (from - shardStart) * 2, part);
+            this.buffers.write(shard.buffer, (from - shardStart) * 2, part);
           }
         }
       },
     });
     return { rows, cols, shards };
-  }
-
-  #write(buffer: GPUBuffer, offset: number, values: Float32Array | Uint16Array | Uint32Array): void {
-    if (values.length === 0) return;
-    this.gpu.device.queue.writeBuffer(buffer, offset, values as GPUAllowSharedBufferSource);
   }
 }
 

@@ -3,7 +3,7 @@
 // spares the kernels the reading. Whether it is shows only when all have been read.
 
 import { ROW_BLOCK, groupCount, scaleCount, type ScaleGroup } from '../formats/canonical';
-import type { GpuContext } from '../gpu/context';
+import type { BufferMaker } from '../gpu/buffers';
 
 /** Collects the scales of a matrix [rows, cols], `rows` being whole row blocks. */
 export class ScaleCollector {
@@ -13,7 +13,7 @@ export class ScaleCollector {
   #rowsSuffice = true;
 
   constructor(
-    private readonly gpu: GpuContext,
+    private readonly buffers: BufferMaker,
     label: string,
     rows: number,
     private readonly cols: number,
@@ -21,9 +21,9 @@ export class ScaleCollector {
     private readonly group: ScaleGroup,
   ) {
     this.#byRow = new Float32Array(rows);
-    this.#rowBuffer = gpu.createBuffer(`${label} scales`, rows * 4);
+    this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4);
     if (group !== 'row')
-      this.#byGroup = gpu.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4);
+      this.#byGroup = buffers.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4);
   }
 
   /** Takes scales of whole row blocks from `firstRow` on, in the canonical order for groups of `group` columns. */
@@ -39,17 +39,17 @@ export class ScaleCollector {
     const own = groupCount(this.cols, this.group);
     const offset = firstRow * own * 4;
     const data = group === this.group ? scales : this.#regroup(scales, group);
-    this.gpu.device.queue.writeBuffer(this.#byGroup, offset, data as GPUAllowSharedBufferSource);
+    this.buffers.write(this.#byGroup, offset, data);
   }
 
-  /** Uploads the scales by row, or leaves them by group; frees what is not needed. */
-  finish(): { scales: GPUBuffer; scaleGroup: ScaleGroup } {
-    if (this.#byGroup && !this.#rowsSuffice) {
-      this.gpu.free(this.#rowBuffer);
+  /** Uploads the scales by row, if these suffice, or leaves them by group; frees what is not needed. */
+  finish(rowsSuffice = this.#rowsSuffice): { scales: GPUBuffer; scaleGroup: ScaleGroup } {
+    if (this.#byGroup && !rowsSuffice) {
+      this.buffers.free(this.#rowBuffer);
       return { scales: this.#byGroup, scaleGroup: this.group };
     }
-    this.gpu.device.queue.writeBuffer(this.#rowBuffer, 0, this.#byRow as GPUAllowSharedBufferSource);
-    if (this.#byGroup) this.gpu.free(this.#byGroup);
+    this.buffers.write(this.#rowBuffer, 0, this.#byRow);
+    if (this.#byGroup) this.buffers.free(this.#byGroup);
     return { scales: this.#rowBuffer, scaleGroup: 'row' };
   }
 

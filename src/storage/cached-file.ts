@@ -4,7 +4,7 @@ import { createXXHash64, type IHasher } from 'hash-wasm';
 import { TernionError } from '../errors';
 import type { CacheFolder, StoredFile } from './cache-folder';
 import { dataName, journalName, removeEntry } from './entries';
-import { JournalWriter, type CacheEntry, type CacheHeader } from './journal';
+import { bytesOf, JournalWriter, type CacheEntry, type CacheHeader } from './journal';
 import { PIECE_BYTES, pieceLength, type PieceHolder } from './pieces';
 
 /** At least so often, what came is made safe: a crash costs no more than this. */
@@ -71,6 +71,11 @@ export class CachedFile implements PieceHolder {
 
   has(index: number): boolean {
     return this.#sums.has(index);
+  }
+
+  /** Bytes that are here. */
+  get bytes(): number {
+    return bytesOf({ size: this.header.size, sums: this.#sums });
   }
 
   async get(index: number): Promise<Uint8Array> {

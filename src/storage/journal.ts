@@ -35,7 +35,7 @@ export function isComplete({ size, sums }: CacheEntry): boolean {
 }
 
 /** Bytes of the pieces that are in the cache. */
-export function bytesOf(entry: CacheEntry | undefined): number {
+export function bytesOf(entry: Pick<CacheEntry, 'size' | 'sums'> | undefined): number {
   let bytes = 0;
   for (const index of entry?.sums.keys() ?? []) bytes += pieceLength(entry!.size, index);
   return bytes;

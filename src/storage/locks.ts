@@ -6,6 +6,8 @@ import { abortedBy } from '../errors';
 export interface Locks {
   /** Waits for a lock; resolves to what gives it back. Rejects with `aborted` when the signal fires before. */
   acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void>;
+  /** Takes a lock if it is free now; undefined if it is not. */
+  tryAcquire(name: string, mode: LockMode): Promise<(() => void) | undefined>;
 }
 
 /** The Web Locks of this browser; undefined where it has none. */
@@ -21,6 +23,16 @@ export function webLocks(): Locks | undefined {
           return promise;
         });
         held.catch((error: Error) => reject(signal?.aborted ? abortedBy(signal) : error));
+      }),
+    tryAcquire: (name, mode) =>
+      new Promise((resolve, reject) => {
+        const held = locks.request(name, { mode, ifAvailable: true }, (lock) => {
+          if (!lock) return resolve(undefined);
+          const { promise, resolve: release } = withResolvers();
+          resolve(release);
+          return promise;
+        });
+        held.catch(reject);
       }),
   };
 }

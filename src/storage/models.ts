@@ -56,9 +56,15 @@ export async function persist(): Promise<boolean> {
 /** How much storage there is, and how much of it is taken. */
 export async function storageUsage(): Promise<StorageUsage> {
   const models = (await listModels()).reduce((sum, { bytes }) => sum + bytes, 0);
-  const { storage } = navigator;
-  const { usage = 0, quota = 0 } = (await storage?.estimate?.()) ?? {};
-  return { models, used: usage, quota, persisted: (await storage?.persisted?.()) ?? false };
+  const { used = 0, quota = 0 } = (await estimateStorage()) ?? {};
+  return { models, used, quota, persisted: (await navigator.storage?.persisted?.()) ?? false };
+}
+
+/** What this origin's storage takes and may take, in bytes, as the browser estimates it; undefined where there is none. */
+export async function estimateStorage(): Promise<Pick<StorageUsage, 'used' | 'quota'> | undefined> {
+  const storage = (globalThis.navigator as Navigator | undefined)?.storage;
+  const { usage, quota } = (await storage?.estimate?.()) ?? {};
+  return usage === undefined || quota === undefined ? undefined : { used: usage, quota };
 }
 
 /** {@link listModels} of the given cache. */

@@ -43,19 +43,28 @@ export interface OpenedSource {
   readonly files: ModelFiles;
   /** Where the files that were opened so far came from. */
   readonly info: SourceInfo;
+  /** Bytes of the files that were opened so far. */
+  readonly size: number;
+  /** Those of them that the next load would have to download. */
+  readonly missingBytes: number;
   /** To be called when all that is needed was read, and before it is trusted: completes the cache, checks the hashes. */
   finish(signal?: AbortSignal): Promise<void>;
   /** Ends what is under way, and keeps what came. `error` is what the load failed with, if it did. */
   close(error?: unknown): Promise<void>;
 }
 
+/** How to open a source. */
+export interface OpenOptions extends SourceOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Wait until no other tab downloads the model (default); else it is opened without the cache then. */
+  waits?: boolean | undefined;
+}
+
 /** Opens a model. Rejects with `download-failed`, `corrupt-file`, `invalid-argument` or `aborted`. */
 export async function openSource(
   source: ModelSource,
-  options: SourceOptions & {
-    signal?: AbortSignal | undefined;
-    onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  } = {},
+  options: OpenOptions = {},
   environment: StorageEnvironment = browserStorage(),
 ): Promise<OpenedSource> {
   const { signal } = options;
@@ -118,7 +127,7 @@ class OpenedUrl implements OpenedSource, ModelFiles {
 
   private constructor(
     private readonly url: string,
-    private readonly options: SourceOptions,
+    private readonly options: OpenOptions,
     private readonly environment: StorageEnvironment,
     private readonly cache: Cache | string,
     private readonly progress: ProgressMeter,
@@ -126,7 +135,7 @@ class OpenedUrl implements OpenedSource, ModelFiles {
 
   static async open(
     url: string,
-    options: SourceOptions,
+    options: OpenOptions,
     environment: StorageEnvironment,
     cache: Cache | string,
     progress: ProgressMeter,
@@ -146,6 +155,14 @@ class OpenedUrl implements OpenedSource, ModelFiles {
 
   get info(): SourceInfo {
     return this.#opened.map(({ info }) => info).find(({ cached }) => !cached) ?? { cached: true };
+  }
+
+  get size(): number {
+    return this.#opened.reduce((sum, { bytes }) => sum + bytes.size, 0);
+  }
+
+  get missingBytes(): number {
+    return this.#opened.reduce((sum, { missingBytes }) => sum + missingBytes, 0);
   }
 
   async sibling(name: string, signal?: AbortSignal): Promise<ByteSource | undefined> {
@@ -183,9 +200,9 @@ class OpenedUrl implements OpenedSource, ModelFiles {
     sha256: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<OpenedFile> {
-    const { headers, credentials } = this.options;
+    const { headers, credentials, waits } = this.options;
     const { cache, progress } = this;
-    const remote = { url, model: this.url, headers, credentials, sha256, cache, progress };
+    const remote = { url, model: this.url, headers, credentials, sha256, cache, waits, progress };
     const file = await openUrl(this.environment.network, remote, signal);
     this.#opened.push(file);
     return file;
@@ -200,6 +217,8 @@ function openAtHand(files: readonly [NamedFile, ...NamedFile[]], options: Source
   return {
     files: filesAtHand(files),
     info: opened[0]!.info,
+    size: files.reduce((sum, { bytes }) => sum + bytes.size, 0),
+    missingBytes: 0,
     finish: async (signal) => {
       for (const file of opened) await file.finish(signal);
     },

@@ -51,6 +51,11 @@ export class PieceSource implements ByteSource, DownloadHost {
     this.#download = remote && new PieceDownload(remote, this, policy, reply);
   }
 
+  /** Bytes that are on disk. */
+  get keptBytes(): number {
+    return this.#keeps ? (this.parts.disk?.bytes ?? 0) : 0;
+  }
+
   /** What went wrong when a piece was to be put on disk; from then on, pieces are in memory only. */
   get diskFailure(): unknown {
     return this.#diskFailure;

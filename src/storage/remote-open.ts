@@ -25,6 +25,8 @@ export interface SourceInfo {
 export interface OpenedFile {
   readonly bytes: ByteSource;
   readonly info: SourceInfo;
+  /** Bytes that opening it again would have to download. */
+  readonly missingBytes: number;
   /** Completes the cached copy and checks the hash. Rejects with `corrupt-file` if it is not the expected one. */
   finish(signal?: AbortSignal): Promise<void>;
   /** Lets go of the file. `error` is what the load failed with, if it did: bytes that are no model are not kept. */
@@ -38,6 +40,8 @@ export interface RemoteOptions extends HttpTarget {
   sha256?: string | undefined;
   /** The cache, or why there is none. */
   cache: Cache | string;
+  /** Wait until no other tab downloads the file (default); else it is opened without the cache then. */
+  waits?: boolean | undefined;
   progress: ProgressMeter;
 }
 
@@ -71,6 +75,7 @@ class Opener {
   async complete(cache: Cache, key: string): Promise<OpenedFile | undefined> {
     const progress = this.options.progress;
     const release = await this.#lock(cache, key, 'shared');
+    if (!release) return undefined;
     try {
       const entry = await readEntry(cache.folder, key);
       if (entry && isComplete(entry) && !(await this.#hasChanged(entry))) {
@@ -93,6 +98,7 @@ class Opener {
   /** The file as far as the cache has it, and the rest from the server. */
   async download(cache: Cache, key: string): Promise<OpenedFile> {
     const release = await this.#lock(cache, key, 'exclusive');
+    if (!release) return this.uncached('another tab has the file in use');
     try {
       let entry = await readEntry(cache.folder, key);
       if (entry && (await this.#hasChanged(entry))) entry = undefined;
@@ -160,7 +166,7 @@ class Opener {
         progress.set({ loaded: 0, total: 0 });
         const blob = await collect(answer, (bytes) => progress.received(bytes));
         progress.done();
-        return openBytes(blobSource(blob), options.sha256, reason);
+        return openBytes(blobSource(blob), options.sha256, reason, blob.size);
       } catch (error) {
         await retries.failed(error, signal);
       }
@@ -191,7 +197,9 @@ class Opener {
     return PieceHash.expecting(sha256);
   }
 
-  async #lock({ locks }: Cache, key: string, mode: LockMode): Promise<() => void> {
+  /** Undefined if it is another tab's and not to be waited for. */
+  async #lock({ locks }: Cache, key: string, mode: LockMode): Promise<(() => void) | undefined> {
+    if (this.options.waits === false) return locks.tryAcquire(lockName(key), mode);
     let waiting: FileProgress | undefined;
     const stopHearing = hearProgress(key, (state) => {
       waiting ??= this.options.progress.file(0, 0);
@@ -237,6 +245,10 @@ class PieceFile implements OpenedFile {
       : { cached: false, reason: describeFailure(diskFailure) };
   }
 
+  get missingBytes(): number {
+    return this.source.size - this.source.keptBytes;
+  }
+
   async finish(signal?: AbortSignal): Promise<void> {
     await this.source.finish(signal);
     this.progress?.done();
@@ -260,11 +272,17 @@ class PieceFile implements OpenedFile {
   }
 }
 
-/** A file that is at hand: it is not cached, for the given reason. */
-export function openBytes(bytes: ByteSource, sha256: string | undefined, reason: string): OpenedFile {
+/** A file that is at hand: it is not cached, for the given reason. `missingBytes` is what it took to get it here. */
+export function openBytes(
+  bytes: ByteSource,
+  sha256: string | undefined,
+  reason: string,
+  missingBytes = 0,
+): OpenedFile {
   return {
     bytes,
     info: { cached: false, reason },
+    missingBytes,
     finish: async (signal) => {
       if (sha256 !== undefined) await verifySource(bytes, sha256, signal);
     },

@@ -4,6 +4,7 @@ import { transfer } from 'comlink';
 import { TernionError } from '../errors';
 import { loadLocal } from '../inference/load-local';
 import type { LocalEngine } from '../inference/engine';
+import { planLocal, type ModelPlan } from '../inference/plan-model';
 import type { LocalSession } from '../inference/session';
 import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../inference/types';
 import type { ModelSource } from '../storage/open-source';
@@ -15,6 +16,7 @@ import {
   type Outcome,
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
+  type RemotePlanOptions,
   type RemotePrompt,
   type SessionState,
   type WorkerApi,
@@ -44,6 +46,17 @@ export class WorkerEndpoint implements WorkerApi {
       const { info } = this.#engine;
       const stream = this.#transfersStreams ? 'transferred' : 'message-port';
       return { ...info, codePaths: { ...info.codePaths, stream } };
+    });
+  }
+
+  plan(request: number, source: ModelSource, options: RemotePlanOptions): Promise<Outcome<ModelPlan>> {
+    return outcomeOf(async () => {
+      const { signal } = this.#begin(request);
+      try {
+        return await planLocal(source, { ...options, signal });
+      } finally {
+        this.#requests.delete(request);
+      }
     });
   }
 

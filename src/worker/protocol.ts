@@ -1,6 +1,7 @@
 // What page and worker say to each other. Both sides import this file, and nothing else of each other.
 
 import { TernionError, type TernionErrorCode } from '../errors';
+import type { ModelPlan } from '../inference/plan-model';
 import type {
   ChatMessage,
   DetokenizeOptions,
@@ -16,11 +17,16 @@ import type { ModelSource, SourceOptions } from '../storage/open-source';
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';
 
-/** Options of `load` that can be cloned; the progress callback travels beside them. */
-export interface RemoteLoadOptions extends SourceOptions {
+/** Options of `plan`; all can be cloned. */
+export interface RemotePlanOptions extends SourceOptions {
   contextLength?: number | undefined;
   precision?: 'fast' | 'exact' | undefined;
   headPrecision?: 'int8' | 'f16' | undefined;
+  memoryBudget?: number | undefined;
+}
+
+/** Options of `load` that can be cloned; the progress callback travels beside them. */
+export interface RemoteLoadOptions extends RemotePlanOptions {
   streamTransport?: StreamTransport | undefined;
 }
 
@@ -60,6 +66,7 @@ export interface WorkerApi {
     options: RemoteLoadOptions,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>>;
+  plan(request: number, source: ModelSource, options: RemotePlanOptions): Promise<Outcome<ModelPlan>>;
   abort(request: number): void;
   tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;

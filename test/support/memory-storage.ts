@@ -129,6 +129,12 @@ interface Waiting {
 export class MemoryLocks implements Locks {
   readonly #held = new Map<string, { modes: LockMode[]; queue: Waiting[] }>();
 
+  async tryAcquire(name: string, mode: LockMode): Promise<(() => void) | undefined> {
+    const { modes, queue } = this.#held.get(name) ?? { modes: [], queue: [] };
+    const isFree = modes.length === 0 || (mode === 'shared' && !modes.includes('exclusive'));
+    return queue.length === 0 && isFree ? this.acquire(name, mode) : undefined;
+  }
+
   acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
     const lock = this.#held.get(name) ?? { modes: [], queue: [] };
     this.#held.set(name, lock);

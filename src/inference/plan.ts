@@ -1,0 +1,191 @@
+// What a model will take on the GPU and whether that fits, computed from its headers alone. Sizes are not estimated: the
+// code that allocates runs on a ledger (src/gpu/buffers.ts) instead of a device.
+
+import { TernionError } from '../errors';
+import { BufferLedger, largestBinding, type BufferLimits, type LedgerEntry } from '../gpu/buffers';
+import type { Capabilities } from '../gpu/capabilities';
+import type { CacheFormat } from '../kernels/rope-append';
+import { allocateWeights } from '../model/load';
+import type { ModelFile } from '../model/model-file';
+import { bytesByPart, type GpuBytes } from './gpu-parts';
+import { KvCache } from './kv-cache';
+import { choosePrecisions, type PrecisionOptions } from './read-model';
+import { createInt8Head } from './transformer';
+import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
+import { createWorkBuffers } from './work-buffers';
+
+/** A longer context costs memory in every session, so it has to be asked for. */
+const DEFAULT_CONTEXT = 4096;
+/** A context in which prompt and answer have no room is of no use: less than this is not offered. */
+const LEAST_CONTEXT = 256;
+/** A context that is cut to what fits is a multiple of this. */
+const CONTEXT_STEP = 64;
+
+/** The device that a model is to run on. A `GpuContext` is one. */
+export interface PlanDevice {
+  readonly limits: BufferLimits;
+  readonly capabilities: Capabilities;
+}
+
+/** What decides how much memory a model takes. */
+export interface MemoryOptions extends PrecisionOptions {
+  /**
+   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
+   * was made for. Default: at most 4096, and what fits.
+   */
+  contextLength?: number | undefined;
+  /**
+   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together. WebGPU does not
+   * say how much there is. Default: 1.1 GB on phones and tablets, where more ends the tab (see
+   * `defaultMemoryBudget`), else unknown: then only the limits of single buffers are checked. `Infinity`: likewise.
+   */
+  memoryBudget?: number | undefined;
+  /** Kernel variants to run whatever the tuner would choose. */
+  variants?: Partial<Variants & FixedChoices> | undefined;
+}
+
+/** What a model takes on the GPU, and whether it fits. */
+export interface MemoryPlan {
+  verdict: 'fits' | 'fits-with-less-context' | 'does-not-fit';
+  /** Why not, or why not with the whole context, in words with numbers; undefined if it fits. */
+  reason: string | undefined;
+  /** The context that fits. If none does, the shortest that was considered. */
+  contextLength: number;
+  /** The context that was asked for, or is the default. */
+  wantedContextLength: number;
+  /** How keys and values are kept on this device, whatever the context. */
+  kvCacheFormat: CacheFormat;
+  /** With `contextLength`. */
+  gpuBytes: GpuBytes;
+}
+
+/**
+ * Plans the memory of a model whose headers were read. Where a file has scales for every block of columns,
+ * `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent less.
+ * Throws `invalid-argument` for options that cannot be used.
+ */
+export function planMemory(
+  model: Pick<ModelFile, 'config' | 'tensors'>,
+  device: PlanDevice,
+  options: MemoryOptions,
+): MemoryPlan {
+  const wanted = wantedContext(options.contextLength, model.config.contextLength);
+  const budget = checkBudget(options.memoryBudget);
+  const { kvCacheFormat, buffersAt } = sizing(model, device, options);
+  const obstacleAt = (context: number): string | undefined => {
+    const what = obstacle(buffersAt(context), device.limits, budget);
+    return what && `With a context of ${context} tokens, ${what}`;
+  };
+  const result = (verdict: MemoryPlan['verdict'], contextLength: number, reason?: string): MemoryPlan => ({
+    verdict,
+    reason,
+    contextLength,
+    wantedContextLength: wanted,
+    kvCacheFormat,
+    gpuBytes: bytesByPart(buffersAt(contextLength)),
+  });
+  const reason = obstacleAt(wanted);
+  if (reason === undefined) return result('fits', wanted);
+  const least = Math.min(wanted, LEAST_CONTEXT);
+  const reasonEvenThen = obstacleAt(least);
+  if (reasonEvenThen !== undefined) return result('does-not-fit', least, reasonEvenThen);
+  const longest = longestContext(least, wanted, (context) => obstacleAt(context) === undefined);
+  return result('fits-with-less-context', longest, reason);
+}
+
+/**
+ * The context to load a model with: the planned one, or the one that was asked for. Throws `out-of-memory`, with the
+ * numbers, if the model does not fit, or not with the context that was asked for.
+ */
+export function plannedContext(plan: MemoryPlan, { contextLength }: MemoryOptions): number {
+  const { verdict, reason } = plan;
+  if (verdict === 'fits' || (verdict !== 'does-not-fit' && contextLength === undefined))
+    return plan.contextLength;
+  const advice =
+    verdict === 'does-not-fit'
+      ? 'The model does not fit this device.'
+      : `A contextLength of ${plan.contextLength} fits.`;
+  throw new TernionError('out-of-memory', `${reason} ${advice}`);
+}
+
+/** Checks what was asked for; the context that is wanted. */
+function wantedContext(wanted: number | undefined, most: number): number {
+  if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
+  if (Number.isInteger(wanted) && wanted > 0) return Math.min(wanted, most);
+  throw new TernionError(
+    'invalid-argument',
+    `contextLength is ${String(wanted)}; it must be a positive integer.`,
+  );
+}
+
+function checkBudget(budget = Infinity): number {
+  if (budget > 0) return budget;
+  throw new TernionError(
+    'invalid-argument',
+    `memoryBudget is ${budget}; it must be a positive number of bytes.`,
+  );
+}
+
+interface Sizing {
+  kvCacheFormat: CacheFormat;
+  /** All buffers of an engine whose one session has a context of so many tokens. */
+  buffersAt: (contextLength: number) => LedgerEntry[];
+}
+
+function sizing(
+  model: Pick<ModelFile, 'config' | 'tensors'>,
+  { limits, capabilities }: PlanDevice,
+  options: MemoryOptions,
+): Sizing {
+  const { config } = model;
+  const { activations, headPrecision } = choosePrecisions(model, options);
+  const { cacheFormat, prefillTokens } = fixedChoices(capabilities, options.variants);
+  const attention = possibleAttention(capabilities, config, options.variants);
+  const weights = new BufferLedger(limits);
+  const { head } = allocateWeights(weights, model);
+  if (headPrecision === 'int8') createInt8Head(weights, head);
+  return {
+    kvCacheFormat: cacheFormat,
+    buffersAt: (contextLength) => {
+      const rest = new BufferLedger(limits);
+      createWorkBuffers(rest, config, attention, prefillTokens, contextLength, activations);
+      KvCache.allocate(rest, config, contextLength, cacheFormat);
+      return [...weights.entries, ...rest.entries];
+    },
+  };
+}
+
+/** What speaks against allocating `buffers`, as the end of a sentence; undefined if nothing does. */
+function obstacle(buffers: readonly LedgerEntry[], limits: BufferLimits, budget: number): string | undefined {
+  const largest = buffers.reduce((a, b) => (b.size > a.size ? b : a));
+  const most = largestBinding(limits);
+  if (largest.size > most) {
+    const limit =
+      most === limits.maxStorageBufferBindingSize ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
+    const { label, size } = largest;
+    return `the GPU buffer '${label}' takes ${size} bytes; this device allows ${most} (${limit}).`;
+  }
+  const { total, layers, embedding, head, kvCache, work } = bytesByPart(buffers);
+  if (total <= budget) return undefined;
+  return (
+    `it takes ${megabytes(total)} on the GPU (layers ${megabytes(layers)}, embedding ${megabytes(embedding)}, ` +
+    `LM head ${megabytes(head)}, KV cache ${megabytes(kvCache)}, work ${megabytes(work)}); ` +
+    `the memory budget is ${megabytes(budget)}.`
+  );
+}
+
+/** The longest context in whole steps, from `least`, which fits, up to `most`, which does not. */
+function longestContext(least: number, most: number, fits: (context: number) => boolean): number {
+  let steps = Math.floor(least / CONTEXT_STEP);
+  let beyond = Math.ceil(most / CONTEXT_STEP);
+  while (beyond - steps > 1) {
+    const middle = Math.floor((steps + beyond) / 2);
+    if (fits(middle * CONTEXT_STEP)) steps = middle;
+    else beyond = middle;
+  }
+  return Math.max(least, steps * CONTEXT_STEP);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toLocaleString('en', { maximumSignificantDigits: 3, useGrouping: false })} MB`;
+}

@@ -1,0 +1,59 @@
+// A model as its headers describe it, checked as far as that goes without reading tensor data.
+
+import { chooseActivations, layerEncodings, type Activations, type Precision } from '../model/activations';
+import { architectures } from '../model/architectures';
+import { checkTensors } from '../model/load';
+import type { ModelFile } from '../model/model-file';
+import { openModel } from '../model/open-model';
+import { TernionError } from '../errors';
+import type { ModelFiles } from '../storage/model-files';
+import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
+
+/** A model whose headers were read. */
+export interface ReadModel {
+  model: ModelFile;
+  tokenizer: Tokenizer;
+  template: ChatTemplate;
+}
+
+/** Reads the headers. Rejects with `unsupported-…`, naming what is not supported, or `corrupt-file`. */
+export async function readModel(files: ModelFiles, signal?: AbortSignal): Promise<ReadModel> {
+  const model = await openModel(files, architectures, signal);
+  const tokenizer = new Tokenizer(model.tokenizer);
+  const template = chatTemplateOf(model.tokenizer, model.config.architecture);
+  checkTensors(model);
+  return { model, tokenizer, template };
+}
+
+/** How a model shall be computed. */
+export interface PrecisionOptions {
+  /**
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations get these either way.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
+   */
+  headPrecision?: 'int8' | 'f16' | undefined;
+}
+
+/** Throws `invalid-argument` for precisions that do not exist. */
+export function checkPrecisions({ precision = 'fast', headPrecision = 'int8' }: PrecisionOptions): void {
+  if (!['fast', 'exact'].includes(precision))
+    throw new TernionError('invalid-argument', `precision is ${precision}; it can be fast or exact.`);
+  if (!['int8', 'f16'].includes(headPrecision))
+    throw new TernionError('invalid-argument', `headPrecision is ${headPrecision}; it can be int8 or f16.`);
+}
+
+/** What the options mean for `model`. */
+export function choosePrecisions(
+  { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
+  { precision = 'fast', headPrecision = precision === 'exact' ? 'f16' : 'int8' }: PrecisionOptions,
+): { activations: Activations; headPrecision: 'int8' | 'f16' } {
+  return {
+    activations: chooseActivations(config, layerEncodings(tensors, config), precision),
+    headPrecision,
+  };
+}

@@ -1,0 +1,194 @@
+// What the plan says a model takes on the GPU is what it takes, and what does not fit is refused before any tensor is read.
+import { describe, expect, test } from 'vitest';
+import { MeasuredContext } from '../../bench/core/measured-context';
+import { GeneratedModel } from '../../bench/core/generated-model';
+import { SHAPES } from '../../bench/core/shapes';
+import { probeCapabilities } from '../../src/gpu/capabilities';
+import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import { planMemory } from '../../src/inference/plan';
+import { planLocal } from '../../src/inference/plan-model';
+import { readModel } from '../../src/inference/read-model';
+import type { ModelFiles } from '../../src/storage/model-files';
+import { collect } from '../support/collect';
+import { requestDevice } from '../support/dawn';
+import { fixtureFiles, oneFile, watchReads } from '../support/model-files';
+import { smallModel, type SmallShape } from '../support/small-model';
+import { TINY, watch } from './watch';
+
+/** A context on a real device; with `binding` its buffers may have no more bytes than that. No real device has so few. */
+async function measuredContext(binding?: number): Promise<MeasuredContext> {
+  const device = await requestDevice({ limits: 'default' });
+  const gpu = new MeasuredContext(device, await probeCapabilities(device));
+  if (binding === undefined) return gpu;
+  const limits = { maxBufferSize: binding * 2, maxStorageBufferBindingSize: binding };
+  return Object.defineProperty(gpu, 'limits', { value: limits });
+}
+
+/** Plans a model, loads it and fills one session's cache; compares what was planned with what was allocated. */
+async function expectPlanned(
+  files: ModelFiles,
+  options: EngineOptions = {},
+  binding?: number,
+): Promise<void> {
+  const gpu = await measuredContext(binding);
+  const { model } = await readModel(files);
+  const plan = planMemory(model, gpu, options);
+  expect(plan.verdict).toBe('fits');
+  const engine = await LocalEngine.load(gpu, files, { tuning: false, ...options });
+  expect(engine.info.contextLength).toBe(plan.contextLength);
+  await collect(engine.createSession().generate({ tokenIds: [1, 2, 3] }, { maxTokens: 1 }));
+  const { work, total, ...parts } = gpu.bytesByPart();
+  const planned = plan.gpuBytes;
+  // Uniforms and readbacks of a few words each, some dozens of them, are counted as work and not planned.
+  expect({ ...planned, work: 0, total: 0 }).toEqual({ ...parts, work: 0, total: 0 });
+  expect(work - planned.work).toBeGreaterThanOrEqual(0);
+  expect(work - planned.work).toBeLessThan(4096);
+  expect(total).toBeLessThan(planned.total * 1.01);
+  await engine.dispose();
+  gpu.device.destroy();
+}
+
+describe('the plan is what is allocated', () => {
+  test('for the embedded model', () => expectPlanned(fixtureFiles(TINY)));
+
+  test('with an f16 head and a context that was asked for', () =>
+    expectPlanned(fixtureFiles(TINY), { headPrecision: 'f16', contextLength: 300 }));
+
+  test('on a device whose bindings hold a third of the embedding, which is cut into shards', () => {
+    // The embedding is 1536 · 256 halves; the largest matrix, gate and up, 1024 · 256 codes of two bits.
+    const third = (1536 * 256 * 2) / 3;
+    return expectPlanned(fixtureFiles(TINY), { contextLength: 256 }, third);
+  });
+
+  const base = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 64 } as const;
+  const shapes: [string, SmallShape, EngineOptions?][] = [
+    [
+      'with scales for every block',
+      { ...base, architecture: 'qwen3', encoding: 'Q2_0', variedScales: true, tied: true },
+    ],
+    ['with a head of its own', { ...base, architecture: 'llama', encoding: 'TQ2_0', variedScales: true }],
+    [
+      'with a head of its own and unrounded activations',
+      { ...base, architecture: 'llama', encoding: 'TQ1_0', variedScales: true },
+      { precision: 'exact' },
+    ],
+    // Three query heads of 40 dimensions: rows and columns that are no multiples of a chunk.
+    [
+      'with awkward widths',
+      {
+        architecture: 'bitnet',
+        width: 208,
+        ffnWidth: 328,
+        heads: 3,
+        kvHeads: 1,
+        headDim: 40,
+        encoding: 'I2_S',
+        contextLength: 100,
+      },
+    ],
+  ];
+  test.each(shapes)('for a model %s', async (_name, shape, options) => {
+    await expectPlanned(oneFile((await smallModel(shape)).bytes), options);
+  });
+
+  test('but for scales, where a file has them for every block and they turn out to be the same', async () => {
+    const { bytes } = await smallModel({ ...base, architecture: 'llama', encoding: 'TQ2_0' });
+    const gpu = await measuredContext();
+    const plan = planMemory((await readModel(oneFile(bytes))).model, gpu, {});
+    const engine = await LocalEngine.load(gpu, oneFile(bytes), { tuning: false });
+    const { layers } = gpu.bytesByPart();
+    expect(layers).toBeLessThanOrEqual(plan.gpuBytes.layers);
+    // A scale of four bytes for 256 codes of two bits: a sixteenth.
+    expect(layers).toBeGreaterThan(plan.gpuBytes.layers * 0.93);
+    await engine.dispose();
+  });
+});
+
+describe('what does not fit', () => {
+  // A position of 2 · 64 keys in f32 takes 512 bytes: a binding has 585 of them, and contexts are whole 64s.
+  const BINDING = 300_000;
+  const WIDE = { cacheFormat: 'f32' } as const;
+
+  /** Loads; fails if anything was allocated, or read beyond the header. */
+  async function refusal(options: EngineOptions, binding?: number): Promise<string> {
+    const gpu = await measuredContext(binding);
+    const counts = watch(gpu);
+    const { files, ends } = watchReads(fixtureFiles(TINY));
+    const headers = watchReads(fixtureFiles(TINY));
+    await readModel(headers.files);
+    const error = await LocalEngine.load(gpu, files, options).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'TernionError', code: 'out-of-memory' });
+    expect(counts.buffersMade).toBe(0);
+    expect(gpu.bytes).toBe(0);
+    expect(ends).toEqual(headers.ends);
+    gpu.device.destroy();
+    return (error as Error).message;
+  }
+
+  test('the memory budget is refused with the bytes of every part', async () => {
+    const message = await refusal({ memoryBudget: 1e6 });
+    expect(message).toMatch(
+      /takes \d[\d.]* MB on the GPU \(layers .*embedding 0\.786 MB.*memory budget is 1 MB/,
+    );
+    expect(message).toContain('The model does not fit this device.');
+  });
+
+  test('a binding is refused with the name and the size of the buffer', async () => {
+    // Gate and up of a layer: 1024 · 256 codes of two bits are 65536 bytes.
+    const message = await refusal({}, 65532);
+    expect(message).toMatch(/takes \d+ bytes; this device allows 65532 \(maxStorageBufferBindingSize\)/);
+  });
+
+  test('with the context that was asked for is refused, and the message says which fits', async () => {
+    const message = await refusal({ contextLength: 1024, variants: WIDE }, BINDING);
+    expect(message).toContain("With a context of 1024 tokens, the GPU buffer 'keys 0' takes 524288 bytes");
+    expect(message).toContain('A contextLength of 576 fits.');
+    const options = { contextLength: 576, variants: WIDE, tuning: false };
+    const gpu = await measuredContext(BINDING);
+    const engine = await LocalEngine.load(gpu, fixtureFiles(TINY), options);
+    expect(engine.info.contextLength).toBe(576);
+    await engine.dispose();
+  });
+
+  test('with the default context gets a shorter one, in which it works', async () => {
+    const gpu = await measuredContext(BINDING);
+    const engine = await LocalEngine.load(gpu, fixtureFiles(TINY), { variants: WIDE, tuning: false });
+    expect(engine.info.contextLength).toBe(576);
+    const { text } = await collect(engine.createSession().send('Count from 3 to 9.'));
+    expect(text).toBe('3, 4, 5, 6, 7, 8, 9');
+    await engine.dispose();
+    expect(gpu.bytes).toBe(0);
+  });
+});
+
+test('a plan for the shape of a 2B model reads its header alone and fits a device with default limits', async () => {
+  const source = new GeneratedModel('bitnet-2b4t', SHAPES['bitnet-2b4t']);
+  const { files, ends } = watchReads(oneFile(source));
+  const { model } = await readModel(files);
+  const gpu = await measuredContext();
+  const plan = planMemory(model, gpu, {});
+  expect(plan).toMatchObject({ verdict: 'fits', contextLength: 4096 });
+  // Two bits a weight: 30 layers of 2560 · (2 · 2560 + 2 · 640 + 3 · 6912). The embedding: 128256 · 2560 in f16, and in int8.
+  const codes = (30 * 2560 * (2 * 2560 + 2 * 640 + 3 * 6912)) / 4;
+  expect(plan.gpuBytes.layers).toBeGreaterThan(codes);
+  expect(plan.gpuBytes.layers).toBeLessThan(codes * 1.01);
+  expect(plan.gpuBytes.embedding).toBe(128256 * 2560 * 2);
+  expect(plan.gpuBytes.head).toBe(128256 * (2560 + 4));
+  expect(Math.max(...ends.values())).toBeLessThan(8e6);
+  gpu.device.destroy();
+});
+
+test('planning leaves the device of the caller as it was', async () => {
+  const device = await requestDevice();
+  const plan = await planLocal(new Blob([(await smallModelBytes()) as BlobPart]), { device });
+  expect(plan).toMatchObject({ verdict: 'fits', code: undefined, download: { missing: 0, cached: false } });
+  device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }).destroy();
+  const refused = planLocal(new Response(new Uint8Array(9)), { device });
+  await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
+  device.destroy();
+});
+
+async function smallModelBytes(): Promise<Uint8Array<ArrayBuffer>> {
+  const shape = { width: 64, ffnWidth: 64, heads: 1, kvHeads: 1, headDim: 64 } as const;
+  return (await smallModel({ ...shape, architecture: 'bitnet', encoding: 'I2_S' })).bytes;
+}

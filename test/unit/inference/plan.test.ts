@@ -1,0 +1,263 @@
+// Plans without a GPU: what they say for devices of any kind, and what they read of a model on a server.
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { GeneratedModel } from '../../../bench/core/generated-model';
+import { SHAPES, type ShapeName } from '../../../bench/core/shapes';
+import { defaultMemoryBudget } from '../../../src/inference/memory-budget';
+import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/inference/plan-model';
+import type { PlanDevice } from '../../../src/inference/plan';
+import { parseGguf } from '../../../src/formats/gguf';
+import { bytesSource } from '../../../src/storage/byte-source';
+import { listIn } from '../../../src/storage/models';
+import { openSource, type OpenedSource } from '../../../src/storage/open-source';
+import { oneFile } from '../../support/model-files';
+import { FaultServer } from '../../support/fault-server';
+import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
+import { smallModel } from '../../support/small-model';
+import { keyOf, lockName } from '../../../src/storage/cache';
+import { expectFailure } from '../formats/helpers';
+
+const MIB = 1 << 20;
+
+/** A GPU with the limits that every WebGPU device has at least. */
+const DEVICE: PlanDevice = {
+  limits: { maxBufferSize: 256 * MIB, maxStorageBufferBindingSize: 128 * MIB },
+  capabilities: {
+    subgroups: true,
+    subgroupMinSize: 32,
+    subgroupMaxSize: 32,
+    shaderF16: true,
+    packedDot: true,
+    timestamps: false,
+  },
+};
+
+/** A model of a real shape whose header alone is ever made. */
+function generated(name: ShapeName): OpenedSource {
+  const source = new GeneratedModel(name, SHAPES[name]);
+  return {
+    files: oneFile(source),
+    info: { cached: false, reason: 'a test' },
+    size: source.size,
+    missingBytes: 0,
+    finish: async () => {},
+    close: async () => {},
+  };
+}
+
+const planShape = (name: ShapeName, options: PlanOptions = {}, device = DEVICE): Promise<ModelPlan> =>
+  planOpened(generated(name), device, options);
+
+describe('a plan', () => {
+  test('of BitNet 2B4T says that it fits a device with default limits, and what it takes', async () => {
+    const { verdict, model, reason, code } = await planShape('bitnet-2b4t');
+    expect({ verdict, reason, code }).toEqual({ verdict: 'fits', reason: undefined, code: undefined });
+    expect(model).toMatchObject({ contextLength: 4096, trainedContextLength: 4096, kvCacheFormat: 'f16' });
+    // Keys and values of 30 layers, 5 heads of 128 dimensions, in f16.
+    expect(model!.gpuBytes.kvCache).toBe(30 * 2 * 4096 * 5 * 128 * 2);
+    const { layers, embedding, head, kvCache, work, total } = model!.gpuBytes;
+    expect(layers + embedding + head + kvCache + work).toBe(total);
+  });
+
+  test('counts no int8 head where the f16 one is used', async () => {
+    const { model } = await planShape('bitnet-2b4t', { headPrecision: 'f16' });
+    expect(model!.gpuBytes.head).toBe(0);
+    const untied = await planShape('falcon-e-1b', { headPrecision: 'f16' });
+    expect(untied.model!.gpuBytes.head).toBe(32768 * 2048 * 2);
+  });
+
+  test('takes 4096 tokens by default, and no more than the model was made for', async () => {
+    expect((await planShape('bonsai-1.7b')).model!.contextLength).toBe(4096);
+    expect((await planShape('tiny', { contextLength: 1e6 })).model!.contextLength).toBe(1024);
+  });
+
+  test('is cut by a binding: a layer keeps keys of 65536 positions of 8 · 128 halves in 128 MiB', async () => {
+    const shape = { ...SHAPES['bonsai-1.7b'], contextLength: 131072 };
+    const source = new GeneratedModel('long', shape);
+    const opened = { ...generated('bonsai-1.7b'), files: oneFile(source) };
+    const { verdict, model, code, reason } = await planOpened(opened, DEVICE, { contextLength: 131072 });
+    expect(verdict).toBe('fits-with-less-context');
+    expect(model).toMatchObject({ contextLength: 65536, wantedContextLength: 131072 });
+    // It was asked for: loadModel would refuse it.
+    expect(code).toBe('out-of-memory');
+    expect(reason).toContain(`'keys 0' takes ${131072 * 8 * 128 * 2} bytes`);
+  });
+
+  test('is cut by the memory budget, to the longest context in whole 64s', async () => {
+    const whole = (await planShape('bonsai-1.7b')).model!.gpuBytes.total;
+    const memoryBudget = whole - 100e6;
+    const { verdict, model, code, limits, reason } = await planShape('bonsai-1.7b', { memoryBudget });
+    expect({ verdict, code }).toEqual({ verdict: 'fits-with-less-context', code: undefined });
+    expect(limits).toEqual({ ...DEVICE.limits, memoryBudget });
+    expect(reason).toMatch(/^With a context of 4096 tokens, it takes \d+ MB on the GPU/);
+    const { contextLength, gpuBytes } = model!;
+    expect(contextLength % 64).toBe(0);
+    expect(gpuBytes.total).toBeLessThanOrEqual(memoryBudget);
+    const more = { memoryBudget, contextLength: contextLength + 64 };
+    expect((await planShape('bonsai-1.7b', more)).verdict).toBe('fits-with-less-context');
+  });
+
+  test('of what does not fit says by how much', async () => {
+    const plan = await planShape('bitnet-2b4t', { memoryBudget: 1.1e9 });
+    expect(plan).toMatchObject({ verdict: 'does-not-fit', code: 'out-of-memory' });
+    expect(plan.reason).toMatch(
+      /With a context of 256 tokens, it takes 1\d{3} MB .* the memory budget is 1100 MB/,
+    );
+    const limits = { maxBufferSize: 4 * MIB, maxStorageBufferBindingSize: 4 * MIB };
+    const small = await planShape('bitnet-2b4t', {}, { ...DEVICE, limits });
+    // Codes of gate and up: 2 · 6912 rows of 2560, two bits each.
+    expect(small.reason).toContain(`takes ${(2 * 6912 * 2560) / 4} bytes; this device allows ${4 * MIB}`);
+  });
+
+  test('of what is not supported names it', async () => {
+    const { bytes } = await smallModel(TINY);
+    const other = new TextDecoder('latin1').decode(bytes).replaceAll('qwen3', 'qwen9');
+    const opened = await openSource(
+      Uint8Array.from(other, (c) => c.charCodeAt(0)),
+      {},
+      environment(),
+    );
+    const plan = await planOpened(opened, DEVICE);
+    expect(plan).toMatchObject({
+      verdict: 'not-supported',
+      code: 'unsupported-architecture',
+      model: undefined,
+    });
+    expect(plan.reason).toContain('qwen9');
+  });
+
+  test.each([
+    { contextLength: 0 },
+    { memoryBudget: -1 },
+    { memoryBudget: NaN },
+    { precision: 'half' as 'exact' },
+    { headPrecision: 'int4' as 'int8' },
+  ])('is refused with %o', async (options) => {
+    await expectFailure(planShape('tiny', options), 'invalid-argument');
+  });
+
+  test('of a damaged file rejects, as loading would', async () => {
+    const { bytes } = await smallModel(TINY);
+    const opened = await openSource(bytes.subarray(0, 2000), {}, environment());
+    await expectFailure(planOpened(opened, DEVICE), 'corrupt-file');
+  });
+
+  test('of bytes that are no model says so', async () => {
+    const opened = await openSource(new Uint8Array(100), {}, environment());
+    const plan = await planOpened(opened, DEVICE);
+    expect(plan).toMatchObject({ verdict: 'not-supported', code: 'unsupported-format' });
+  });
+});
+
+const TINY = {
+  architecture: 'qwen3',
+  width: 64,
+  ffnWidth: 64,
+  heads: 1,
+  kvHeads: 1,
+  headDim: 64,
+  encoding: 'I2_S',
+} as const;
+
+const SMALL = {
+  architecture: 'llama',
+  width: 1024,
+  ffnWidth: 4096,
+  heads: 8,
+  kvHeads: 8,
+  headDim: 128,
+  encoding: 'I2_S',
+} as const;
+
+describe('of a model on a server', () => {
+  let server: FaultServer | undefined;
+  let bytes: Uint8Array;
+  beforeAll(async () => {
+    ({ bytes } = await smallModel(SMALL));
+  });
+  afterEach(() => server?.close());
+
+  async function serve(): Promise<{ url: string; headerBytes: number }> {
+    const { tensors } = await parseGguf(bytesSource(bytes));
+    const headerBytes = Math.min(...[...tensors.values()].map(({ offset }) => offset));
+    server = await FaultServer.start({ '/model.gguf': { bytes, etag: '"1"' } });
+    return { url: `${server.origin}/model.gguf`, headerBytes };
+  }
+
+  const plan = async (
+    url: string,
+    cache?: { folder: MemoryFolder; locks?: MemoryLocks },
+  ): Promise<ModelPlan> => planOpened(await openSource(url, { waits: false }, environment(cache)), DEVICE);
+
+  test('a plan asks for the pieces that the header is in, and no others', async () => {
+    const { url, headerBytes } = await serve();
+    // Otherwise this test would say nothing.
+    expect(bytes.length).toBeGreaterThan(5 * MIB);
+    expect(headerBytes).toBeLessThan(MIB);
+    const { download, verdict } = await plan(url);
+    expect(verdict).toBe('fits');
+    expect(download).toMatchObject({ total: bytes.length, missing: bytes.length, cached: false });
+    expect(server!.exchanges.map(({ range }) => range)).toEqual([[0, MIB]]);
+  });
+
+  test('what a plan read is in the cache: the next one asks for none of it', async () => {
+    const { url } = await serve();
+    const folder = new MemoryFolder();
+    const first = await plan(url, { folder });
+    expect(first.download).toEqual({
+      total: bytes.length,
+      missing: bytes.length - MIB,
+      cached: true,
+      uncachedReason: undefined,
+    });
+    const sent = server!.bytesSent;
+    expect((await plan(url, { folder })).download).toEqual(first.download);
+    expect(server!.bytesSent - sent).toBeLessThan(2);
+    const cache = { folder, locks: new MemoryLocks() };
+    expect(await listIn(cache)).toMatchObject([{ url, complete: false, bytes: MIB }]);
+  });
+
+  test('a plan says why the files would not be kept, and keeps nothing then', async () => {
+    const { url } = await serve();
+    const folder = new MemoryFolder();
+    folder.quota = 2 * MIB;
+    const { download } = await plan(url, { folder });
+    expect(download.cached).toBe(false);
+    expect(download.uncachedReason).toMatch(/the file takes \d+ MB of storage and the browser has 2 MB free/);
+    expect(folder.used).toBe(0);
+  });
+
+  test('what turns out to be no model is not kept', async () => {
+    server = await FaultServer.start({ '/model.gguf': { bytes: new Uint8Array(3 * MIB), etag: '"1"' } });
+    const folder = new MemoryFolder();
+    expect((await plan(`${server.origin}/model.gguf`, { folder })).code).toBe('unsupported-format');
+    expect(folder.used).toBe(0);
+  });
+
+  test('a plan does not wait for another tab that downloads the model', async () => {
+    const { url } = await serve();
+    const cache = { folder: new MemoryFolder(), locks: new MemoryLocks() };
+    const release = await cache.locks.acquire(lockName(await keyOf(url)), 'exclusive');
+    const { verdict, download } = await plan(url, cache);
+    expect(verdict).toBe('fits');
+    expect(download.uncachedReason).toBe('another tab has the file in use');
+    release();
+    expect((await plan(url, cache)).download.cached).toBe(true);
+  });
+
+  test('a plan of what is not there rejects', async () => {
+    await serve();
+    await expectFailure(plan(`${server!.origin}/other.gguf`), 'download-failed');
+  });
+});
+
+test.each([
+  ['an iPhone', { userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X)' }, 1.1e9],
+  ['an iPad', { userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)', maxTouchPoints: 5 }, 1.1e9],
+  ['a Mac', { userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)', maxTouchPoints: 0 }, undefined],
+  ['an Android phone', { userAgent: 'Mozilla/5.0 (Linux; Android 16) Mobile', deviceMemory: 4 }, 1.1e9],
+  ['one that keeps quiet', { userAgent: 'Mozilla/5.0 (Android 16; Mobile; rv:150.0)' }, 1.1e9],
+  ['a large one', { userAgent: 'Mozilla/5.0 (Linux; Android 16) Mobile', deviceMemory: 8 }, undefined],
+  ['Linux', { userAgent: 'Mozilla/5.0 (X11; Linux x86_64)', deviceMemory: 4 }, undefined],
+])('the memory budget of %s', (_name, hints, budget) => {
+  expect(defaultMemoryBudget(hints)).toBe(budget);
+});

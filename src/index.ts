@@ -21,6 +21,7 @@ export type {
   GenerateOptions,
   LoadProgress,
   ModelInfo,
+  ModelOptions,
   Prompt,
   Session,
   SourceInfo,

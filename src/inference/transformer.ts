@@ -101,6 +101,7 @@ export class Transformer {
       ),
     );
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
+    throwIfAborted(tuner.signal);
     const { cacheFormat } = fixed;
     const subject = {
       gpu,
@@ -113,6 +114,7 @@ export class Transformer {
       cacheFormat,
     };
     const { variants, report } = await tune(subject, pinned, tuner);
+    throwIfAborted(tuner.signal);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
       await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),

@@ -180,7 +180,19 @@ export class GpuContext {
   }
 
   /** Binds `buffers` to bindings 0, 1, 2… of a variant. */
-  async dispatch(
+  dispatch(
+    label: string,
+    spec: PipelineSpec,
+    buffers: BufferSlice[],
+    workgroups: [x: number, y: number, z: number],
+  ): Promise<Dispatch> {
+    const dispatch = this.#dispatch(label, spec, buffers, workgroups);
+    // Dispatches are made many at a time. Where one fails nobody waits for the others, which then fail unheard.
+    dispatch.catch(() => {});
+    return dispatch;
+  }
+
+  async #dispatch(
     label: string,
     spec: PipelineSpec,
     buffers: BufferSlice[],

@@ -60,3 +60,24 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export function abortedBy(signal: AbortSignal): TernionError {
   return new TernionError('aborted', 'The operation was aborted.', { cause: signal.reason });
 }
+
+/**
+ * `work`, or the `aborted` error as soon as `signal` fires. The work itself goes on: for what cannot be stopped and does
+ * no harm, such as the compilation of a pipeline.
+ */
+export async function abandonable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  // Its failure, once nobody waits for it, is nobody's.
+  work.catch(() => {});
+  throwIfAborted(signal);
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortedBy(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

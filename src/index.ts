@@ -24,6 +24,7 @@ export type {
   GenerateOptions,
   LoadProgress,
   ModelInfo,
+  ModelOptions,
   Prompt,
   Session,
   SourceInfo,

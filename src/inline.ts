@@ -1,6 +1,7 @@
 // Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
 
-export { loadLocal as loadModel, type LocalLoadOptions as LoadOptions } from './inference/load-local';
+export { loadHosted as loadModel } from './inference/engine-host';
+export type { LocalLoadOptions as LoadOptions } from './inference/load-local';
 export {
   planLocal as planModel,
   type LocalPlanOptions as PlanOptions,
@@ -19,6 +20,7 @@ export type {
   GenerateOptions,
   LoadProgress,
   ModelInfo,
+  ModelOptions,
   Prompt,
   Session,
   SourceInfo,

@@ -9,10 +9,12 @@ import type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
+  ModelOptions,
   Prompt,
   Session,
   TokenizeOptions,
 } from '../inference/types';
+import type { ModelSource } from '../storage/open-source';
 import { portReader, streamReader, type FrameReader } from '../worker/frames';
 import {
   toError,
@@ -20,21 +22,42 @@ import {
   type Outcome,
   type RemotePrompt,
   type SessionState,
+  type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
+import { remoteLoad, sendable } from './remote-load';
 
 /** An engine in a worker. */
 export class RemoteEngine implements Engine {
   #info: ModelInfo;
   #counter = 0;
+  /** Counts the models. A session belongs to one of them. */
+  #model = 0;
+  /** Whether the model of that number is there. */
+  #ready = true;
   #disposed: Promise<void> | undefined;
 
   constructor(
     private readonly worker: Worker,
     private readonly api: Remote<WorkerApi>,
     info: ModelInfo,
+    private readonly streamTransport?: StreamTransport,
   ) {
     this.#info = info;
+  }
+
+  async load(source: ModelSource, options: ModelOptions = {}): Promise<void> {
+    this.#assertUsable();
+    const sent = await sendable(source, options);
+    this.#assertUsable();
+    const model = ++this.#model;
+    this.#gone();
+    const { streamTransport } = this;
+    const info = await remoteLoad(this.api, this.nextNumber(), sent, { ...options, streamTransport });
+    // If yet another one was asked for meanwhile, this one goes at once.
+    if (model !== this.#model || this.#disposed) return;
+    this.#info = info;
+    this.#ready = true;
   }
 
   get info(): ModelInfo {
@@ -55,8 +78,11 @@ export class RemoteEngine implements Engine {
 
   createSession(): RemoteSession {
     this.#assertUsable();
-    return new RemoteSession(this, this.api, this.nextNumber(), (state) => {
-      this.#info = { ...this.#info, gpuBytes: state.gpuBytes };
+    if (!this.#ready) throw new TernionError('disposed', 'No model is loaded.');
+    const model = this.#model;
+    const isCurrent = (): boolean => model === this.#model && !this.#disposed;
+    return new RemoteSession(this, this.api, this.nextNumber(), isCurrent, ({ gpuBytes }) => {
+      if (isCurrent()) this.#info = { ...this.#info, gpuBytes };
     });
   }
 
@@ -67,10 +93,6 @@ export class RemoteEngine implements Engine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#disposed !== undefined;
   }
 
   /** A number for a session or a request. */
@@ -84,7 +106,14 @@ export class RemoteEngine implements Engine {
     return valueOf(await run());
   }
 
+  /** The model that was here is being freed. */
+  #gone(): void {
+    this.#ready = false;
+    this.#info = { ...this.#info, gpuBytes: 0 };
+  }
+
   async #dispose(): Promise<void> {
+    this.#gone();
     try {
       valueOf(await this.api.dispose());
     } finally {
@@ -106,6 +135,8 @@ export class RemoteSession implements Session {
     private readonly engine: RemoteEngine,
     private readonly api: Remote<WorkerApi>,
     private readonly id: number,
+    /** Whether the model that the session was made for is still the engine's. */
+    private readonly isCurrent: () => boolean,
     private readonly onState: (state: SessionState) => void,
   ) {}
 
@@ -126,8 +157,8 @@ export class RemoteSession implements Session {
   }
 
   async dispose(): Promise<void> {
-    // With the engine gone, so is the session.
-    if (this.engine.disposed) return;
+    // With its model gone, so is the session.
+    if (!this.isCurrent()) return;
     await this.engine.call(() => this.api.disposeSession(this.id));
   }
 
@@ -142,6 +173,7 @@ export class RemoteSession implements Session {
     const end = (): void => signal?.removeEventListener('abort', onAbort);
     let reader: Promise<FrameReader> | undefined;
     const open = async (): Promise<FrameReader> => {
+      if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
       const channel = this.engine.call(() => this.api.generate(request, this.id, what, options));
       // Listening begins once the call is on its way, so that an abort never overtakes it.
       if (signal?.aborted) onAbort();
@@ -166,7 +198,7 @@ export class RemoteSession implements Session {
           if (!reader) return;
           void this.api.abort(request);
           await (await reader).cancel();
-          this.#update(await this.engine.call(() => this.api.sessionState(this.id)));
+          if (this.isCurrent()) this.#update(await this.engine.call(() => this.api.sessionState(this.id)));
         },
       },
       { highWaterMark: 0 },

@@ -32,14 +32,15 @@ export class GpuContext implements BufferMaker {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #uniforms = new Map<string, GPUBuffer>();
   #bytes = 0;
-  #lost: TernionError | undefined;
+  /** Why nothing more can be made here: the device was lost, or all was given back. */
+  #over: TernionError | undefined;
 
   constructor(
     readonly device: GPUDevice,
     readonly capabilities: Capabilities,
   ) {
     void device.lost.then((info) => {
-      this.#lost = new TernionError(
+      this.#over ??= new TernionError(
         'device-lost',
         `The GPU device was lost (${info.reason}): ${info.message}`,
       );
@@ -61,9 +62,9 @@ export class GpuContext implements BufferMaker {
     return this.#buffers.size;
   }
 
-  /** Throws `device-lost` once the device is gone. */
+  /** Throws `device-lost` once the device is gone, and `disposed` after `destroy`. */
   assertAlive(): void {
-    if (this.#lost) throw this.#lost;
+    if (this.#over) throw this.#over;
   }
 
   /** A zeroed buffer of at least `size` bytes (rounded up to 16, so that any kernel can read it as vec4). */
@@ -169,6 +170,7 @@ export class GpuContext implements BufferMaker {
       packed_dot: this.capabilities.packedDot,
       ...conditions,
     });
+    this.assertAlive();
     // The module's own error is caught here: what is wrong rejects the pipeline, and is told from there.
     this.device.pushErrorScope('validation');
     const module = this.device.createShaderModule({ label: shader, code });
@@ -187,7 +189,19 @@ export class GpuContext implements BufferMaker {
   }
 
   /** Binds `buffers` to bindings 0, 1, 2… of a variant. */
-  async dispatch(
+  dispatch(
+    label: string,
+    spec: PipelineSpec,
+    buffers: BufferSlice[],
+    workgroups: [x: number, y: number, z: number],
+  ): Promise<Dispatch> {
+    const dispatch = this.#dispatch(label, spec, buffers, workgroups);
+    // Dispatches are made many at a time. Where one fails nobody waits for the others, which then fail unheard.
+    dispatch.catch(() => {});
+    return dispatch;
+  }
+
+  async #dispatch(
     label: string,
     spec: PipelineSpec,
     buffers: BufferSlice[],
@@ -224,8 +238,9 @@ export class GpuContext implements BufferMaker {
     }
   }
 
-  /** Frees every buffer. The device itself belongs to whoever made it. */
+  /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */
   destroy(): void {
+    this.#over ??= new TernionError('disposed', 'What was on the GPU has been freed.');
     for (const buffer of this.#buffers.keys()) buffer.destroy();
     this.#buffers.clear();
     this.#pipelines.clear();

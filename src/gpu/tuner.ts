@@ -1,6 +1,6 @@
 // Chooses among the variants of a kernel: those that are right on this adapter, and of those the fastest.
 
-import { TernionError } from '../errors';
+import { TernionError, throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from './context';
 
 /** A kernel with several variants. */
@@ -40,6 +40,8 @@ export interface TunerOptions {
   /** Most time to spend on alternatives, ms; checking the variants that will run is not counted. 0: no alternatives. */
   budgetMs?: number | undefined;
   store?: TuningStore | undefined;
+  /** Ends the tuning between two checks or measurements. */
+  signal?: AbortSignal | undefined;
   /** Milliseconds; replaceable for tests. */
   now?: () => number;
 }
@@ -110,6 +112,7 @@ export class Tuner {
   }
 
   async #isRight<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<boolean> {
+    throwIfAborted(this.options.signal);
     try {
       if (await tunable.check(variant)) return true;
     } catch (error) {
@@ -134,6 +137,7 @@ export class Tuner {
   }
 
   async #time(work: readonly Dispatch[], repeats: number): Promise<number> {
+    throwIfAborted(this.options.signal);
     const { queue } = this.gpu.device;
     const encoder = this.gpu.device.createCommandEncoder();
     for (let i = 0; i < repeats; i++) encodePass(encoder, work);

@@ -1,6 +1,6 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
-import { throwIfAborted } from '../errors';
+import { abandonable, throwIfAborted } from '../errors';
 import type { ModelFiles } from '../storage/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
@@ -35,8 +35,8 @@ export interface EngineOptions extends MemoryOptions {
   tuningStore?: TuningStore | undefined;
 }
 
-/** An engine in the thread that it is used from. */
-export class LocalEngine implements Engine {
+/** A loaded model in the thread that it is used from. */
+export class LocalEngine implements Omit<Engine, 'load'> {
   readonly #sessions = new Set<LocalSession>();
   readonly #queue = new RequestQueue();
   readonly #readbacks: ReadbackRing;
@@ -92,9 +92,9 @@ export class LocalEngine implements Engine {
       headPrecision,
       activations,
       variants,
-      tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore },
+      tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
     });
-    await transformer.compile();
+    await abandonable(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });

@@ -94,6 +94,7 @@ export class Transformer {
     const { rotary, ropeTheta } = config;
     gpu.write(work.angles, 0, ropeAngles(contextLength, rotary, ropeTheta, weights.ropeFactors));
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
+    throwIfAborted(tuner.signal);
     const { cacheFormat } = fixed;
     const subject = {
       gpu,
@@ -106,6 +107,7 @@ export class Transformer {
       cacheFormat,
     };
     const { variants, report } = await tune(subject, pinned, tuner);
+    throwIfAborted(tuner.signal);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
     const exact = [
       await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),
@@ -164,7 +166,7 @@ export class Transformer {
     const modes = [false, true].flatMap((penalties) =>
       [false, true].map((random) => ({ penalties, random })),
     );
-    await Promise.all(modes.map((mode) => this.sampler(mode)));
+    await Promise.all(modes.map(async (mode) => this.sampler(mode)));
   }
 
   /** Tells the next dispatches where they stand: `count` tokens from `position`, `step` tokens sampled before. */
@@ -280,11 +282,12 @@ export class Transformer {
       packing: matmulVariant.products,
       scalePer: this.activations === 'int8-group' ? 'group' : 'token',
     } as const;
-    const input = (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix): Promise<Dispatch> => {
+    // Both async, so that a failure is a rejection of its own and leaves none of those before it unheard.
+    const input = async (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => {
       const own = { ...shape, cols: matrix.cols };
       return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
     };
-    const matmul = (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
+    const matmul = async (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
       return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
     };
     const parts = await Promise.all([

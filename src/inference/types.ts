@@ -1,6 +1,6 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
-import type { SourceInfo } from '../storage/open-source';
+import type { ModelSource, SourceInfo, SourceOptions } from '../storage/open-source';
 import type { ChatMessage } from '../tokenizer/chat-template';
 
 export type { ChatMessage, SourceInfo };
@@ -178,9 +178,47 @@ export interface Session {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** How to load a model. */
+export interface ModelOptions extends SourceOptions {
+  /** Called as the load goes on; see `LoadProgress` for the units. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
+   * was made for. Default: at most 4096, and what fits this device (`engine.info.contextLength`). A length that was asked
+   * for and does not fit is refused with `out-of-memory`.
+   */
+  contextLength?: number | undefined;
+  /**
+   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together; what takes more is
+   * refused with `out-of-memory` before any tensor is read. WebGPU does not say how much memory there is. Default: 1.1 GB
+   * on phones and tablets, except Android ones that say they have 8 GiB; else unknown, and only single buffers are
+   * checked against the device's limits. `Infinity` switches the default off.
+   */
+  memoryBudget?: number | undefined;
+  /**
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations (BitNet) get these either way.
+   */
+  precision?: 'fast' | 'exact' | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
+   */
+  headPrecision?: 'int8' | 'f16' | undefined;
+}
+
 /** A loaded model. */
 export interface Engine {
+  /** Of the model that was loaded last; `gpuBytes` is 0 once it is gone. */
   readonly info: ModelInfo;
+  /**
+   * Loads another model in place of the one that is here. That one is freed first, its sessions end as by `dispose`, and
+   * calls reject with `disposed` until the new one is ready. If that fails there is no model, and `load` can be called
+   * again. Loads take turns; `dispose` ends them with `disposed`.
+   */
+  load(source: ModelSource, options?: ModelOptions): Promise<void>;
   tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
   /** Evaluates `tokenIds` from an empty context; resolves to the logits after the last one, one per vocabulary entry. */

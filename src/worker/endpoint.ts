@@ -1,9 +1,7 @@
 // The worker's side: owns the GPU and the engine, and answers the page's calls.
 
 import { transfer } from 'comlink';
-import { TernionError } from '../errors';
-import { loadLocal } from '../inference/load-local';
-import type { LocalEngine } from '../inference/engine';
+import { EngineHost } from '../inference/engine-host';
 import { planLocal, type ModelPlan } from '../inference/plan-model';
 import type { LocalSession } from '../inference/session';
 import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../inference/types';
@@ -24,7 +22,7 @@ import {
 
 /** One engine and its sessions. Sessions are numbered by the page and made at their first use. */
 export class WorkerEndpoint implements WorkerApi {
-  #engine: LocalEngine | undefined;
+  readonly #engine = new EngineHost();
   #transfersStreams = false;
   readonly #sessions = new Map<number, LocalSession>();
   readonly #requests = new Map<number, AbortController>();
@@ -38,7 +36,7 @@ export class WorkerEndpoint implements WorkerApi {
     return outcomeOf(async () => {
       const { signal } = this.#begin(request);
       try {
-        this.#engine = await loadLocal(source, { ...options, signal, onProgress });
+        await this.#engine.load(source, { ...options, signal, onProgress });
       } finally {
         this.#requests.delete(request);
       }
@@ -65,15 +63,15 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>> {
-    return outcomeOf(() => this.#loaded().tokenize(text, options));
+    return outcomeOf(() => this.#engine.tokenize(text, options));
   }
 
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>> {
-    return outcomeOf(() => this.#loaded().detokenize(ids, options));
+    return outcomeOf(() => this.#engine.detokenize(ids, options));
   }
 
   async nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>> {
-    const outcome = await outcomeOf(() => this.#loaded().nextLogits(ids));
+    const outcome = await outcomeOf(() => this.#engine.nextLogits(ids));
     return 'value' in outcome ? transfer(outcome, [outcome.value.buffer]) : outcome;
   }
 
@@ -115,7 +113,7 @@ export class WorkerEndpoint implements WorkerApi {
 
   dispose(): Promise<Outcome<void>> {
     return outcomeOf(async () => {
-      await this.#engine?.dispose();
+      await this.#engine.dispose();
       this.#sessions.clear();
     });
   }
@@ -129,19 +127,14 @@ export class WorkerEndpoint implements WorkerApi {
   #session(id: number): LocalSession {
     let session = this.#sessions.get(id);
     if (!session) {
-      session = this.#loaded().createSession();
+      session = this.#engine.createSession();
       this.#sessions.set(id, session);
     }
     return session;
   }
 
   #state({ tokenIds, messages }: LocalSession): SessionState {
-    return { tokenIds: [...tokenIds], messages: [...messages], gpuBytes: this.#loaded().info.gpuBytes };
-  }
-
-  #loaded(): LocalEngine {
-    if (this.#engine) return this.#engine;
-    throw new TernionError('disposed', 'No model is loaded.');
+    return { tokenIds: [...tokenIds], messages: [...messages], gpuBytes: this.#engine.info.gpuBytes };
   }
 }
 

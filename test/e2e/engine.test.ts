@@ -146,6 +146,30 @@ inBrowsers((open) => {
     });
   });
 
+  it('loads another model in place of the first, and again after a failure', async () => {
+    const page = await openPage();
+    const { info } = await page.call<{ info: ModelInfo }>('load', MODEL);
+    const other = await page.call<{ info: ModelInfo; meanwhile: unknown; old: unknown }>(
+      'reload',
+      '/test/fixtures/random-llama-i2_s.gguf',
+    );
+    expect(other.info.architecture).toBe('llama');
+    expect(other.info.codePaths.stream).toBe(info.codePaths.stream);
+    expect(other.meanwhile).toMatchObject({ code: 'disposed' });
+    expect(other.old).toMatchObject({ code: 'disposed' });
+
+    expect(await page.call('refusedReload', '/no-such-model.gguf')).toMatchObject({ isTernionError: true });
+    expect(await page.call('gpuBytes')).toBe(0);
+    expect(await page.call('refusedSession')).toMatchObject({ code: 'disposed' });
+
+    expect(await page.call('reload', MODEL)).toMatchObject({ info: { name: info.name } });
+    expect((await page.call<Collected>('send', 'Count from 3 to 9.')).text).toBe('3, 4, 5, 6, 7, 8, 9');
+    await page.call('dispose');
+    expect(await page.call('gpuBytes')).toBe(0);
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
   it('refuses what it cannot load with the right code', async () => {
     const page = await openPage();
     expect(await page.call('refusedLoad', '/no-such-model.gguf')).toMatchObject({

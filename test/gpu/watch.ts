@@ -15,11 +15,13 @@ export interface Watch {
   buffersMade: number;
   /** Bytes of buffers that were made and not destroyed. */
   liveBytes: number;
+  /** The most that `liveBytes` has been. */
+  mostBytes: number;
 }
 
 /** Begins to count on a device that is still unused. */
-export function watch({ device }: GpuContext): Watch {
-  const counts: Watch = { submits: 0, buffersMade: 0, liveBytes: 0 };
+export function watch({ device }: Pick<GpuContext, 'device'>): Watch {
+  const counts: Watch = { submits: 0, buffersMade: 0, liveBytes: 0, mostBytes: 0 };
   const { queue } = device;
   const submit = queue.submit.bind(queue);
   queue.submit = (commands) => {
@@ -31,6 +33,7 @@ export function watch({ device }: GpuContext): Watch {
     const buffer = createBuffer(descriptor);
     counts.buffersMade++;
     counts.liveBytes += descriptor.size;
+    counts.mostBytes = Math.max(counts.mostBytes, counts.liveBytes);
     const destroy = buffer.destroy.bind(buffer);
     let live = true;
     buffer.destroy = () => {

@@ -115,6 +115,20 @@ Object.assign(globalThis, {
     await other.dispose();
     return refusal(() => collect(other.send('Hello')));
   },
+  /** Loads another model in place of the one that is here. `meanwhile` is what calls get until it is ready. */
+  async reload(url: string) {
+    const before = session;
+    let call: Promise<Refusal | undefined> | undefined;
+    await engine.load(url, { onProgress: () => void (call ??= refusal(() => engine.tokenize('x'))) });
+    const meanwhile = await call;
+    const old = await refusal(() => collect(before.send('Hello')));
+    await before.dispose();
+    session = engine.createSession();
+    return { info: engine.info, meanwhile, old };
+  },
+  refusedReload: (url: string) => refusal(() => engine.load(url)),
+  gpuBytes: () => engine.info.gpuBytes,
+  refusedSession: () => refusal(async () => engine.createSession()),
   dispose: () => engine.dispose(),
   refusedAfterDispose: () => refusal(() => engine.tokenize('x')),
 });

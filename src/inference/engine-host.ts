@@ -1,0 +1,136 @@
+// An engine whose model can be exchanged: it keeps the device, and has one loaded model after the other on it.
+
+import { TernionError, throwIfAborted } from '../errors';
+import { browserGpu, requestDevice } from '../gpu/capabilities';
+import type { ModelSource } from '../storage/open-source';
+import type { LocalEngine } from './engine';
+import { loadLocal, type LocalLoadOptions } from './load-local';
+import type { LocalSession } from './session';
+import type { DetokenizeOptions, Engine, ModelInfo, TokenizeOptions } from './types';
+
+/** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
+export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
+  const host = new EngineHost(options.device);
+  try {
+    await host.load(source, options);
+    return host;
+  } catch (error) {
+    await host.dispose();
+    throw error;
+  }
+}
+
+/** An engine in the thread that it is used from. It has no model until the first `load`. */
+export class EngineHost implements Engine {
+  #model: LocalEngine | undefined;
+  /** What the last model said of itself. */
+  #info: ModelInfo | undefined;
+  /** The device that was asked for here; one that was given stays its owner's. */
+  #ownDevice: GPUDevice | undefined;
+  /** The end of all loads so far: they take turns, so that there is never more than one model. */
+  #loads: Promise<void> = Promise.resolve();
+  readonly #disposal = new AbortController();
+  #disposed: Promise<void> | undefined;
+
+  constructor(private readonly givenDevice?: GPUDevice) {}
+
+  async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
+    throwIfAborted(options.signal);
+    const load = this.#loads.then(() => this.#load(source, options));
+    this.#loads = load.catch(() => {});
+    return load;
+  }
+
+  get info(): ModelInfo {
+    this.#info = this.#model?.info ?? (this.#info && { ...this.#info, gpuBytes: 0 });
+    if (this.#info) return this.#info;
+    throw noModel();
+  }
+
+  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
+    return this.#loaded().tokenize(text, options);
+  }
+
+  async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
+    return this.#loaded().detokenize(tokenIds, options);
+  }
+
+  async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
+    return this.#loaded().nextLogits(tokenIds);
+  }
+
+  createSession(): LocalSession {
+    return this.#loaded().createSession();
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #load(source: ModelSource, options: LocalLoadOptions): Promise<void> {
+    this.#assertUsable();
+    await this.#free();
+    throwIfAborted(options.signal);
+    const device = options.device ?? this.givenDevice ?? (await this.#requestDevice());
+    const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
+    try {
+      this.#model = await loadLocal(source, { ...options, device, signal: AbortSignal.any(signals) });
+    } catch (error) {
+      this.#assertUsable();
+      throw error;
+    }
+    this.#info = this.#model.info;
+  }
+
+  /** Ends the model's sessions and frees all that it has on the GPU. */
+  async #free(): Promise<void> {
+    const model = this.#model;
+    if (!model) return;
+    this.#info = this.info;
+    this.#model = undefined;
+    await model.dispose();
+  }
+
+  async #requestDevice(): Promise<GPUDevice> {
+    const device = (this.#ownDevice ??= await requestDevice(browserGpu()));
+    // A lost device is no use to the next model; the browser may have another.
+    void device.lost.then(() => {
+      if (this.#ownDevice === device) this.#ownDevice = undefined;
+      return undefined;
+    });
+    return device;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#disposal.abort(disposed());
+    await this.#loads;
+    await this.#free();
+    this.#ownDevice?.destroy();
+  }
+
+  #loaded(): LocalEngine {
+    this.#assertUsable();
+    if (this.#model) return this.#model;
+    throw noModel();
+  }
+
+  #assertUsable(): void {
+    if (this.#disposed) throw disposed();
+  }
+}
+
+function disposed(): TernionError {
+  return new TernionError('disposed', 'The engine was disposed.');
+}
+
+function noModel(): TernionError {
+  return new TernionError(
+    'disposed',
+    'No model is loaded: its place was given to one that is not there yet.',
+  );
+}

@@ -84,9 +84,6 @@ test.skipIf(tooSmall).each<ShapeName>(['bitnet-2b4t', 'bonsai-1.7b'])(
     look();
     expect(engine.info.gpuBytes).toBe(counts.liveBytes);
     expect(looks).toBeGreaterThan(20);
-    console.log(
-      `${shape}: ${((most - idle) / MIB).toFixed(1)} MiB over idle, ${availableParallelism()} cores`,
-    );
     expect(most - idle).toBeLessThan(LIMIT);
     await engine.dispose();
     expect(counts.liveBytes).toBe(0);

@@ -180,7 +180,7 @@ test('a plan for the shape of a 2B model reads its header alone and fits a devic
 
 test('planning leaves the device of the caller as it was', async () => {
   const device = await requestDevice();
-  const plan = await planLocal(new Blob([(await smallModelBytes()) as BlobPart]), { device });
+  const plan = await planLocal(new Blob([await smallModelBytes()]), { device });
   expect(plan).toMatchObject({ verdict: 'fits', code: undefined, download: { missing: 0, cached: false } });
   device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }).destroy();
   const refused = planLocal(new Response(new Uint8Array(9)), { device });

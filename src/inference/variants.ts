@@ -126,8 +126,10 @@ function laneAttention(
 ): AttentionVariant[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
   if (lanes === undefined) return [];
-  // Registers for four queries; where the heads of a group are fewer, several tokens share what is read.
-  const tokens = Math.max(1, Math.floor((4 * kvHeads) / heads));
+  // A lane holds queries and sums of (heads / kvHeads) · tokens · vectors runs of eight: as many tokens share what is read
+  // as leave it some registers.
+  const vectors = headDim / 8 / lanes;
+  const tokens = Math.min(4, Math.max(1, Math.floor((8 * kvHeads) / (heads * vectors))));
   return [{ kind: 'lanes', lanes, teams: threads / lanes, tokens, split }];
 }
 

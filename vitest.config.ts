@@ -2,7 +2,8 @@
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { availableDrivers, type Driver } from './test/support/machine.mjs';
 
-// The heavy files run on the fastest driver only: SwiftShader takes ten times as long as lavapipe.
+// The heavy files run on the fastest driver only, as they test what hardly depends on it: SwiftShader takes up to ten times
+// as long as lavapipe, and Chromium runs on SwiftShader too.
 const HEAVY = 'test/gpu/**/*.heavy.test.ts';
 
 /** Software GPUs and browsers use every core already: one file at a time keeps them within their time limits. */

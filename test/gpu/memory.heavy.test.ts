@@ -84,7 +84,7 @@ test.skipIf(tooSmall).each<ShapeName>(['bitnet-2b4t', 'bonsai-1.7b'])(
     look();
     expect(engine.info.gpuBytes).toBe(counts.liveBytes);
     expect(looks).toBeGreaterThan(20);
-    // 28 and 25 MiB were measured here.
+    // 33 and 31 MiB were measured here.
     expect(most - idle).toBeLessThan(LIMIT);
     await engine.dispose();
     expect(counts.liveBytes).toBe(0);

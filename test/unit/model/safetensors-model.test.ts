@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { architectures } from '../../../src/model/architectures';
-import type { Architecture } from '../../../src/model/config';
 import { checkTensors } from '../../../src/model/load';
 import type { ModelFile, PackedMatrix } from '../../../src/model/model-file';
 import { openModel } from '../../../src/model/open-model';
@@ -115,16 +114,6 @@ describe('a packed model', () => {
   });
 });
 
-const LLAMA: Architecture = {
-  names: ['llama'],
-  ropePairs: 'normal',
-  activation: 'silu',
-  subNorms: false,
-  headNorms: false,
-  tiedHead: false,
-  weightOnly: [],
-};
-
 describe('a packed llama', () => {
   const shape = { layers: 2, width: 64, ffnWidth: 128, heads: 4, kvHeads: 2, vocabulary: 1536, head: true };
   const config = {
@@ -149,7 +138,7 @@ describe('a packed llama', () => {
       'tokenizer.json': side['tokenizer.json'],
       'tokenizer_config.json': side['tokenizer_config.json'],
     };
-    return openModel(files(all), [...architectures.filter(({ names }) => !names.includes('llama')), LLAMA]);
+    return openModel(files(all), architectures);
   }
 
   it('turns NeoX pairs, whatever GGUF files of its architecture do', async () => {

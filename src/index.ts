@@ -13,8 +13,8 @@ export {
 } from './storage/models';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type { StreamTransport } from './worker/protocol';
-export type { GpuBytes } from './inference/gpu-parts';
-export type { ModelPlan, PlannedModel } from './inference/plan-model';
+export type { GpuBytes } from './plan/gpu-parts';
+export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,
   DetokenizeOptions,
@@ -30,4 +30,4 @@ export type {
   SourceInfo,
   TokenizeOptions,
   Usage,
-} from './inference/types';
+} from './engine/types';

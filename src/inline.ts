@@ -1,14 +1,14 @@
 // Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
 
-export { loadHosted as loadModel } from './inference/engine-host';
-export type { LocalLoadOptions as LoadOptions } from './inference/load-local';
+export { loadHosted as loadModel } from './engine/engine-host';
+export type { LocalLoadOptions as LoadOptions } from './engine/load-local';
 export {
   planLocal as planModel,
   type LocalPlanOptions as PlanOptions,
   type ModelPlan,
   type PlannedModel,
-} from './inference/plan-model';
-export type { GpuBytes } from './inference/gpu-parts';
+} from './plan/plan-model';
+export type { GpuBytes } from './plan/gpu-parts';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {
@@ -26,4 +26,4 @@ export type {
   SourceInfo,
   TokenizeOptions,
   Usage,
-} from './inference/types';
+} from './engine/types';

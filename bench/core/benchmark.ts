@@ -4,7 +4,7 @@ import { throwIfAborted } from '../../src/errors';
 import type { ByteSource } from '../../src/storage/byte-source';
 import { filesAtHand } from '../../src/storage/model-files';
 import type { Capabilities } from '../../src/gpu/capabilities';
-import { LocalEngine } from '../../src/inference/engine';
+import { LocalEngine } from '../../src/engine/engine';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { Transformer } from '../../src/inference/transformer';
 import type { CeilingMeter } from './ceilings';

@@ -1,7 +1,7 @@
 // A GPU context that knows what its memory is for, by the labels of its buffers.
 
 import { GpuContext } from '../../src/gpu/context';
-import { bytesByPart, type GpuBytes } from '../../src/inference/gpu-parts';
+import { bytesByPart, type GpuBytes } from '../../src/plan/gpu-parts';
 
 export type { GpuBytes };
 

@@ -4,7 +4,7 @@ import { profile, mergeProfiles, recordLabels, type KernelTime } from '../../src
 import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
-import { resolveOptions } from '../../src/inference/sampling';
+import { resolveOptions } from '../../src/engine/sampling';
 import type { CachePlan, Transformer } from '../../src/inference/transformer';
 import type { Dispatch } from '../../src/gpu/context';
 import { sample, type Timing } from './measure';

@@ -3,7 +3,7 @@
 import { releaseProxy, wrap, type Remote } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
-import type { ModelOptions } from '../inference/types';
+import type { ModelOptions } from '../engine/types';
 import type { ModelSource } from '../storage/open-source';
 import type { StreamTransport, WorkerApi } from '../worker/protocol';
 import TernionWorker from '../worker/main?worker&inline';

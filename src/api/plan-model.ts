@@ -3,8 +3,8 @@
 import { releaseProxy, wrap } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
-import { defaultMemoryBudget } from '../inference/memory-budget';
-import type { ModelPlan } from '../inference/plan-model';
+import { defaultMemoryBudget } from '../plan/memory-budget';
+import type { ModelPlan } from '../plan/plan-model';
 import { urlOf } from '../storage/address';
 import type { ModelSource } from '../storage/open-source';
 import { refuseStreaming } from '../storage/spool';

@@ -13,7 +13,7 @@ import type {
   Prompt,
   Session,
   TokenizeOptions,
-} from '../inference/types';
+} from '../engine/types';
 import type { ModelSource } from '../storage/open-source';
 import { portReader, streamReader, type FrameReader } from '../worker/frames';
 import {

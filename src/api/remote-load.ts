@@ -2,8 +2,8 @@
 
 import { proxy, type Remote } from 'comlink';
 import { throwIfAborted } from '../errors';
-import { defaultMemoryBudget } from '../inference/memory-budget';
-import type { LoadProgress, ModelInfo, ModelOptions } from '../inference/types';
+import { defaultMemoryBudget } from '../plan/memory-budget';
+import type { LoadProgress, ModelInfo, ModelOptions } from '../engine/types';
 import { urlOf } from '../storage/address';
 import type { ModelSource } from '../storage/open-source';
 import { ProgressMeter } from '../storage/progress';

@@ -2,15 +2,22 @@
 
 import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
-import { packSamplerOptions } from '../kernels/sample';
+import { packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
 import type { KvCache } from './kv-cache';
-import type { ResolvedOptions } from './sampling';
 import type { CachePlan, Transformer } from './transformer';
 
 /** Steps that are encoded before the first of them is read back: what hides the way to the GPU and back. */
 const STEPS_IN_FLIGHT = 3;
 
 const IN_PROMPT = 2 ** 31;
+
+/** How a generation chooses among the tokens, with every default filled in. */
+export interface SamplingSettings {
+  sampler: SamplerParameters;
+  mode: SampleMode;
+  /** Added to logits, by token id. */
+  logitBias: ReadonlyMap<number, number>;
+}
 
 /**
  * One continuation of a token sequence in a KV cache. Whoever drives it has the GPU to itself between `begin` and
@@ -35,7 +42,7 @@ export class Generation {
     private readonly plan: CachePlan,
     private readonly sampler: Dispatch[],
     private readonly promptIds: readonly number[],
-    private readonly options: ResolvedOptions,
+    private readonly options: SamplingSettings,
     /** Most tokens that may be sampled. */
     readonly limit: number,
   ) {
@@ -49,7 +56,7 @@ export class Generation {
     readbacks: ReadbackRing,
     cache: KvCache,
     promptIds: readonly number[],
-    options: ResolvedOptions,
+    options: SamplingSettings,
     limit: number,
   ): Promise<Generation> {
     const [plan, sampler] = await Promise.all([transformer.plan(cache), transformer.sampler(options.mode)]);

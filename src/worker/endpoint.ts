@@ -1,10 +1,10 @@
 // The worker's side: owns the GPU and the engine, and answers the page's calls.
 
 import { transfer } from 'comlink';
-import { EngineHost } from '../inference/engine-host';
-import { planLocal, type ModelPlan } from '../inference/plan-model';
-import type { LocalSession } from '../inference/session';
-import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../inference/types';
+import { EngineHost } from '../engine/engine-host';
+import { planLocal, type ModelPlan } from '../plan/plan-model';
+import type { LocalSession } from '../engine/session';
+import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../engine/types';
 import type { ModelSource } from '../storage/open-source';
 import { framesOf, serveFrames } from './frames';
 import {

@@ -1,7 +1,7 @@
 // A generation as frames: plain data that crosses from worker to page, errors included, pull by pull.
 
 import { TernionError } from '../errors';
-import type { GenerateChunk } from '../inference/types';
+import type { GenerateChunk } from '../engine/types';
 import { toFailure, type Frame, type PortReply, type PortRequest, type SessionState } from './protocol';
 
 /** The frames of `chunks`. Demand passes through: a chunk is asked for when a frame is. `onEnd` is called once. */

@@ -1,7 +1,7 @@
 // What page and worker say to each other. Both sides import this file, and nothing else of each other.
 
 import { TernionError, type TernionErrorCode } from '../errors';
-import type { ModelPlan } from '../inference/plan-model';
+import type { ModelPlan } from '../plan/plan-model';
 import type {
   ChatMessage,
   DetokenizeOptions,
@@ -11,7 +11,7 @@ import type {
   ModelInfo,
   Prompt,
   TokenizeOptions,
-} from '../inference/types';
+} from '../engine/types';
 import type { ModelSource, SourceOptions } from '../storage/open-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */

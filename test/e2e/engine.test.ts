@@ -1,7 +1,7 @@
 // The whole stack in real browsers: page, worker, GPU and back, against golden values and the model's own skills.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelInfo } from '../../src/inference/types';
+import type { ModelInfo } from '../../src/engine/types';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';

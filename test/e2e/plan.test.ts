@@ -1,7 +1,7 @@
 // Whether a model fits, asked in real browsers: the plan is made in a worker, and loading does what the plan says.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { ModelPlan } from '../../src/inference/plan-model';
-import type { ModelInfo } from '../../src/inference/types';
+import type { ModelPlan } from '../../src/plan/plan-model';
+import type { ModelInfo } from '../../src/engine/types';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { serveSources, type Served } from '../support/serve';
 

@@ -1,7 +1,7 @@
 // Storage in real browsers: the private file system, locks between tabs, and tabs that are closed amid a download.
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { SourceInfo } from '../../src/inference/types';
+import type { SourceInfo } from '../../src/engine/types';
 import type { CachedModel, StorageUsage } from '../../src/storage/models';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { FaultServer } from '../support/fault-server';

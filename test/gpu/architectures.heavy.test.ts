@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ScaleGroup } from '../../src/formats/canonical';
 import type { EncodingName } from '../../src/formats/encodings';
 import { parseGguf } from '../../src/formats/gguf';
-import { LocalEngine } from '../../src/inference/engine';
+import { LocalEngine } from '../../src/engine/engine';
 import type { ModelWeights } from '../../src/model/weights';
 import { bytesSource } from '../../src/storage/byte-source';
 import { transformerOf } from '../../bench/core/internals';

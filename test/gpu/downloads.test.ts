@@ -1,7 +1,7 @@
 // Engines from a server: whatever files a model has are found, and what must not run is refused in time.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { loadLocal, type LocalLoadOptions } from '../../src/inference/load-local';
+import { loadLocal, type LocalLoadOptions } from '../../src/engine/load-local';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { FaultServer, type ServedFile } from '../support/fault-server';

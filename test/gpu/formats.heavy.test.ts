@@ -1,8 +1,8 @@
 // One model in every form that its files can have: the same answers, id by id.
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LocalEngine } from '../../src/inference/engine';
-import type { ModelInfo } from '../../src/inference/types';
+import { LocalEngine } from '../../src/engine/engine';
+import type { ModelInfo } from '../../src/engine/types';
 import type { ModelFiles } from '../../src/storage/model-files';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';

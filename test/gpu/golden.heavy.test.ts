@@ -1,7 +1,7 @@
 // The whole model against golden values: logits of a float64 reference, and the embedded model's greedy answers.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LocalEngine } from '../../src/inference/engine';
+import type { LocalEngine } from '../../src/engine/engine';
 import { collect } from '../support/collect';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { loadFixture } from '../support/engine';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { KvCache } from '../../src/inference/kv-cache';
-import type { LocalEngine } from '../../src/inference/engine';
+import type { LocalEngine } from '../../src/engine/engine';
 import type { Transformer } from '../../src/inference/transformer';
 import { loadFixture } from '../support/engine';
 import { relativeError, type Golden, type GoldenPrompt } from '../support/golden';

@@ -3,7 +3,7 @@ import { freemem } from 'node:os';
 import { afterEach, expect, test, vi } from 'vitest';
 import { GeneratedModel } from '../../bench/core/generated-model';
 import { SHAPES, type ShapeName } from '../../bench/core/shapes';
-import { loadLocal } from '../../src/inference/load-local';
+import { loadLocal } from '../../src/engine/load-local';
 import { requestDevice } from '../support/dawn';
 import { heapMeter } from '../support/heap';
 import { watch } from './watch';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { CODE_READERS } from '../../src/formats/codes';
-import { LocalEngine } from '../../src/inference/engine';
+import { LocalEngine } from '../../src/engine/engine';
 import { openContext } from '../support/engine';
 import { checkLogits, type Golden } from '../support/golden';
 import { takeApart } from '../support/gguf-rewriter';

@@ -1,8 +1,8 @@
 // One engine, one model after the other: never two at once on the GPU, and nothing of the first in the second.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { EngineHost, loadHosted } from '../../src/inference/engine-host';
-import type { LocalLoadOptions } from '../../src/inference/load-local';
+import { EngineHost, loadHosted } from '../../src/engine/engine-host';
+import type { LocalLoadOptions } from '../../src/engine/load-local';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { expectFailure } from '../unit/formats/helpers';

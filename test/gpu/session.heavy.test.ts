@@ -1,8 +1,8 @@
 // Sessions on the embedded model: what streams, what is remembered, and what happens when somebody stops, waits or errs.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { LocalSession } from '../../src/inference/session';
-import type { GenerateChunk, GenerateOptions, Prompt } from '../../src/inference/types';
+import type { LocalSession } from '../../src/engine/session';
+import type { GenerateChunk, GenerateOptions, Prompt } from '../../src/engine/types';
 import { collect, type Collected } from '../support/collect';
 import type { GoldenPrompt } from '../support/golden';
 import { expectFailure } from '../unit/formats/helpers';

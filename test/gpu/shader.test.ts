@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shaderText, unroll } from '../../src/gpu/shader';
-import { LocalEngine } from '../../src/inference/engine';
+import { LocalEngine } from '../../src/engine/engine';
 import { expectFailure } from '../unit/formats/helpers';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';

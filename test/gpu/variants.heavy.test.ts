@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
-import { LocalEngine } from '../../src/inference/engine';
+import { LocalEngine } from '../../src/engine/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
 import type { AttentionShape } from '../../src/kernels/attention';
 import type { Activations } from '../../src/model/activations';

@@ -1,6 +1,6 @@
 // Looks over an engine's shoulder: what it submits to the GPU, and what it holds there.
 import type { GpuContext } from '../../src/gpu/context';
-import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';
 

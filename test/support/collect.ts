@@ -1,5 +1,5 @@
 // Reads a generation to its end.
-import type { FinishReason, GenerateChunk, Usage } from '../../src/inference/types';
+import type { FinishReason, GenerateChunk, Usage } from '../../src/engine/types';
 
 /** A whole generation, and the chunks that it came in. */
 export interface Collected {

@@ -1,7 +1,7 @@
 // Loads a model of the repository into an engine under Node.
 import { probeCapabilities, type Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
-import { LocalEngine, type EngineOptions } from '../../src/inference/engine';
+import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { requestDevice, type DeviceOptions } from './dawn';
 import { fixtureFiles } from './model-files';
 

@@ -2,9 +2,9 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { GeneratedModel } from '../../../bench/core/generated-model';
 import { SHAPES, type ShapeName } from '../../../bench/core/shapes';
-import { defaultMemoryBudget } from '../../../src/inference/memory-budget';
-import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/inference/plan-model';
-import type { PlanDevice } from '../../../src/inference/plan';
+import { defaultMemoryBudget } from '../../../src/plan/memory-budget';
+import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/plan/plan-model';
+import type { PlanDevice } from '../../../src/plan/memory-plan';
 import { parseGguf } from '../../../src/formats/gguf';
 import { bytesSource } from '../../../src/storage/byte-source';
 import { listIn } from '../../../src/storage/models';

@@ -11,12 +11,12 @@ import {
   type Tokenizer,
 } from '../tokenizer';
 import type { ReadbackRing } from '../gpu/readback';
-import { Generation } from './generation';
-import { KvCache } from './kv-cache';
+import { Generation } from '../inference/generation';
+import { KvCache } from '../inference/kv-cache';
 import { RequestQueue } from './request-queue';
 import { resolveOptions, type ResolvedOptions } from './sampling';
 import { checkTokenIds } from './token-ids';
-import type { Transformer } from './transformer';
+import type { Transformer } from '../inference/transformer';
 import type {
   ChatMessage,
   FinishReason,

@@ -8,14 +8,14 @@ import type { TuningStore } from '../gpu/tuner';
 import { loadWeights } from '../model/load';
 import { TernionError } from '../errors';
 import type { ChatTemplate, Tokenizer } from '../tokenizer';
-import { KvCache } from './kv-cache';
+import { KvCache } from '../inference/kv-cache';
 import { describeModel } from './model-info';
-import { plannedContext, planMemory, type MemoryOptions } from './plan';
-import { checkPrecisions, choosePrecisions, readModel } from './read-model';
+import { plannedContext, planMemory, type MemoryOptions } from '../plan/memory-plan';
+import { checkPrecisions, choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
-import { Transformer } from './transformer';
+import { Transformer } from '../inference/transformer';
 import type {
   DetokenizeOptions,
   Engine,

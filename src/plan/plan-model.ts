@@ -9,7 +9,7 @@ import { openSource, type ModelSource, type OpenedSource, type SourceOptions } f
 import { refuseStreaming } from '../storage/spool';
 import type { GpuBytes } from './gpu-parts';
 import { defaultMemoryBudget } from './memory-budget';
-import { planMemory, type MemoryOptions, type MemoryPlan, type PlanDevice } from './plan';
+import { planMemory, type MemoryOptions, type MemoryPlan, type PlanDevice } from './memory-plan';
 import { checkPrecisions, readModel } from './read-model';
 
 /** Whether a model fits this device, and what it takes. Plain data. */

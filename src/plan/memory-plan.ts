@@ -8,11 +8,11 @@ import type { CacheFormat } from '../kernels/rope-append';
 import { allocateWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import { bytesByPart, type GpuBytes } from './gpu-parts';
-import { KvCache } from './kv-cache';
+import { KvCache } from '../inference/kv-cache';
 import { choosePrecisions, type PrecisionOptions } from './read-model';
-import { createInt8Head } from './transformer';
-import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers } from './work-buffers';
+import { createInt8Head } from '../inference/transformer';
+import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from '../inference/variants';
+import { createWorkBuffers } from '../inference/work-buffers';
 
 /** A longer context costs memory in every session, so it has to be asked for. */
 const DEFAULT_CONTEXT = 4096;

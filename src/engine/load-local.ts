@@ -6,7 +6,7 @@ import type { TuningRecords } from '../gpu/tuner';
 import { jsonFile } from '../storage/json-file';
 import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
-import { defaultMemoryBudget } from './memory-budget';
+import { defaultMemoryBudget } from '../plan/memory-budget';
 
 /** How to load a model into this thread. */
 export interface LocalLoadOptions extends EngineOptions, SourceOptions {

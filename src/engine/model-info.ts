@@ -4,7 +4,7 @@ import type { GpuContext } from '../gpu/context';
 import type { ModelFile, TensorEncoding } from '../model/model-file';
 import type { ModelWeights } from '../model/weights';
 import type { ChatTemplate } from '../tokenizer';
-import type { Transformer } from './transformer';
+import type { Transformer } from '../inference/transformer';
 import type { ModelInfo } from './types';
 
 /** What the description is made of. */

@@ -1,17 +1,15 @@
 // Checks the options of a generation and fills in defaults, before anything touches the GPU.
 
 import { TernionError } from '../errors';
-import type { SampleMode, SamplerParameters } from '../kernels/sample';
+import type { SamplingSettings } from '../inference/generation';
+import type { SamplerParameters } from '../kernels/sample';
 import type { GenerateOptions } from './types';
 
 /** Options with every default filled in. */
-export interface ResolvedOptions {
-  sampler: SamplerParameters;
-  mode: SampleMode;
+export interface ResolvedOptions extends SamplingSettings {
   /** Infinity where the caller gave none: the context is the limit. */
   maxTokens: number;
   stop: readonly string[];
-  logitBias: ReadonlyMap<number, number>;
 }
 
 /** Lower temperatures are greedy: in f32 they would become 0, or logits over them infinite. */

@@ -13,7 +13,7 @@ export {
 } from './storage/models';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type { StreamTransport } from './worker/protocol';
-export type { GpuBytes } from './plan/gpu-parts';
+export type { GpuBytes } from './gpu/buffers';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,

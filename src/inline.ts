@@ -8,7 +8,7 @@ export {
   type ModelPlan,
   type PlannedModel,
 } from './plan/plan-model';
-export type { GpuBytes } from './plan/gpu-parts';
+export type { GpuBytes } from './gpu/buffers';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {

@@ -3,13 +3,14 @@
 import { throwIfAborted } from '../../src/errors';
 import type { ByteSource } from '../../src/storage/byte-source';
 import { filesAtHand } from '../../src/storage/model-files';
+import type { GpuBytes } from '../../src/gpu/buffers';
 import type { Capabilities } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { Transformer } from '../../src/inference/transformer';
 import type { CeilingMeter } from './ceilings';
 import { transformerOf } from './internals';
-import { MeasuredContext, type GpuBytes } from './measured-context';
 import { sample, summarize } from './measure';
 import type { GenerateLoop, Measured, MemoryReport, ModelReport, Profile, Speed } from './report';
 import { StepBench } from './steps';
@@ -81,7 +82,7 @@ export async function benchmarkModel(
   const idle = settings.memory?.used() ?? 0;
   const watch = new MemoryWatch(settings.memory);
   settings.onProgress(`${model.name}: loading`);
-  const gpu = new MeasuredContext(device, capabilities);
+  const gpu = new GpuContext(device, capabilities);
   const { engine, load } = await loadTimed(gpu, model.source, watch, settings);
   try {
     const transformer = transformerOf(engine);
@@ -152,7 +153,7 @@ class MemoryWatch {
 }
 
 async function loadTimed(
-  gpu: MeasuredContext,
+  gpu: GpuContext,
   source: ByteSource,
   watch: MemoryWatch,
   { signal }: Settings,

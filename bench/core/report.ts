@@ -4,7 +4,7 @@ import type { KernelTime } from '../../src/gpu/profiler';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import type { CeilingRates, Ceilings } from './ceilings';
 import type { Timing } from './measure';
-import type { GpuBytes } from './measured-context';
+import type { GpuBytes } from '../../src/gpu/buffers';
 
 /** Either a measurement, or why there is none. */
 export type Measured<T> = T | { tokens: number; skipped: string };

@@ -5,7 +5,7 @@ import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
 import { resolveOptions } from '../../src/engine/sampling';
-import type { CachePlan, Transformer } from '../../src/inference/transformer';
+import type { ForwardPass, Transformer } from '../../src/inference/transformer';
 import type { Dispatch } from '../../src/gpu/context';
 import { sample, type Timing } from './measure';
 import { randomIds } from './random';
@@ -24,7 +24,7 @@ export class StepBench {
   private constructor(
     private readonly transformer: Transformer,
     private readonly cache: KvCache,
-    private readonly plan: CachePlan,
+    private readonly pass: ForwardPass,
     private readonly sampler: Dispatch[],
   ) {
     this.#readbacks = new ReadbackRing(transformer.gpu);
@@ -38,9 +38,9 @@ export class StepBench {
       positions,
       transformer.variants.cacheFormat,
     );
-    const plan = await transformer.plan(cache);
+    const pass = await transformer.forwardPass(cache);
     const sampler = await transformer.sampler({ penalties: false, random: false });
-    return new StepBench(transformer, cache, plan, sampler);
+    return new StepBench(transformer, cache, pass, sampler);
   }
 
   /** Milliseconds of a prompt of `tokens` tokens up to the token that follows it, which has come back to the CPU. */
@@ -149,7 +149,7 @@ export class StepBench {
   #encode(tokens: number, context: number): (encoder: GPUCommandEncoder) => void {
     const { transformer } = this;
     return (encoder) => {
-      transformer.encodeTokens(encoder, this.plan, tokens, context);
+      transformer.encodeTokens(encoder, this.pass, tokens, context);
       transformer.encodeNext(encoder, this.sampler);
     };
   }

@@ -2,7 +2,7 @@
 
 import type { ModelConfig } from '../../src/model/config';
 import type { CeilingRates } from './ceilings';
-import type { GpuBytes } from './measured-context';
+import type { GpuBytes } from '../../src/gpu/buffers';
 
 /** What some tokens cost at least. Attention is left out: it is what the measured time is allowed to show. */
 export interface Workload {

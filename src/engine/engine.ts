@@ -130,8 +130,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     let cache: KvCache | undefined;
     try {
       cache = await KvCache.create(gpu, transformer.config, ids.length, transformer.variants.cacheFormat);
-      const plan = await transformer.plan(cache);
-      await transformer.prefill(cache, plan, ids, 0);
+      const pass = await transformer.forwardPass(cache);
+      await transformer.prefill(cache, pass, ids, 0);
       const encoder = gpu.device.createCommandEncoder();
       transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);

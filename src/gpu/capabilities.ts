@@ -16,6 +16,14 @@ export interface Capabilities {
   timestamps: boolean;
 }
 
+/**
+ * Whether the adapter is a program on the CPU: told by subgroups of at most 8 lanes. There, barriers are dear and threads
+ * are lanes of a vector unit, so workgroups should be no larger than those.
+ */
+export function isSoftwareAdapter({ subgroups, subgroupMaxSize }: Capabilities): boolean {
+  return subgroups && subgroupMaxSize <= 8;
+}
+
 /** What `device` can do. Language features are tried out, since a device does not say which it has. */
 export async function probeCapabilities(
   device: GPUDevice,

@@ -1,19 +1,27 @@
 // One device and all that Ternion holds on it: buffers that are counted, and pipelines that are made once.
 
 import { TernionError } from '../errors';
-import { bufferBytes, type BufferLimits, type BufferMaker } from './buffers';
+import {
+  bufferBytes,
+  sumByPart,
+  type BufferLimits,
+  type BufferMaker,
+  type BufferOptions,
+  type GpuBytes,
+  type MemoryPart,
+} from './buffers';
 import type { Capabilities } from './capabilities';
+import type { Grid } from './grid';
 import { mapForReading } from './map-async';
 import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
 
 /** A compiled kernel with its buffers, ready to be dispatched any number of times. */
 export interface Dispatch {
-  /** For the profiler: the kernel's name and what it is for. */
-  label: string;
-  pipeline: GPUComputePipeline;
-  bindGroup: GPUBindGroup;
-  /** Workgroups; x and y may be changed between dispatches (token counts, context lengths). */
-  workgroups: [x: number, y: number, z: number];
+  /** For people who read profiles and errors: the kernel's name and what it is for. Nothing depends on it. */
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly grid: Grid;
 }
 
 /** A shader and the values that make one variant of it. */
@@ -28,7 +36,7 @@ export type BufferSlice = GPUBuffer | GPUBufferBinding;
 
 /** Owns what is made on `device`; `destroy` gives all of it back. */
 export class GpuContext implements BufferMaker {
-  readonly #buffers = new Map<GPUBuffer, number>();
+  readonly #buffers = new Map<GPUBuffer, { size: number; part: MemoryPart }>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #uniforms = new Map<string, GPUBuffer>();
   #bytes = 0;
@@ -57,6 +65,11 @@ export class GpuContext implements BufferMaker {
     return this.#bytes;
   }
 
+  /** Bytes of all live buffers, by what they are for. */
+  bytesByPart(): GpuBytes {
+    return sumByPart(this.#buffers.values());
+  }
+
   /** Number of live buffers. */
   get bufferCount(): number {
     return this.#buffers.size;
@@ -68,35 +81,27 @@ export class GpuContext implements BufferMaker {
   }
 
   /** A zeroed buffer of at least `size` bytes (rounded up to 16, so that any kernel can read it as vec4). */
-  createBuffer(label: string, size: number, usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE): GPUBuffer {
-    this.assertAlive();
-    const padded = bufferBytes(size);
-    const buffer = this.device.createBuffer({
-      label,
-      size: padded,
-      usage: usage | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
-    });
-    this.#buffers.set(buffer, padded);
-    this.#bytes += padded;
-    return buffer;
+  createBuffer(label: string, size: number, { part = 'work', usage }: BufferOptions = {}): GPUBuffer {
+    const kind = (usage ?? GPUBufferUsage.STORAGE) | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    return this.#create(label, bufferBytes(size), kind, part);
   }
 
   /** A buffer that the CPU can map to read `size` bytes. */
   createReadback(label: string, size: number): GPUBuffer {
+    return this.#create(label, size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, 'work');
+  }
+
+  #create(label: string, size: number, usage: GPUBufferUsageFlags, part: MemoryPart): GPUBuffer {
     this.assertAlive();
-    const buffer = this.device.createBuffer({
-      label,
-      size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    this.#buffers.set(buffer, size);
+    const buffer = this.device.createBuffer({ label, size, usage });
+    this.#buffers.set(buffer, { size, part });
     this.#bytes += size;
     return buffer;
   }
 
   /** A buffer with `data` in it. */
-  upload(label: string, data: Uint32Array | Float32Array, usage?: GPUBufferUsageFlags): GPUBuffer {
-    const buffer = this.createBuffer(label, data.byteLength, usage);
+  upload(label: string, data: Uint32Array | Float32Array, options?: BufferOptions): GPUBuffer {
+    const buffer = this.createBuffer(label, data.byteLength, options);
     this.write(buffer, 0, data);
     return buffer;
   }
@@ -110,7 +115,9 @@ export class GpuContext implements BufferMaker {
     const key = values.join();
     let buffer = this.#uniforms.get(key);
     if (!buffer) {
-      buffer = this.upload(`uniform ${key}`, Uint32Array.from(values), GPUBufferUsage.UNIFORM);
+      buffer = this.upload(`uniform ${key}`, Uint32Array.from(values), {
+        usage: GPUBufferUsage.UNIFORM,
+      });
       this.#uniforms.set(key, buffer);
     }
     return buffer;
@@ -118,10 +125,10 @@ export class GpuContext implements BufferMaker {
 
   /** Frees one buffer that this context made. */
   free(buffer: GPUBuffer): void {
-    const size = this.#buffers.get(buffer);
-    if (size === undefined) return;
+    const entry = this.#buffers.get(buffer);
+    if (!entry) return;
     this.#buffers.delete(buffer);
-    this.#bytes -= size;
+    this.#bytes -= entry.size;
     buffer.destroy();
   }
 
@@ -189,24 +196,14 @@ export class GpuContext implements BufferMaker {
   }
 
   /** Binds `buffers` to bindings 0, 1, 2… of a variant. */
-  dispatch(
-    label: string,
-    spec: PipelineSpec,
-    buffers: BufferSlice[],
-    workgroups: [x: number, y: number, z: number],
-  ): Promise<Dispatch> {
-    const dispatch = this.#dispatch(label, spec, buffers, workgroups);
+  dispatch(label: string, spec: PipelineSpec, buffers: BufferSlice[], grid: Grid): Promise<Dispatch> {
+    const dispatch = this.#dispatch(label, spec, buffers, grid);
     // Dispatches are made many at a time. Where one fails nobody waits for the others, which then fail unheard.
     dispatch.catch(() => {});
     return dispatch;
   }
 
-  async #dispatch(
-    label: string,
-    spec: PipelineSpec,
-    buffers: BufferSlice[],
-    workgroups: [x: number, y: number, z: number],
-  ): Promise<Dispatch> {
+  async #dispatch(label: string, spec: PipelineSpec, buffers: BufferSlice[], grid: Grid): Promise<Dispatch> {
     const pipeline = await this.pipeline(spec);
     const bindGroup = this.device.createBindGroup({
       label,
@@ -216,7 +213,7 @@ export class GpuContext implements BufferMaker {
         resource: 'buffer' in slice ? slice : { buffer: slice },
       })),
     });
-    return { label, pipeline, bindGroup, workgroups };
+    return { label, pipeline, bindGroup, grid };
   }
 
   /** Reads `size` bytes of a buffer back; waits for all work submitted before. */
@@ -249,10 +246,20 @@ export class GpuContext implements BufferMaker {
   }
 }
 
-/** Encodes `dispatches` in order into one compute pass. */
-export function encodePass(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
+/**
+ * Encodes `dispatches` in order into one compute pass, with the workgroups that each needs for `tokens` tokens from
+ * `position` on.
+ */
+export function encodePass(
+  encoder: GPUCommandEncoder,
+  dispatches: readonly Dispatch[],
+  tokens = 1,
+  position = 0,
+): void {
   const pass = encoder.beginComputePass();
-  for (const { pipeline, bindGroup, workgroups } of dispatches) {
+  for (const { pipeline, bindGroup, grid } of dispatches) {
+    const workgroups = grid(tokens, position);
+    if (!workgroups) continue;
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);

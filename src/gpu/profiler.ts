@@ -44,7 +44,7 @@ export async function profile(gpu: GpuContext, encode: Encode): Promise<KernelTi
     );
   }
   const querySet = device.createQuerySet({ type: 'timestamp', count: 2 * count });
-  const times = gpu.createBuffer('timestamps', 16 * count, GPUBufferUsage.QUERY_RESOLVE);
+  const times = gpu.createBuffer('timestamps', 16 * count, { usage: GPUBufferUsage.QUERY_RESOLVE });
   try {
     const encoder = device.createCommandEncoder();
     const recorder = new SplitEncoder(encoder, querySet);

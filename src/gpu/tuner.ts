@@ -3,6 +3,15 @@
 import { TernionError, throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from './context';
 
+/** Dispatches to be timed, and the step that they are timed for. */
+export interface TimedWork {
+  dispatches: readonly Dispatch[];
+  /** Default 1. */
+  tokens?: number;
+  /** Position of the first token. Default 0. */
+  position?: number;
+}
+
 /** A kernel with several variants. */
 export interface Tunable<Variant> {
   /** Names the choice, in reports and in what is remembered; with the shape, where that matters. */
@@ -12,7 +21,7 @@ export interface Tunable<Variant> {
   /** Runs every pipeline of a variant on this device and compares with known answers. */
   check(variant: Variant): Promise<boolean>;
   /** Typical work, to be timed. */
-  work(variant: Variant): Promise<Dispatch[]>;
+  work(variant: Variant): Promise<TimedWork>;
 }
 
 /** What was chosen, and what was found to be wrong on this adapter. */
@@ -136,11 +145,11 @@ export class Tuner {
     return best[0]! / best[1]!;
   }
 
-  async #time(work: readonly Dispatch[], repeats: number): Promise<number> {
+  async #time({ dispatches, tokens, position }: TimedWork, repeats: number): Promise<number> {
     throwIfAborted(this.options.signal);
     const { queue } = this.gpu.device;
     const encoder = this.gpu.device.createCommandEncoder();
-    for (let i = 0; i < repeats; i++) encodePass(encoder, work);
+    for (let i = 0; i < repeats; i++) encodePass(encoder, dispatches, tokens, position);
     const start = this.#now();
     queue.submit([encoder.finish()]);
     await queue.onSubmittedWorkDone();

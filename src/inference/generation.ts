@@ -4,7 +4,7 @@ import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
 import { packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
 import type { KvCache } from './kv-cache';
-import type { CachePlan, Transformer } from './transformer';
+import type { ForwardPass, Transformer } from './transformer';
 
 /** Steps that are encoded before the first of them is read back: what hides the way to the GPU and back. */
 const STEPS_IN_FLIGHT = 3;
@@ -39,7 +39,7 @@ export class Generation {
     private readonly transformer: Transformer,
     private readonly readbacks: ReadbackRing,
     private readonly cache: KvCache,
-    private readonly plan: CachePlan,
+    private readonly pass: ForwardPass,
     private readonly sampler: Dispatch[],
     private readonly promptIds: readonly number[],
     private readonly options: SamplingSettings,
@@ -59,13 +59,16 @@ export class Generation {
     options: SamplingSettings,
     limit: number,
   ): Promise<Generation> {
-    const [plan, sampler] = await Promise.all([transformer.plan(cache), transformer.sampler(options.mode)]);
-    return new Generation(transformer, readbacks, cache, plan, sampler, promptIds, options, limit);
+    const [pass, sampler] = await Promise.all([
+      transformer.forwardPass(cache),
+      transformer.sampler(options.mode),
+    ]);
+    return new Generation(transformer, readbacks, cache, pass, sampler, promptIds, options, limit);
   }
 
   /** Evaluates the prompt and encodes the first sampling. Stops within one chunk when `signal` fires. */
   async prefill(signal?: AbortSignal): Promise<void> {
-    await this.transformer.prefill(this.cache, this.plan, this.promptIds, this.cachedTokens, signal);
+    await this.transformer.prefill(this.cache, this.pass, this.promptIds, this.cachedTokens, signal);
     this.#writeSampler();
     this.#paused = false;
     if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
@@ -119,7 +122,7 @@ export class Generation {
     // The sampling before this step produced the token at this position.
     const position = this.promptIds.length + this.#submitted - 1;
     this.#submit((encoder) => {
-      this.transformer.encodeTokens(encoder, this.plan, 1, position);
+      this.transformer.encodeTokens(encoder, this.pass, 1, position);
       this.transformer.encodeNext(encoder, this.sampler);
     });
   }

@@ -2,7 +2,7 @@
 
 import type { BufferMaker } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
-import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
+import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
 import type { ModelConfig } from '../model/config';
 
 /** Keys and values, rounded to f16, of up to `capacity` positions for every layer. */
@@ -46,8 +46,8 @@ export class KvCache {
   ): LayerCache[] {
     const size = KvCache.byteLength(config, capacity, format) / config.layers / 2;
     return Array.from({ length: config.layers }, (_, layer) => ({
-      keys: buffers.createBuffer(`keys ${layer}`, size),
-      values: buffers.createBuffer(`values ${layer}`, size),
+      keys: buffers.createBuffer(`keys ${layer}`, size, { part: 'kvCache' }),
+      values: buffers.createBuffer(`values ${layer}`, size, { part: 'kvCache' }),
       format,
     }));
   }

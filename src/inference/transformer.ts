@@ -4,21 +4,16 @@ import { throwIfAborted } from '../errors';
 import type { BufferMaker } from '../gpu/buffers';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
-import {
-  attention,
-  attentionAppends,
-  attentionGroups,
-  attentionSplits,
-  attentionTokens,
-  decodeAttention,
-} from '../kernels/attention';
+import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
+import type { LayerCache } from '../kernels/kv-layout';
 import { lmHeadF16 } from '../kernels/lm-head-f16';
 import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
 import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { ropeAngles, ropeAppend, type LayerCache } from '../kernels/rope-append';
+import { ropeAngles } from '../kernels/rope';
+import { ropeAppend } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
@@ -29,18 +24,12 @@ import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
 
-/** The dispatches for one KV cache. */
-interface StepPlan {
-  /** Those for `tokens` tokens that begin at `position`, with their workgroup counts. Good until the next call. */
-  dispatches(tokens: number, position: number): readonly Dispatch[];
-}
-
 /** The dispatches that evaluate tokens into one KV cache. */
-export interface CachePlan {
-  /** One token, ids[0], at the position that the state says. */
-  decode: StepPlan;
-  /** Up to `prefillTokens` tokens. */
-  prefill: StepPlan;
+export interface ForwardPass {
+  /** Of one token, ids[0], at the position that the state says. */
+  decode: readonly Dispatch[];
+  /** Of up to `prefillTokens` tokens. */
+  prefill: readonly Dispatch[];
 }
 
 /** What a layer's dispatches share: the work buffers, and whether many tokens go at once. */
@@ -64,7 +53,7 @@ export interface TransformerOptions {
 
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
-  readonly #plans = new WeakMap<KvCache, Promise<CachePlan>>();
+  readonly #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
   readonly #samplers = new Map<string, Promise<Dispatch[]>>();
 
   private constructor(
@@ -136,14 +125,14 @@ export class Transformer {
     );
   }
 
-  /** The plan for `cache`, made at its first use. */
-  plan(cache: KvCache): Promise<CachePlan> {
-    let plan = this.#plans.get(cache);
-    if (!plan) {
-      plan = this.#createPlan(cache);
-      this.#plans.set(cache, plan);
+  /** The dispatches for `cache`, made at its first use. */
+  forwardPass(cache: KvCache): Promise<ForwardPass> {
+    let pass = this.#passes.get(cache);
+    if (!pass) {
+      pass = this.#createPass(cache);
+      this.#passes.set(cache, pass);
     }
-    return plan;
+    return pass;
   }
 
   /** The dispatches that choose the next token from the logits. */
@@ -161,7 +150,7 @@ export class Transformer {
   /** Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. */
   async compile(): Promise<void> {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
-    await this.plan(cache);
+    await this.forwardPass(cache);
     cache.destroy();
     const modes = [false, true].flatMap((penalties) =>
       [false, true].map((random) => ({ penalties, random })),
@@ -180,9 +169,8 @@ export class Transformer {
   }
 
   /** Encodes the evaluation of `tokens` tokens from `position`, without the head. */
-  encodeTokens(encoder: GPUCommandEncoder, plan: CachePlan, tokens: number, position: number): void {
-    const step = tokens === 1 ? plan.decode : plan.prefill;
-    encodePass(encoder, step.dispatches(tokens, position));
+  encodeTokens(encoder: GPUCommandEncoder, pass: ForwardPass, tokens: number, position: number): void {
+    encodePass(encoder, tokens === 1 ? pass.decode : pass.prefill, tokens, position);
   }
 
   /**
@@ -191,7 +179,7 @@ export class Transformer {
    */
   async prefill(
     cache: KvCache,
-    plan: CachePlan,
+    pass: ForwardPass,
     ids: readonly number[],
     from: number,
     signal?: AbortSignal,
@@ -205,7 +193,7 @@ export class Transformer {
       this.writeIds(chunk);
       this.writeState(start, chunk.length, 0);
       const encoder = this.gpu.device.createCommandEncoder();
-      this.encodeTokens(encoder, plan, chunk.length, start);
+      this.encodeTokens(encoder, pass, chunk.length, start);
       queue.submit([encoder.finish()]);
       cache.tokenIds.push(...chunk);
       // Not the last: what follows it is read back, and waited for there.
@@ -224,46 +212,12 @@ export class Transformer {
     encodePass(encoder, this.heads.exact);
   }
 
-  async #createPlan(cache: KvCache): Promise<CachePlan> {
-    const [decode, prefill] = await Promise.all([this.#decodePlan(cache), this.#prefillPlan(cache)]);
+  async #createPass(cache: KvCache): Promise<ForwardPass> {
+    const [decode, prefill] = await Promise.all([
+      this.#dispatches({ cache, batched: false }),
+      this.#dispatches({ cache, batched: true }),
+    ]);
     return { decode, prefill };
-  }
-
-  async #decodePlan(cache: KvCache): Promise<StepPlan> {
-    const all = await this.#dispatches({ cache, batched: false });
-    const variant = this.variants.attention;
-    const long = all.filter(({ label }) => label !== 'attention alone');
-    const short = all.filter(({ label }) => label !== 'attention' && label !== 'attention combine');
-    const splits = all.filter(({ label }) => label === 'attention');
-    return {
-      dispatches: (_tokens, position) => {
-        if (attentionSplits(variant, position + 1) === 1) return short;
-        const groups = attentionGroups(variant, position + 1);
-        for (const { workgroups } of splits) workgroups[2] = groups;
-        return long;
-      },
-    };
-  }
-
-  async #prefillPlan(cache: KvCache): Promise<StepPlan> {
-    const dispatches = await this.#dispatches({ cache, batched: true });
-    const perGroup = (label: string): number => {
-      if (label.startsWith('matmul')) return this.variants.prefillMatmul.tokens;
-      return label === 'attention' ? attentionTokens(this.variants.attention) : 1;
-    };
-    const steps = dispatches.map(({ label, workgroups }) => ({
-      workgroups,
-      axis: label === 'embed' || label === 'norm' || label === 'quantize' ? 0 : 1,
-      tokensPerGroup: perGroup(label),
-    }));
-    return {
-      dispatches: (tokens) => {
-        for (const { workgroups, axis, tokensPerGroup } of steps) {
-          workgroups[axis] = Math.ceil(tokens / tokensPerGroup);
-        }
-        return dispatches;
-      },
-    };
   }
 
   async #dispatches(context: LayerContext): Promise<Dispatch[]> {
@@ -318,8 +272,8 @@ export class Transformer {
     }
     const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
     const appends = attentionAppends(variant, rope);
-    const { alone, split, combine } = await decodeAttention(...args, appends ? rope : undefined);
-    return [...(appends ? [] : [await append()]), alone, split, combine];
+    const attends = await decodeAttention(...args, appends ? rope : undefined);
+    return [...(appends ? [] : [await append()]), ...attends];
   }
 
   #inputOf(matrix: TernaryMatrix): QuantizedRows {

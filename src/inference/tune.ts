@@ -1,21 +1,17 @@
 // Tunes the kernels of one model: what each variant is checked and timed with.
 
 import type { GpuContext } from '../gpu/context';
-import { Tuner, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
-import { attentionGroups, decodeAttention, type AttentionVariant } from '../kernels/attention';
-import {
-  checkAttention,
-  checkHead,
-  checkMatmul,
-  checkNorm,
-  type MatmulForm,
-  type NormForm,
-} from '../kernels/known-answers';
+import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
+import { decodeAttention, type AttentionVariant } from '../kernels/attention';
+import { checkAttention } from '../kernels/attention-check';
+import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
+import { checkHead } from '../kernels/lm-head-int8-check';
 import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/rope-append';
+import { checkNorm, type NormForm } from '../kernels/rms-norm-quantize-check';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../kernels/ternary-matmul';
+import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
@@ -80,7 +76,8 @@ export async function tune(
       check: (variant) => checkHead(gpu, variant),
       work: async (variant) => {
         const q = subject.work.quantized.get(width)!;
-        return subject.head ? lmHeadInt8(gpu, variant, subject.head, q, subject.work.logits) : [];
+        const { head, work } = subject;
+        return { dispatches: head ? await lmHeadInt8(gpu, variant, head, q, work.logits) : [] };
       },
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
@@ -101,7 +98,7 @@ export async function tune(
           scalePer: activations === 'int8-group' ? 'group' : 'token',
         } as const;
         const out = inputOf(work, ffnDown, activations);
-        return [await rmsNormQuantize(gpu, 'norm', shape, work.hidden, ffnSubNorm, out)];
+        return { dispatches: [await rmsNormQuantize(gpu, 'norm', shape, work.hidden, ffnSubNorm, out)] };
       },
     }),
   };
@@ -139,7 +136,7 @@ async function matmulWork(
   { gpu, config, layers, work, activations }: TuningSubject,
   variant: MatmulVariant,
   tokens: number,
-) {
+): Promise<TimedWork> {
   const layer = layers[0]!;
   const gated: MatmulEpilogue = `${config.activation}-gate`;
   const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) =>
@@ -150,8 +147,7 @@ async function matmulWork(
     matmul(layer.gateUp, gated, work.hidden),
     matmul(layer.ffnDown, 'add', work.x),
   ]);
-  for (const { workgroups } of dispatches) workgroups[1] = Math.ceil(tokens / variant.tokens);
-  return dispatches;
+  return { dispatches, tokens };
 }
 
 async function attentionWork(
@@ -159,11 +155,9 @@ async function attentionWork(
   cache: LayerCache,
   length: number,
   variant: AttentionVariant,
-) {
+): Promise<TimedWork> {
   const { state, qkv, partial, attended } = work;
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
   const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
-  const { alone, split, combine } = await decodeAttention(...args);
-  split.workgroups[2] = attentionGroups(variant, length);
-  return length <= variant.split ? [alone] : [split, combine];
+  return { dispatches: await decodeAttention(...args), position: length - 1 };
 }

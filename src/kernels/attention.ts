@@ -1,14 +1,10 @@
 // Causal attention over the KV cache (shaders/attention.wgsl, attention_lanes.wgsl, attention_combine.wgsl).
 
+import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
-import { cacheDim, type CacheFormat, type LayerCache, type Rope } from './rope-append';
-
-/** Head counts and widths of a model's attention. */
-export interface AttentionShape {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-}
+import { fixedGrid, gridByTokens, remembering, type Grid } from '../gpu/grid';
+import { cacheDim, type AttentionShape, type CacheFormat, type LayerCache } from './kv-layout';
+import type { Rope } from './rope';
 
 /** How one variant divides the work. */
 export type AttentionVariant = WorkgroupAttention | LaneAttention;
@@ -38,30 +34,22 @@ export interface LaneAttention {
 }
 
 /** The splits of a context of `positions`; the buffers of partial results have room for a whole workgroup more. */
-export function attentionSplits(variant: AttentionVariant, positions: number): number {
+function splitCount(variant: AttentionVariant, positions: number): number {
   return Math.ceil(positions / variant.split);
 }
 
-/** Tokens that one workgroup handles in prefill. */
-export function attentionTokens(variant: AttentionVariant): number {
-  return variant.kind === 'lanes' ? variant.teams * variant.tokens : 1;
-}
-
-/** Workgroups along z that decode needs for a context of `positions`. */
-export function attentionGroups(variant: AttentionVariant, positions: number): number {
-  const splits = attentionSplits(variant, positions);
+/** Workgroups that decode needs for a head and a context of `positions`. */
+function splitGroups(variant: AttentionVariant, positions: number): number {
+  const splits = splitCount(variant, positions);
   return variant.kind === 'lanes' ? Math.ceil(splits / variant.teams) : splits;
 }
 
 /** Splits that partial results need room for when a context may have `positions`. */
 export function attentionRoom(variant: AttentionVariant, positions: number): number {
-  return attentionGroups(variant, positions) * (variant.kind === 'lanes' ? variant.teams : 1);
+  return splitGroups(variant, positions) * (variant.kind === 'lanes' ? variant.teams : 1);
 }
 
-/**
- * Prefill: `qkv` → `out` f32 [tokens, heads·headDim].
- * Workgroups: y = ceil(tokens / attentionTokens).
- */
+/** Prefill: `qkv` → `out` f32 [tokens, heads·headDim]. */
 export function attention(
   gpu: GpuContext,
   shape: AttentionShape,
@@ -73,7 +61,9 @@ export function attention(
 ): Promise<Dispatch> {
   const buffers = [state, qkv, cache.keys, cache.values, out, loopBounds(gpu, shape, variant)];
   const spec = attentionSpec(shape, variant, cache.format, false);
-  return gpu.dispatch('attention', spec, buffers, [shape.kvHeads, 1, 1]);
+  const perGroup = variant.kind === 'lanes' ? variant.teams * variant.tokens : 1;
+  const grid = gridByTokens((tokens) => [shape.kvHeads, Math.ceil(tokens / perGroup), 1]);
+  return gpu.dispatch('attention', spec, buffers, grid);
 }
 
 /** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache; it has no norms. */
@@ -81,20 +71,11 @@ export function attentionAppends(variant: AttentionVariant, { rotary, norms }: R
   return variant.kind === 'lanes' && rotary % 8 === 0 && !norms;
 }
 
-/** Attention of one token. */
-export interface DecodeAttention {
-  /** For a context of one split: straight into `out`. */
-  alone: Dispatch;
-  /** For longer ones: each split into `partial`. Workgroups: z = `attentionGroups` of the context so far. */
-  split: Dispatch;
-  /** Follows `split`: all of them into `out`. */
-  combine: Dispatch;
-}
-
 /**
- * Decode, one token: `qkv` → `out` f32 [heads·headDim], by way of `partial`: sums f32 [splits, heads, headDim] and summary
- * vec2f [splits, heads] if the context has more than one split. With `rope` (see `attentionAppends`) the queries and keys
- * of `qkv` are as the matrix left them, and the kernel appends to the cache as `ropeAppend` does.
+ * Decode, one token: `qkv` → `out` f32 [heads·headDim]. A context of one split goes straight there, which is a dispatch of
+ * its own; longer ones by way of `partial`: sums f32 [splits, heads, headDim] and summary vec2f [splits, heads]. With `rope`
+ * (see `attentionAppends`) the queries and keys of `qkv` are as the matrix left them, and the kernel appends to the cache as
+ * `ropeAppend` does.
  */
 export async function decodeAttention(
   gpu: GpuContext,
@@ -106,19 +87,31 @@ export async function decodeAttention(
   partial: { sums: GPUBuffer; summary: GPUBuffer },
   out: GPUBuffer,
   rope?: Rope,
-): Promise<DecodeAttention> {
+): Promise<Dispatch[]> {
   const { heads, kvHeads, headDim } = shape;
   const threads = 32;
   const bounds = loopBounds(gpu, shape, variant);
   const spec = attentionSpec(shape, variant, cache.format, true, rope);
-  const into = (label: string, sums: GPUBuffer): Promise<Dispatch> => {
+  const into = (label: string, sums: GPUBuffer, grid: Grid): Promise<Dispatch> => {
     const buffers = [state, qkv, cache.keys, cache.values, sums, bounds, partial.summary];
     if (rope) buffers.push(rope.angles);
-    return gpu.dispatch(label, spec, buffers, [kvHeads, 1, 1]);
+    return gpu.dispatch(label, spec, buffers, grid);
   };
-  const [alone, split, combine] = await Promise.all([
-    into('attention alone', out),
-    into('attention', partial.sums),
+  const whenAlone = (grid: Grid): Grid => {
+    return (tokens, position) =>
+      splitCount(variant, position + 1) === 1 ? grid(tokens, position) : undefined;
+  };
+  const whenSplit = (grid: Grid): Grid => {
+    return (tokens, position) => (splitCount(variant, position + 1) > 1 ? grid(tokens, position) : undefined);
+  };
+  const splits = remembering((groups) => [kvHeads, 1, groups] as const);
+  return Promise.all([
+    into('attention alone', out, whenAlone(fixedGrid(kvHeads))),
+    into(
+      'attention',
+      partial.sums,
+      whenSplit((_tokens, position) => splits(splitGroups(variant, position + 1))),
+    ),
     gpu.dispatch(
       'attention combine',
       {
@@ -126,10 +119,9 @@ export async function decodeAttention(
         constants: { HEADS: heads, HEAD_DIM: headDim, SPLIT_LENGTH: variant.split, THREADS: threads },
       },
       [state, partial.sums, partial.summary, out],
-      [Math.ceil((heads * headDim) / 2 / threads), 1, 1],
+      whenSplit(fixedGrid(Math.ceil((heads * headDim) / 2 / threads))),
     ),
   ]);
-  return { alone, split, combine };
 }
 
 /** The bounds of loops that compilers should not unroll. */
@@ -178,4 +170,44 @@ function attentionSpec(
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
   return { shader: 'attention', constants, conditions: { partial, wide } };
+}
+
+/** The variants worth trying on a device for heads of such a shape, the likeliest to be the fastest first. */
+export function attentionCandidates(
+  capabilities: Capabilities,
+  shape: AttentionShape,
+): readonly AttentionVariant[] {
+  const { subgroups, subgroupMinSize, subgroupMaxSize } = capabilities;
+  const workgroup = (threads: number, tile: number, split: number): AttentionVariant => {
+    return { kind: 'workgroup', threads, tile, split };
+  };
+  if (isSoftwareAdapter(capabilities)) {
+    return [
+      ...laneAttention(subgroupMaxSize, shape, subgroupMaxSize, 128),
+      ...laneAttention(4, shape, 8, 128),
+      workgroup(subgroupMaxSize, 32, 64),
+    ];
+  }
+  return [
+    ...(subgroups ? laneAttention(subgroupMinSize, shape, 64, 64) : []),
+    workgroup(32, 32, 64),
+    workgroup(64, 64, 64),
+    workgroup(64, 64, 128),
+  ];
+}
+
+/** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
+function laneAttention(
+  subgroup: number,
+  { heads, kvHeads, headDim }: AttentionShape,
+  threads: number,
+  split: number,
+): AttentionVariant[] {
+  const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
+  if (lanes === undefined) return [];
+  // A lane holds queries and sums of (heads / kvHeads) · tokens · vectors runs of eight: as many tokens share what is read
+  // as leave it some registers.
+  const vectors = headDim / 8 / lanes;
+  const tokens = Math.min(4, Math.max(1, Math.floor((8 * kvHeads) / (heads * vectors))));
+  return [{ kind: 'lanes', lanes, teams: threads / lanes, tokens, split }];
 }

@@ -1,12 +1,10 @@
 // Embedding look-up (shaders/embed.wgsl): token ids to rows of the residual stream.
 
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { gridByTokens } from '../gpu/grid';
 import type { HalfMatrix } from './matrices';
 
-/**
- * One dispatch per shard of `table`; together they fill `x` f32 [tokens, cols] from `ids` u32 [tokens].
- * Workgroups: x = tokens.
- */
+/** One dispatch per shard of `table`; together they fill `x` f32 [tokens, cols] from `ids` u32 [tokens]. */
 export function embed(gpu: GpuContext, table: HalfMatrix, ids: GPUBuffer, x: GPUBuffer): Promise<Dispatch[]> {
   return Promise.all(
     table.shards.map((shard) =>
@@ -17,7 +15,7 @@ export function embed(gpu: GpuContext, table: HalfMatrix, ids: GPUBuffer, x: GPU
           constants: { DIM: table.cols, THREADS: 64 },
         },
         [ids, shard.buffer, x, gpu.uniform([shard.firstRow, shard.rows])],
-        [1, 1, 1],
+        gridByTokens((tokens) => [tokens, 1, 1]),
       ),
     ),
   );

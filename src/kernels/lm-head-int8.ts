@@ -1,15 +1,17 @@
 // LM head with int8 rows (shaders/lm_head_int8.wgsl), and making it from f16 rows (shaders/quantize_head.wgsl).
 
 import { largestBinding, type BufferMaker } from '../gpu/buffers';
+import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { foldedGrid } from '../gpu/grid';
 import type { HalfMatrix, Int8Matrix, QuantizedRows } from './matrices';
 
 /** Columns that one vec4u holds. */
-const CHUNK = 16;
+const VECTOR_COLS = 16;
 
-/** Chunks of a row, padded to whole groups of four. */
-function chunkCount(cols: number): number {
-  return Math.ceil(cols / CHUNK / 4) * 4;
+/** Vectors of a row, padded to whole groups of four. */
+function vectorCount(cols: number): number {
+  return Math.ceil(cols / VECTOR_COLS / 4) * 4;
 }
 
 /** How one variant divides the work; every variant gives the same result to the bit. */
@@ -22,6 +24,14 @@ export interface HeadVariant {
   broadcast: boolean;
 }
 
+/** The variants worth trying on a device, the likeliest to be the fastest first. */
+export function headCandidates(capabilities: Capabilities): readonly HeadVariant[] {
+  const head = (blocks: number, split: number): HeadVariant => ({ blocks, split, broadcast: false });
+  return isSoftwareAdapter(capabilities)
+    ? [head(4, 1), head(2, 1), { ...head(1, 1), broadcast: true }]
+    : [head(1, 8), head(2, 8), head(2, 4), head(4, 1)];
+}
+
 /** Room for `rows` × `cols` int8 codes with a scale a row, in shards that fit a binding. */
 export function createInt8Matrix(
   buffers: BufferMaker,
@@ -29,8 +39,7 @@ export function createInt8Matrix(
   rows: number,
   cols: number,
 ): Int8Matrix {
-  const chunks = chunkCount(cols);
-  const rowBytes = chunks * CHUNK;
+  const rowBytes = vectorCount(cols) * VECTOR_COLS;
   // At least one block of rows: what is larger than a binding even then is refused before anything is allocated.
   const most = Math.max(1, Math.floor(largestBinding(buffers.limits) / (rowBytes * 8))) * 8;
   const shards = Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
@@ -39,8 +48,8 @@ export function createInt8Matrix(
     return {
       firstRow: i * most,
       rows: shardRows,
-      codes: buffers.createBuffer(`${label} ${i}`, padded * rowBytes),
-      scales: buffers.createBuffer(`${label} scales ${i}`, padded * 4),
+      codes: buffers.createBuffer(`${label} ${i}`, padded * rowBytes, { part: 'head' }),
+      scales: buffers.createBuffer(`${label} scales ${i}`, padded * 4, { part: 'head' }),
     };
   });
   return { rows, cols, shards };
@@ -54,7 +63,7 @@ export async function quantizeHead(
 ): Promise<Dispatch[]> {
   const spec = {
     shader: 'quantize_head',
-    constants: { COLS: source.cols, CHUNKS: chunkCount(source.cols) },
+    constants: { COLS: source.cols, CHUNKS: vectorCount(source.cols) },
   };
   const pairs = result.shards.flatMap((to) =>
     source.shards.map((from) => {
@@ -66,11 +75,10 @@ export async function quantizeHead(
     pairs
       .filter(({ rows }) => rows > 0)
       .map(({ to, from, first, rows }) => {
-        const groups = Math.ceil(rows / 64);
-        const groupsX = Math.min(groups, 32768);
+        const { grid, groupsX } = foldedGrid(Math.ceil(rows / 64));
         const shape = gpu.uniform([first - from.firstRow, first - to.firstRow, rows, groupsX]);
         const buffers = [from.buffer, to.codes, to.scales, shape];
-        return gpu.dispatch('quantize head', spec, buffers, [groupsX, Math.ceil(groups / groupsX), 1]);
+        return gpu.dispatch('quantize head', spec, buffers, grid);
       }),
   );
 }
@@ -91,11 +99,10 @@ export function lmHeadInt8(
   return Promise.all(
     head.shards.map(({ codes, scales, rows, firstRow }) => {
       const rowBlocks = Math.ceil(rows / 8);
-      const groups = Math.ceil(rowBlocks / variant.blocks);
-      const groupsX = Math.min(groups, 32768);
-      const shape = gpu.uniform([chunkCount(head.cols), rowBlocks, rows, firstRow, groupsX]);
+      const { grid, groupsX } = foldedGrid(Math.ceil(rowBlocks / variant.blocks));
+      const shape = gpu.uniform([vectorCount(head.cols), rowBlocks, rows, firstRow, groupsX]);
       const buffers = [codes, scales, q.values, q.scales, logits, shape];
-      return gpu.dispatch('lm head', spec, buffers, [groupsX, Math.ceil(groups / groupsX), 1]);
+      return gpu.dispatch('lm head', spec, buffers, grid);
     }),
   );
 }

@@ -1,6 +1,8 @@
 // RMSNorm and quantisation (shaders/rms_norm_quantize.wgsl): what stands before every ternary matrix.
 
+import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedGrid, gridByTokens } from '../gpu/grid';
 import { reduction } from './reduction';
 import type { ActivationPacking, QuantizedRows } from './matrices';
 
@@ -17,8 +19,8 @@ export interface QuantizeShape {
 }
 
 /**
- * `x` f32 [tokens, cols] → `out`. `weight` f32 [cols]; without one there is no norm. Workgroups: x = tokens.
- * With `state` only the last token is quantised, into row 0, by one workgroup; that needs a weight.
+ * `x` f32 [tokens, cols] → `out`. `weight` f32 [cols]; without one there is no norm.
+ * With `state` only the last token is quantised, into row 0; that needs a weight.
  */
 export function rmsNormQuantize(
   gpu: GpuContext,
@@ -46,6 +48,12 @@ export function rmsNormQuantize(
       },
     },
     [x, out.values, out.scales, ...(weight ? [weight] : []), ...(state ? [state] : [])],
-    [1, 1, 1],
+    state ? fixedGrid(1) : gridByTokens((tokens) => [tokens, 1, 1]),
   );
+}
+
+/** Threads of a workgroup that are worth trying for one row, the likeliest to be the fastest first. */
+export function normThreadsCandidates(capabilities: Capabilities): readonly number[] {
+  const { subgroupMaxSize: lanes } = capabilities;
+  return isSoftwareAdapter(capabilities) ? [lanes, 2 * lanes] : [64, 32, 16];
 }

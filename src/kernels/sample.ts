@@ -1,6 +1,8 @@
 // Choosing the next token on the GPU (shaders/penalize_max.wgsl, shaders/sample.wgsl).
 
+import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedGrid } from '../gpu/grid';
 
 /** The buffers of sampling, all written by the kernels or by `SamplerOptions`' owner. */
 export interface SampleBuffers {
@@ -29,6 +31,11 @@ const SLICE = 1024;
 /** Slices that the vocabulary is searched in. */
 export function sliceCount(vocabulary: number): number {
   return Math.ceil(vocabulary / SLICE);
+}
+
+/** Threads of a workgroup for a device; not worth a measurement. */
+export function sampleThreadsFor(capabilities: Capabilities): number {
+  return isSoftwareAdapter(capabilities) ? capabilities.subgroupMaxSize : 64;
 }
 
 /** Sampling parameters with every default filled in. */
@@ -74,7 +81,7 @@ export function sample(
         conditions: { penalties: mode.penalties },
       },
       mode.penalties ? [logits, best, options, history, bias] : [logits, best],
-      [slices, 1, 1],
+      fixedGrid(slices),
     ),
     gpu.dispatch(
       'sample',
@@ -84,7 +91,7 @@ export function sample(
         conditions: { random: mode.random },
       },
       mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
-      [1, 1, 1],
+      fixedGrid(1),
     ),
   ]);
 }

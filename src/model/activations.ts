@@ -1,7 +1,7 @@
 // How activations meet ternary weights: as the model was trained where that is known, else as fast or as exact as wanted.
 
 import type { ModelConfig } from './config';
-import { layerPlan } from './tensors';
+import { layerTensors } from './tensors';
 
 /** What a load may ask for: `fast` allows roundings that the model was not trained with, `exact` none. */
 export type Precision = 'fast' | 'exact';
@@ -34,7 +34,7 @@ export function layerEncodings<Encoding extends string>(
 ): Set<Encoding> {
   const encodings = new Set<Encoding>();
   for (let i = 0; i < config.layers; i++) {
-    const { qkv, attnOutput, gateUp, ffnDown } = layerPlan(config, i);
+    const { qkv, attnOutput, gateUp, ffnDown } = layerTensors(config, i);
     for (const { name } of [qkv, attnOutput, gateUp, ffnDown].flatMap(({ parts }) => parts)) {
       const tensor = tensors.get(name);
       if (tensor) encodings.add(tensor.encoding);

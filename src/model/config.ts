@@ -2,7 +2,7 @@
 
 import { TernionError } from '../errors';
 import type { TernaryEncoding } from '../formats/encodings';
-import type { RopePairs } from '../kernels/rope-append';
+import type { RopePairs } from '../kernels/rope';
 
 /** What all models of an architecture have in common. Adding a family is one more of these. */
 export interface Architecture {

@@ -8,7 +8,7 @@ import { packedTernaryPieces } from '../formats/packed';
 import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
 import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
-import { largestBinding, type BufferMaker } from '../gpu/buffers';
+import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
@@ -21,9 +21,15 @@ import {
   type PlainTensor,
   type WeightScale,
 } from './model-file';
-import { expectTensor, layerPlan, type LayerPlan, type MatrixPlan, type NormPlan } from './tensors';
+import {
+  expectTensor,
+  layerTensors,
+  type LayerTensors,
+  type MatrixTensors,
+  type NormTensor,
+} from './tensors';
 import { ScaleCollector } from './ternary-scales';
-import type { ModelWeights } from './weights';
+import type { LayerWeights, ModelWeights } from './weights';
 
 /** What loading needs beside the device. */
 export interface LoadOptions {
@@ -53,7 +59,7 @@ export async function loadWeights(
   const { config, tensors, sources } = model;
   checkTensors(model);
   const builder = new WeightBuilder(gpu, tensors);
-  const weights = await gpu.checkedAllocation('the weights', () => builder.build(config));
+  const finish = await gpu.checkedAllocation('the weights', () => builder.allocate(config));
   const destinations = builder.destinations.toSorted(
     (a, b) => a.tensor.file - b.tensor.file || a.tensor.offset - b.tensor.offset,
   );
@@ -74,8 +80,7 @@ export async function loadWeights(
     gpu.assertAlive();
     onProgress?.(loaded, total);
   }
-  builder.finish();
-  return weights;
+  return finish();
 }
 
 /**
@@ -86,10 +91,7 @@ export function allocateWeights(
   buffers: BufferMaker,
   { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
 ): ModelWeights {
-  const builder = new WeightBuilder(buffers, tensors);
-  const weights = builder.build(config);
-  builder.finish(false);
-  return weights;
+  return new WeightBuilder(buffers, tensors).allocate(config)(false);
 }
 
 /** Tells the source of `file` which part of it is about to be read: tensor data comes over the network from now on. */
@@ -101,12 +103,12 @@ function prefetch(destinations: Destination[], sources: readonly ByteSource[], f
 
 /** Checks every tensor that the config calls for, without any allocation. */
 export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'tensors'>): void {
-  const norm = (plan: NormPlan | undefined): void => {
+  const norm = (plan: NormTensor | undefined): void => {
     if (!plan) return;
     expectTensor(tensors, plan.name, [plan.length]);
     plainTensor(tensors, plan.name);
   };
-  const matrix = (plan: MatrixPlan): void => {
+  const matrix = (plan: MatrixTensors): void => {
     for (const part of plan.parts) {
       const tensor = expectTensor(tensors, part.name, [part.rows, plan.cols]);
       if (isTernaryTensor(tensor)) continue;
@@ -124,7 +126,7 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   if (tensors.has(ROPE_FACTORS)) norm({ name: ROPE_FACTORS, length: config.rotary / 2 });
   const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
-    const plan = layerPlan(config, i);
+    const plan = layerTensors(config, i);
     const norms = normsOf(plan);
     const matrices = [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown];
     norms.forEach(norm);
@@ -136,7 +138,7 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
 
 const ROPE_FACTORS = 'rope_freqs.weight';
 
-function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerPlan): NormPlan[] {
+function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerTensors): NormTensor[] {
   return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
     (each) => each !== undefined,
   );
@@ -186,53 +188,67 @@ async function readScale(
   throw new TernionError('corrupt-file', `The scale ${tensor.name} is no number to scale with.`);
 }
 
+/**
+ * What has been allocated, once everything was read. Whether a scale a row suffices shows by then (see `ScaleCollector`),
+ * unless the caller says so.
+ */
+type Finish<T> = (rowsSuffice?: boolean) => T;
+
 /** Allocates the buffers of a model and remembers which tensor goes where. */
 class WeightBuilder {
   readonly destinations: Destination[] = [];
-  readonly #unfinished: ((rowsSuffice?: boolean) => void)[] = [];
 
   constructor(
     private readonly buffers: BufferMaker,
     private readonly tensors: ModelTensors,
   ) {}
 
-  build(config: ModelConfig): ModelWeights {
-    const embedding = this.#half('token_embd.weight');
-    const weights: ModelWeights = {
+  allocate(config: ModelConfig): Finish<ModelWeights> {
+    const embedding = this.#half('token_embd.weight', 'embedding');
+    const head = isTied(this.tensors, config) ? embedding : this.#half('output.weight', 'head');
+    const outputNorm = this.#norm({ name: 'output_norm.weight', length: config.width });
+    const layers = Array.from({ length: config.layers }, (_, i) => this.#layer(layerTensors(config, i)));
+    const ropeFactors = this.#ropeFactors(config);
+    const parameterCount = this.#parameterCount();
+    return (rowsSuffice) => ({
       embedding,
-      head: isTied(this.tensors, config) ? embedding : this.#half('output.weight'),
-      outputNorm: this.#norm({ name: 'output_norm.weight', length: config.width }),
-      layers: Array.from({ length: config.layers }, (_, i) => {
-        const plan = layerPlan(config, i);
-        return {
-          attnNorm: this.#norm(plan.attnNorm),
-          qkv: this.#ternary(plan.qkv),
-          headNorms: plan.headNorms && {
-            q: this.#norm(plan.headNorms.q),
-            k: this.#norm(plan.headNorms.k),
-          },
-          attnSubNorm: plan.attnSubNorm && this.#norm(plan.attnSubNorm),
-          attnOutput: this.#ternary(plan.attnOutput),
-          ffnNorm: this.#norm(plan.ffnNorm),
-          gateUp: this.#ternary(plan.gateUp),
-          ffnSubNorm: plan.ffnSubNorm && this.#norm(plan.ffnSubNorm),
-          ffnDown: this.#ternary(plan.ffnDown),
-        };
-      }),
-      ropeFactors: this.#ropeFactors(config),
-      parameterCount: 0,
-    };
-    for (const { tensor } of this.destinations) {
-      // Scales that are tensors of their own are no parameters, as those inside other encodings are none.
-      if (!this.tensors.has(tensor.name)) continue;
-      weights.parameterCount += tensor.shape.reduce((product, n) => product * n, 1);
-    }
-    return weights;
+      head,
+      outputNorm,
+      layers: layers.map((finish) => finish(rowsSuffice)),
+      ropeFactors,
+      parameterCount,
+    });
   }
 
-  /** What is left to do when everything is read. Whether a scale a row suffices shows by then, unless it is given. */
-  finish(rowsSuffice?: boolean): void {
-    for (const finish of this.#unfinished) finish(rowsSuffice);
+  #layer(tensors: LayerTensors): Finish<LayerWeights> {
+    const { headNorms, attnSubNorm, ffnSubNorm } = tensors;
+    const norms = {
+      attnNorm: this.#norm(tensors.attnNorm),
+      headNorms: headNorms && { q: this.#norm(headNorms.q), k: this.#norm(headNorms.k) },
+      attnSubNorm: attnSubNorm && this.#norm(attnSubNorm),
+      ffnNorm: this.#norm(tensors.ffnNorm),
+      ffnSubNorm: ffnSubNorm && this.#norm(ffnSubNorm),
+    };
+    const qkv = this.#ternary(tensors.qkv);
+    const attnOutput = this.#ternary(tensors.attnOutput);
+    const gateUp = this.#ternary(tensors.gateUp);
+    const ffnDown = this.#ternary(tensors.ffnDown);
+    return (rowsSuffice) => ({
+      ...norms,
+      qkv: qkv(rowsSuffice),
+      attnOutput: attnOutput(rowsSuffice),
+      gateUp: gateUp(rowsSuffice),
+      ffnDown: ffnDown(rowsSuffice),
+    });
+  }
+
+  #parameterCount(): number {
+    // Scales that are tensors of their own are no parameters, as those inside other encodings are none.
+    const parameters = this.destinations.filter(({ tensor }) => this.tensors.has(tensor.name));
+    return parameters.reduce(
+      (sum, { tensor }) => sum + tensor.shape.reduce((product, n) => product * n, 1),
+      0,
+    );
   }
 
   #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
@@ -255,8 +271,8 @@ class WeightBuilder {
     return factors;
   }
 
-  #norm({ name, length }: NormPlan): GPUBuffer {
-    const buffer = this.buffers.createBuffer(name, length * 4);
+  #norm({ name, length }: NormTensor): GPUBuffer {
+    const buffer = this.buffers.createBuffer(name, length * 4, { part: 'layers' });
     const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
       tensor,
@@ -269,10 +285,12 @@ class WeightBuilder {
     return buffer;
   }
 
-  #ternary({ parts, cols }: MatrixPlan): TernaryMatrix {
+  #ternary({ parts, cols }: MatrixTensors): Finish<TernaryMatrix> {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
-    const codes = this.buffers.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4);
+    const codes = this.buffers.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4, {
+      part: 'layers',
+    });
     const tensors = parts.map(({ name }) => this.tensors.get(name)!);
     const group = finestGroup(tensors.map(groupOf));
     const collector = new ScaleCollector(this.buffers, parts[0]!.name, stacked, cols, group);
@@ -281,9 +299,7 @@ class WeightBuilder {
       this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
       firstRow += paddedRows(part.rows);
     }
-    const matrix: Partial<TernaryMatrix> = { rows, cols, codes };
-    this.#unfinished.push((rowsSuffice) => Object.assign(matrix, collector.finish(rowsSuffice)));
-    return matrix as TernaryMatrix;
+    return (rowsSuffice) => ({ rows, cols, codes, ...collector.finish(rowsSuffice) });
   }
 
   #ternaryPart(
@@ -317,7 +333,7 @@ class WeightBuilder {
     });
   }
 
-  #half(name: string): HalfMatrix {
+  #half(name: string, part: MemoryPart): HalfMatrix {
     const tensor = plainTensor(this.tensors, name);
     const [rows, cols] = tensor.shape as [number, number];
     // At least a row: what is larger than a binding even then is refused before anything is allocated.
@@ -328,7 +344,7 @@ class WeightBuilder {
       return {
         firstRow,
         rows: shardRows,
-        buffer: this.buffers.createBuffer(`${name} ${i}`, shardRows * cols * 2),
+        buffer: this.buffers.createBuffer(`${name} ${i}`, shardRows * cols * 2, { part }),
       };
     });
     this.destinations.push({

@@ -4,37 +4,37 @@ import { TernionError } from '../errors';
 import type { ModelConfig } from './config';
 
 /** A ternary matrix of one layer; `parts` are stacked row by row in one GPU buffer, so that one dispatch serves all. */
-export interface MatrixPlan {
+export interface MatrixTensors {
   parts: { name: string; rows: number }[];
   cols: number;
 }
 
 /** A norm weight, f32 [length]. */
-export interface NormPlan {
+export interface NormTensor {
   name: string;
   length: number;
 }
 
 /** What one layer is made of. */
-export interface LayerPlan {
-  attnNorm: NormPlan;
-  qkv: MatrixPlan;
+export interface LayerTensors {
+  attnNorm: NormTensor;
+  qkv: MatrixTensors;
   /** RMSNorms over each head of queries and keys. */
-  headNorms: { q: NormPlan; k: NormPlan } | undefined;
-  attnSubNorm: NormPlan | undefined;
-  attnOutput: MatrixPlan;
-  ffnNorm: NormPlan;
-  gateUp: MatrixPlan;
-  ffnSubNorm: NormPlan | undefined;
-  ffnDown: MatrixPlan;
+  headNorms: { q: NormTensor; k: NormTensor } | undefined;
+  attnSubNorm: NormTensor | undefined;
+  attnOutput: MatrixTensors;
+  ffnNorm: NormTensor;
+  gateUp: MatrixTensors;
+  ffnSubNorm: NormTensor | undefined;
+  ffnDown: MatrixTensors;
 }
 
 /** The tensors of layer `index`. */
-export function layerPlan(config: ModelConfig, index: number): LayerPlan {
+export function layerTensors(config: ModelConfig, index: number): LayerTensors {
   const { width, ffnWidth, heads, kvHeads, headDim } = config;
   const name = (part: string): string => `blk.${index}.${part}.weight`;
-  const norm = (part: string, length: number): NormPlan => ({ name: name(part), length });
-  const matrix = (cols: number, parts: [string, number][]): MatrixPlan => ({
+  const norm = (part: string, length: number): NormTensor => ({ name: name(part), length });
+  const matrix = (cols: number, parts: [string, number][]): MatrixTensors => ({
     cols,
     parts: parts.map(([part, rows]) => ({ name: name(part), rows })),
   });

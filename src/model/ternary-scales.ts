@@ -1,6 +1,6 @@
 // The scales of a ternary matrix on their way to the GPU. Files store a scale for every block of 64 to 256 columns, even
 // where all are the same, as in files of BitNet models: what is the same along every row is kept once a row, which
-// spares the kernels the reading. Whether it is shows only when all have been read.
+// spares the kernels the reading. Whether all are the same can only be said when all have been read.
 
 import { ROW_BLOCK, groupCount, scaleCount, type ScaleGroup } from '../formats/canonical';
 import type { BufferMaker } from '../gpu/buffers';
@@ -21,9 +21,11 @@ export class ScaleCollector {
     private readonly group: ScaleGroup,
   ) {
     this.#byRow = new Float32Array(rows);
-    this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4);
+    this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4, { part: 'layers' });
     if (group !== 'row')
-      this.#byGroup = buffers.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4);
+      this.#byGroup = buffers.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4, {
+        part: 'layers',
+      });
   }
 
   /** Takes scales of whole row blocks from `firstRow` on, in the canonical order for groups of `group` columns. */

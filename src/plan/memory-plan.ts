@@ -2,12 +2,18 @@
 // code that allocates runs on a ledger (src/gpu/buffers.ts) instead of a device.
 
 import { TernionError } from '../errors';
-import { BufferLedger, largestBinding, type BufferLimits, type LedgerEntry } from '../gpu/buffers';
+import {
+  BufferLedger,
+  largestBinding,
+  sumByPart,
+  type BufferLimits,
+  type GpuBytes,
+  type LedgerEntry,
+} from '../gpu/buffers';
 import type { Capabilities } from '../gpu/capabilities';
-import type { CacheFormat } from '../kernels/rope-append';
+import type { CacheFormat } from '../kernels/kv-layout';
 import { allocateWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
-import { bytesByPart, type GpuBytes } from './gpu-parts';
 import { KvCache } from '../inference/kv-cache';
 import { choosePrecisions, type PrecisionOptions } from './read-model';
 import { createInt8Head } from '../inference/transformer';
@@ -82,7 +88,7 @@ export function planMemory(
     contextLength,
     wantedContextLength: wanted,
     kvCacheFormat,
-    gpuBytes: bytesByPart(buffersAt(contextLength)),
+    gpuBytes: sumByPart(buffersAt(contextLength)),
   });
   const reason = obstacleAt(wanted);
   if (reason === undefined) return result('fits', wanted);
@@ -165,7 +171,7 @@ function obstacle(buffers: readonly LedgerEntry[], limits: BufferLimits, budget:
     const { label, size } = largest;
     return `the GPU buffer '${label}' takes ${size} bytes; this device allows ${most} (${limit}).`;
   }
-  const { total, layers, embedding, head, kvCache, work } = bytesByPart(buffers);
+  const { total, layers, embedding, head, kvCache, work } = sumByPart(buffers);
   if (total <= budget) return undefined;
   return (
     `it takes ${megabytes(total)} on the GPU (layers ${megabytes(layers)}, embedding ${megabytes(embedding)}, ` +

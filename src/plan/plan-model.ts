@@ -1,13 +1,12 @@
 // Whether a model can be loaded here, asked before loading it: its headers, this device's limits, this origin's storage.
 
 import { TernionError, type TernionErrorCode } from '../errors';
-import type { BufferLimits } from '../gpu/buffers';
+import type { BufferLimits, GpuBytes } from '../gpu/buffers';
 import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
 import type { ModelFormat } from '../model/model-file';
 import { estimateStorage } from '../storage/models';
 import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
 import { refuseStreaming } from '../storage/spool';
-import type { GpuBytes } from './gpu-parts';
 import { defaultMemoryBudget } from './memory-budget';
 import { planMemory, type MemoryOptions, type MemoryPlan, type PlanDevice } from './memory-plan';
 import { checkPrecisions, readModel } from './read-model';

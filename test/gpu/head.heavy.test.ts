@@ -14,7 +14,7 @@ async function sampledLogits(engine: LocalEngine, ids: readonly number[]): Promi
   const { transformer } = engine as unknown as { transformer: Transformer };
   const { gpu, config, work } = transformer;
   const cache = await KvCache.create(gpu, config, ids.length, 'f16');
-  await transformer.prefill(cache, await transformer.plan(cache), ids, 0);
+  await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
   const encoder = gpu.device.createCommandEncoder();
   transformer.encodeNext(encoder, []);
   gpu.device.queue.submit([encoder.finish()]);

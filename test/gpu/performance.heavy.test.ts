@@ -2,7 +2,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { attentionGroups, type AttentionVariant } from '../../src/kernels/attention';
+import type { AttentionVariant } from '../../src/kernels/attention';
+import { KvCache } from '../../src/inference/kv-cache';
+import type { Dispatch } from '../../src/gpu/context';
 import type { Transformer } from '../../src/inference/transformer';
 import { loadWatched } from './watch';
 
@@ -64,10 +66,19 @@ test.each(ATTENTION)(
 
 test('the work of attention grows linearly with the context', async () => {
   const { engine } = await loadWatched();
-  const { attention } = (engine as unknown as { transformer: Transformer }).transformer.variants;
-  const groups = [256, 512, 1024].map((context) => attentionGroups(attention, context));
-  expect(groups[1]).toBe(2 * groups[0]!);
-  expect(groups[2]).toBe(4 * groups[0]!);
+  const { transformer } = engine as unknown as { transformer: Transformer };
+  const { gpu, config, variants } = transformer;
+  const cache = await KvCache.create(gpu, config, 1024, variants.cacheFormat);
+  const { decode } = await transformer.forwardPass(cache);
+  const workgroups = ({ grid }: Dispatch, context: number): number =>
+    (grid(1, context - 1) ?? [0, 0, 0]).reduce((product, n) => product * n);
+  const growing = decode.filter((dispatch) => workgroups(dispatch, 512) < workgroups(dispatch, 1024));
+  expect(growing).toHaveLength(config.layers);
+  for (const dispatch of growing) {
+    const [first, second, third] = [256, 512, 1024].map((context) => workgroups(dispatch, context));
+    expect(second).toBe(2 * first!);
+    expect(third).toBe(4 * first!);
+  }
   await engine.dispose();
 });
 

@@ -1,9 +1,9 @@
 // What the plan says a model takes on the GPU is what it takes, and what does not fit is refused before any tensor is read.
 import { describe, expect, test } from 'vitest';
-import { MeasuredContext } from '../../bench/core/measured-context';
 import { GeneratedModel } from '../../bench/core/generated-model';
 import { SHAPES } from '../../bench/core/shapes';
 import { probeCapabilities } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { planMemory } from '../../src/plan/memory-plan';
 import { planLocal } from '../../src/plan/plan-model';
@@ -16,9 +16,9 @@ import { smallModel, type SmallShape } from '../support/small-model';
 import { TINY, watch } from './watch';
 
 /** A context on a real device; with `binding` its buffers may have no more bytes than that. No real device has so few. */
-async function measuredContext(binding?: number): Promise<MeasuredContext> {
+async function measuredContext(binding?: number): Promise<GpuContext> {
   const device = await requestDevice({ limits: 'default' });
-  const gpu = new MeasuredContext(device, await probeCapabilities(device));
+  const gpu = new GpuContext(device, await probeCapabilities(device));
   if (binding === undefined) return gpu;
   const limits = { maxBufferSize: binding * 2, maxStorageBufferBindingSize: binding };
   return Object.defineProperty(gpu, 'limits', { value: limits });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
-import type { AttentionShape } from '../../src/kernels/attention';
+import type { AttentionShape } from '../../src/kernels/kv-layout';
 import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';

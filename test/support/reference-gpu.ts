@@ -3,11 +3,15 @@ import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/contex
 import type { ActivationPacking, HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
 import { halves, inverseOf, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
 
-/** Submits `dispatches` in order, `times` times over. */
-export function run(gpu: GpuContext, dispatches: readonly Dispatch[], times = 1): void {
+/** Submits `dispatches` in order, for `tokens` tokens from `position` on; `times` times over. */
+export function run(
+  gpu: GpuContext,
+  dispatches: readonly Dispatch[],
+  { tokens = 1, position = 0, times = 1 } = {},
+): void {
   const encoder = gpu.device.createCommandEncoder();
   const all = Array.from({ length: times }, () => dispatches).flat();
-  encodePass(encoder, all);
+  encodePass(encoder, all, tokens, position);
   gpu.device.queue.submit([encoder.finish()]);
 }
 

@@ -1,6 +1,7 @@
 // The tuner's choices, with a clock and a device that do what the test says.
 import { describe, expect, it } from 'vitest';
 import type { GpuContext } from '../../src/gpu/context';
+import { fixedGrid } from '../../src/gpu/grid';
 import { Tuner, type Tunable, type TuningRecord, type TuningStore } from '../../src/gpu/tuner';
 
 /** A device on which time passes only when dispatches run. */
@@ -43,14 +44,16 @@ function kernel(
       device.spend(10);
       return right[variant]!;
     },
-    work: async (variant) => [
-      {
-        label: '',
-        pipeline: {} as GPUComputePipeline,
-        bindGroup: {} as GPUBindGroup,
-        workgroups: [ms[variant]!, 1, 1],
-      },
-    ],
+    work: async (variant) => ({
+      dispatches: [
+        {
+          label: '',
+          pipeline: {} as GPUComputePipeline,
+          bindGroup: {} as GPUBindGroup,
+          grid: fixedGrid(ms[variant]!),
+        },
+      ],
+    }),
   };
 }
 

@@ -4,22 +4,18 @@ import type { GpuContext } from '../../../src/gpu/context';
 import {
   attention,
   attentionAppends,
-  attentionGroups,
   attentionRoom,
-  attentionSplits,
-  attentionTokens,
   decodeAttention,
-  type AttentionShape,
   type AttentionVariant,
 } from '../../../src/kernels/attention';
 import {
   cacheDim,
-  ropeAngles,
-  ropeAppend,
+  type AttentionShape,
   type CacheFormat,
   type LayerCache,
-  type Rope,
-} from '../../../src/kernels/rope-append';
+} from '../../../src/kernels/kv-layout';
+import { ropeAngles, type Rope } from '../../../src/kernels/rope';
+import { ropeAppend } from '../../../src/kernels/rope-append';
 import { halfToFloat } from '../../../src/formats/half';
 import { openContext } from '../../support/engine';
 import { halves, largestError, normals, words } from '../../support/reference';
@@ -103,16 +99,14 @@ async function whole(
   tokens: number,
 ): Promise<Float32Array> {
   const size = tokens * shape.heads * shape.headDim;
-  const perGroup = attentionTokens(variant);
   const out = filled(gpu, 'out', size);
   const state = uploadState(gpu, position, tokens);
   const dispatch = await attention(gpu, shape, variant, state, gpu.upload('qkv', queries), buffers, out);
-  dispatch.workgroups[1] = Math.ceil(tokens / perGroup);
-  run(gpu, [dispatch]);
+  run(gpu, [dispatch], { tokens, position });
   return readFloats(gpu, out, size);
 }
 
-/** Attention of one token at `position`, by the decode kernels; by one alone wherever that can do it. */
+/** Attention of one token at `position`, by the decode kernels: one of them alone, or splits that are joined. */
 async function split(
   shape: AttentionShape,
   variant: AttentionVariant,
@@ -131,16 +125,8 @@ async function split(
   const state = uploadState(gpu, position, 1);
   const qkv = gpu.upload('qkv', queries);
   const args = [gpu, shape, variant, state, qkv, buffers, partial, out] as const;
-  const kernels = await decodeAttention(...args, rope);
-  kernels.split.workgroups[2] = attentionGroups(variant, position + 1);
-  run(gpu, [kernels.split, kernels.combine]);
-  const joined = await readFloats(gpu, out, size);
-  if (attentionSplits(variant, position + 1) > 1) return joined;
-  gpu.device.queue.writeBuffer(out, 0, new Float32Array(size));
-  run(gpu, [kernels.alone]);
-  const alone = await readFloats(gpu, out, size);
-  expect(largestError(alone, joined)).toBeLessThan(TOLERANCE);
-  return alone;
+  run(gpu, await decodeAttention(...args, rope), { position });
+  return readFloats(gpu, out, size);
 }
 
 // Sums of a few hundred products in f32, and exponentials of them.
@@ -276,7 +262,7 @@ describe.each([
         const together = randomCache(shape, format).buffers;
         const turned = gpu.upload('qkv', queries);
         const append = await ropeAppend(gpu, shape, rope, uploadState(gpu, position, 1), turned, apart);
-        run(gpu, [append]);
+        run(gpu, [append], { position });
         const expected = await split(
           shape,
           variant,

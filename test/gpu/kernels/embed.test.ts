@@ -28,8 +28,7 @@ test.each([
   const ids = [36, 0, 15, 16, 31, 32, 0];
   const x = filled(gpu, 'x', (ids.length + 1) * cols);
   const dispatches = await embed(gpu, matrix, gpu.upload('ids', Uint32Array.from(ids)), x);
-  for (const { workgroups } of dispatches) workgroups[0] = ids.length;
-  run(gpu, dispatches);
+  run(gpu, dispatches, { tokens: ids.length });
   const expected = ids.flatMap((id) => [...values.subarray(id * cols, (id + 1) * cols)]);
   expect([...(await readFloats(gpu, x, ids.length * cols))]).toEqual(expected);
 });

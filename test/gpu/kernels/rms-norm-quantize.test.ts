@@ -90,8 +90,7 @@ async function apply(
     out,
     lastOf === undefined ? undefined : uploadState(gpu, 7, lastOf),
   );
-  dispatch.workgroups[0] = tokens;
-  run(gpu, [dispatch]);
+  run(gpu, [dispatch], { tokens });
   return { out, tokens };
 }
 

@@ -2,14 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
 import type { GpuContext } from '../../../src/gpu/context';
-import type { AttentionShape } from '../../../src/kernels/attention';
-import {
-  cacheDim,
-  type CacheFormat,
-  ropeAngles,
-  ropeAppend,
-  type RopePairs,
-} from '../../../src/kernels/rope-append';
+import { cacheDim, type AttentionShape, type CacheFormat } from '../../../src/kernels/kv-layout';
+import { ropeAngles, type RopePairs } from '../../../src/kernels/rope';
+import { ropeAppend } from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
 import { largestError, normals, random, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
@@ -62,8 +57,7 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
   };
   const rope = { rotary: shape.rotary, pairs: shape.pairs, angles, norms };
   const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
-  dispatch.workgroups[1] = tokens;
-  run(gpu, [dispatch]);
+  run(gpu, [dispatch], { tokens, position });
   return {
     qkv: await readFloats(gpu, buffer, qkv.length),
     keys: await readHalves(cache.keys, count, format),

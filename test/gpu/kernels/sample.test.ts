@@ -77,7 +77,7 @@ class Sampler {
   /** How often each token comes in `steps` steps of one seed. */
   async histogram(steps: number): Promise<Uint32Array> {
     this.#prepare(this.options.seed, 0);
-    run(gpu, this.dispatches, steps);
+    run(gpu, this.dispatches, { times: steps });
     return readWords(gpu, this.buffers.history, this.vocabulary);
   }
 

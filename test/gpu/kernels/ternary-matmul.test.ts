@@ -84,8 +84,7 @@ async function multiply(
   const y = gpu.upload('y', before(width));
   const q = uploadActivations(gpu, activations, ROOM, variant.products);
   const dispatch = await ternaryMatmul(gpu, 'matmul', uploadTernary(gpu, matrix), epilogue, variant, q, y);
-  dispatch.workgroups[1] = Math.ceil(activations.tokens / variant.tokens);
-  run(gpu, [dispatch]);
+  run(gpu, [dispatch], { tokens: activations.tokens });
   return readWords(gpu, y, activations.tokens * width);
 }
 
@@ -243,8 +242,7 @@ describe('with all that the device can', () => {
     const q = uploadActivations(gpu, randomActivations(2, 64, 2), ROOM, variant.products);
     const matrix = uploadTernary(gpu, randomTernary(24, 64, 1));
     const dispatch = await ternaryMatmul(gpu, 'matmul', matrix, 'store', variant, q, y);
-    dispatch.workgroups[1] = 2;
-    run(gpu, [dispatch]);
+    run(gpu, [dispatch], { tokens: 2 });
     const rest = (await readWords(gpu, y, ROOM * 24)).subarray(2 * 24);
     expect(new Float32Array(rest.slice().buffer)).toEqual(before(24).subarray(2 * 24));
   });

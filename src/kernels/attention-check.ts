@@ -1,0 +1,207 @@
+// Known answers for attention, together with the rotary embedding and the write into the cache that come before it.
+
+import { floatsToHalves, halfToFloat } from '../formats/half';
+import type { Dispatch, GpuContext } from '../gpu/context';
+import {
+  attention,
+  attentionAppends,
+  attentionRoom,
+  decodeAttention,
+  type AttentionVariant,
+} from './attention';
+import { isClose, run, sequence, withBuffers } from './known-answers';
+import { cacheDim, type AttentionShape, type CacheFormat, type LayerCache } from './kv-layout';
+import { ropeAngles, type RopePairs } from './rope';
+import { ropeAppend } from './rope-append';
+
+const NORM_EPS = 1e-5;
+/** Relative to the largest value: a key may fall on the other side of a step of f16. */
+const ATTENTION_TOLERANCE = 1e-3;
+
+/** Heads, how they turn, and whether they have norms before that. */
+type TurnedShape = AttentionShape & { rotary: number; ropePairs: RopePairs; headNorms: boolean };
+
+/**
+ * Whether an attention variant is right for a model's heads, together with the rotary embedding and the write into the
+ * cache that come before it: in prefill, and in decode with one split and with more.
+ */
+export async function checkAttention(
+  gpu: GpuContext,
+  shape: TurnedShape,
+  variant: AttentionVariant,
+  format: CacheFormat,
+): Promise<boolean> {
+  const { heads, kvHeads, headDim, rotary } = shape;
+  const most = variant.split + 5;
+  const random = sequence(4);
+  // Numbers that f16 has exactly.
+  const value = (): number => ((random() % 1025) - 512) / 256;
+  const qkv = Float32Array.from({ length: (heads + 2 * kvHeads) * headDim }, value);
+  const cached = (): Float32Array => Float32Array.from({ length: most * kvHeads * headDim }, value);
+  const keys = cached();
+  const values = cached();
+  const table = ropeAngles(most, rotary, 10000);
+  const normWeights = {
+    q: Float32Array.from({ length: headDim }, () => 1 + value() / 8),
+    k: Float32Array.from({ length: headDim }, () => 1 + value() / 8),
+  };
+  const normed = shape.headNorms ? plainHeadNorms(shape, qkv, normWeights) : qkv;
+  return withBuffers(gpu, async (scratch) => {
+    const norms = { q: scratch(normWeights.q), k: scratch(normWeights.k), eps: NORM_EPS };
+    const rope = {
+      rotary,
+      pairs: shape.ropePairs,
+      angles: scratch(table),
+      norms: shape.headNorms ? norms : undefined,
+    };
+    const rooms = attentionRoom(variant, most);
+    const partial = {
+      sums: scratch(new Float32Array(rooms * heads * headDim)),
+      summary: scratch(new Float32Array(rooms * heads * 2)),
+    };
+    const check = async (
+      length: number,
+      attend: (state: GPUBuffer, input: GPUBuffer, cache: LayerCache, out: GPUBuffer) => Promise<Dispatch[]>,
+    ): Promise<boolean> => {
+      const out = scratch(new Float32Array(heads * headDim));
+      const stored = (of: Float32Array): GPUBuffer => scratch(packCache(of, headDim, format));
+      const cache = { keys: stored(keys), values: stored(values), format };
+      const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
+      const dispatches = await attend(state, scratch(qkv), cache, out);
+      const expected = plainStep(shape, normed, keys, values, table, length);
+      return isClose(await run(gpu, dispatches, out, 1, length - 1), expected, ATTENTION_TOLERANCE);
+    };
+    const append = (state: GPUBuffer, input: GPUBuffer, cache: LayerCache): Promise<Dispatch> =>
+      ropeAppend(gpu, shape, rope, state, input, cache);
+    const appends = attentionAppends(variant, rope);
+    const decode = async (
+      state: GPUBuffer,
+      input: GPUBuffer,
+      cache: LayerCache,
+      out: GPUBuffer,
+    ): Promise<Dispatch[]> => {
+      const args = [gpu, shape, variant, state, input, cache, partial, out] as const;
+      return [
+        ...(appends ? [] : [await append(state, input, cache)]),
+        ...(await decodeAttention(...args, appends ? rope : undefined)),
+      ];
+    };
+    const checks = [
+      await check(most, async (state, input, cache, out) => [
+        await append(state, input, cache),
+        await attention(gpu, shape, variant, state, input, cache, out),
+      ]),
+      await check(most, decode),
+      await check(5, decode),
+    ];
+    return checks.every((right) => right);
+  });
+}
+
+/** Attention of the token whose `qkv` the matrix made, at position length - 1: it is turned, and joins keys and values. */
+function plainStep(
+  shape: TurnedShape,
+  qkv: Float32Array,
+  keys: Float32Array,
+  values: Float32Array,
+  angles: Float32Array,
+  length: number,
+): Float64Array {
+  const { heads, kvHeads, headDim } = shape;
+  const turned = plainRope(shape, qkv, angles.subarray((length - 1) * shape.rotary));
+  const slot = (length - 1) * kvHeads * headDim;
+  const width = kvHeads * headDim;
+  const withNew = (cached: Float32Array, from: Float32Array): Float32Array => {
+    const all = cached.slice(0, length * width);
+    all.set(from, slot);
+    return all;
+  };
+  const first = heads * headDim;
+  const allKeys = withNew(keys, halfPrecision(turned.slice(first, first + width)));
+  return plainAttention(shape, turned, allKeys, withNew(values, qkv.slice(first + width)), length);
+}
+
+/** Queries and keys of `qkv` divided by the root of their head's mean square, times the weights; values as they are. */
+function plainHeadNorms(
+  { heads, kvHeads, headDim }: AttentionShape,
+  qkv: Float32Array,
+  weights: { q: Float32Array; k: Float32Array },
+): Float32Array {
+  return qkv.map((value, i) => {
+    const head = Math.floor(i / headDim);
+    if (head >= heads + kvHeads) return value;
+    const own = qkv.subarray(head * headDim, (head + 1) * headDim);
+    const rms = Math.sqrt(own.reduce((sum, x) => sum + x * x, 0) / headDim + NORM_EPS);
+    return (value / rms) * (head < heads ? weights.q : weights.k)[i % headDim]!;
+  });
+}
+
+/** All heads of `x` turned by (cos, sin) in `angles`. */
+function plainRope(
+  { headDim, rotary, ropePairs }: TurnedShape,
+  x: Float32Array,
+  angles: Float32Array,
+): Float32Array {
+  const out = x.slice();
+  for (let head = 0; head < x.length; head += headDim) {
+    for (let j = 0; j < rotary / 2; j++) {
+      const [a, b] =
+        ropePairs === 'neox' ? [head + j, head + j + rotary / 2] : [head + 2 * j, head + 2 * j + 1];
+      const [cos, sin] = [angles[2 * j]!, angles[2 * j + 1]!];
+      out[a] = x[a]! * cos - x[b]! * sin;
+      out[b] = x[b]! * cos + x[a]! * sin;
+    }
+  }
+  return out;
+}
+
+function plainAttention(
+  { heads, kvHeads, headDim }: AttentionShape,
+  qkv: Float32Array,
+  keys: Float32Array,
+  values: Float32Array,
+  length: number,
+): Float64Array {
+  const out = new Float64Array(heads * headDim);
+  for (let head = 0; head < heads; head++) {
+    const at = (position: number): number =>
+      (position * kvHeads + Math.floor((head * kvHeads) / heads)) * headDim;
+    const scores = Float64Array.from({ length }, (_, position) => {
+      let sum = 0;
+      for (let d = 0; d < headDim; d++) sum += qkv[head * headDim + d]! * keys[at(position) + d]!;
+      return sum / Math.sqrt(headDim);
+    });
+    const most = scores.reduce((a, b) => Math.max(a, b));
+    const weights = scores.map((score) => Math.exp(score - most));
+    const total = weights.reduce((a, b) => a + b);
+    for (let d = 0; d < headDim; d++) {
+      out[head * headDim + d] = weights.reduce(
+        (sum, w, position) => sum + (w * values[at(position) + d]!) / total,
+        0,
+      );
+    }
+  }
+  return out;
+}
+
+/** `values` as f16 would have them. */
+function halfPrecision(values: Float32Array): Float32Array {
+  const halves = new Uint16Array(values.length);
+  floatsToHalves(values, halves);
+  return Float32Array.from(halves, halfToFloat);
+}
+
+/** Heads of `headDim` values, which f16 has exactly, as the cache stores them. */
+function packCache(values: Float32Array, headDim: number, format: CacheFormat): Uint32Array | Float32Array {
+  const padded = new Float32Array((values.length / headDim) * cacheDim(headDim));
+  for (let head = 0; head < values.length / headDim; head++) {
+    padded.set(values.subarray(head * headDim, (head + 1) * headDim), head * cacheDim(headDim));
+  }
+  return format === 'f32' ? padded : packHalves(padded);
+}
+
+function packHalves(values: Float32Array): Uint32Array {
+  const halves = new Uint16Array(values.length);
+  floatsToHalves(values, halves);
+  return new Uint32Array(halves.buffer);
+}

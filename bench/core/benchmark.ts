@@ -8,11 +8,12 @@ import type { Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
 import { KvCache } from '../../src/inference/kv-cache';
+import type { StepProfile } from '../../src/inference/step-profile';
 import type { Transformer } from '../../src/inference/transformer';
 import type { CeilingMeter } from './ceilings';
 import { transformerOf } from './internals';
 import { sample, summarize } from './measure';
-import type { GenerateLoop, Measured, MemoryReport, ModelReport, Profile, Speed } from './report';
+import type { GenerateLoop, Measured, MemoryReport, ModelReport, Speed } from './report';
 import { StepBench } from './steps';
 import { floorOf, lowestFloorOf, workload } from './workload';
 
@@ -190,7 +191,7 @@ interface StepReports {
   cpu: ModelReport['cpu'];
   prefill: Measured<Speed>[];
   decode: Measured<Speed>[];
-  profiles: Profile[];
+  profiles: StepProfile[];
   growth: MemoryReport['growth'];
 }
 
@@ -268,14 +269,14 @@ class ModelBench {
   }
 
   /** Where the time goes in a decode step at the least and the greatest context, and in a prompt. */
-  async #profiles(bench: StepBench, room: number): Promise<Profile[]> {
+  async #profiles(bench: StepBench, room: number): Promise<StepProfile[]> {
     const { contexts, prefill, quick, budgetMs } = this.settings;
     const repeats = this.#steps(quick ? 4 : 16, budgetMs / 8);
     const possible = contexts
       .map((context) => contextWithin(context, room - 2))
       .filter((context) => context !== undefined);
     const chosen = new Set([possible.at(0) ?? 0, possible.at(-1) ?? 0]);
-    const profiles: (Profile | undefined)[] = [];
+    const profiles: (StepProfile | undefined)[] = [];
     for (const context of chosen) {
       this.#say(`kernels of a decode step at context ${context}`);
       profiles.push(await bench.profile(1, context, repeats));

@@ -1,7 +1,7 @@
 // What a benchmark finds out, as data and as Markdown.
 
-import type { KernelTime } from '../../src/gpu/profiler';
 import type { Capabilities } from '../../src/gpu/capabilities';
+import type { StepProfile } from '../../src/inference/step-profile';
 import type { CeilingRates, Ceilings } from './ceilings';
 import type { Timing } from './measure';
 import type { GpuBytes } from '../../src/gpu/buffers';
@@ -24,18 +24,6 @@ export interface Speed {
   efficiency: number;
   /** The same with a floor for whichever way to multiply is fastest, be it dot4I8Packed or two at a time. */
   efficiencyOfBest: number;
-}
-
-/** Where the time of some tokens goes. */
-export interface Profile {
-  /** Tokens evaluated at once. */
-  tokens: number;
-  /** Tokens in the context before. */
-  context: number;
-  /** Mean of one step, the dearest first. */
-  kernels: KernelTime[];
-  /** Sum of the kernels, ms. */
-  totalMs: number;
 }
 
 /** JavaScript memory, bytes: heap and buffers outside it. */
@@ -87,7 +75,7 @@ export interface ModelReport {
   decode: Measured<Speed>[];
   prefill: Measured<Speed>[];
   generate: GenerateLoop | undefined;
-  profiles: Profile[];
+  profiles: StepProfile[];
 }
 
 /** Everything that was measured on one adapter. */
@@ -222,7 +210,7 @@ function speedTable({ prefill, decode }: ModelReport): Table {
   };
 }
 
-function profileTable({ tokens, context, kernels, totalMs }: Profile): Table {
+function profileTable({ tokens, context, kernels, totalMs }: StepProfile): Table {
   return {
     title:
       tokens === 1

@@ -1,15 +1,15 @@
 // Times the steps of a model: prompts, decode steps at a context, and what a step costs the CPU.
 
-import { profile, mergeProfiles, recordLabels, type KernelTime } from '../../src/gpu/profiler';
+import { recordLabels } from '../../src/gpu/profiler';
 import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
 import { resolveOptions } from '../../src/engine/sampling';
 import type { ForwardPass, Transformer } from '../../src/inference/transformer';
+import { profileStep, type StepProfile } from '../../src/inference/step-profile';
 import type { Dispatch } from '../../src/gpu/context';
 import { sample, type Timing } from './measure';
 import { randomIds } from './random';
-import type { Profile } from './report';
 
 const ENCODED_AT_ONCE = 8;
 
@@ -110,22 +110,8 @@ export class StepBench {
   }
 
   /** Where the time of `tokens` tokens at `context` goes: the mean of `repeats` runs. Undefined without timestamps. */
-  async profile(tokens: number, context: number, repeats: number): Promise<Profile | undefined> {
-    const runs: KernelTime[][] = [];
-    for (let i = 0; i < repeats; i++) {
-      this.#place(tokens, context);
-      const run = await profile(this.transformer.gpu, this.#encode(tokens, context));
-      if (!run) return undefined;
-      runs.push(run);
-    }
-    const kernels = mergeProfiles(runs).map(({ label, count, milliseconds }) => ({
-      label,
-      count: count / repeats,
-      milliseconds: milliseconds / repeats,
-    }));
-    kernels.sort((a, b) => b.milliseconds - a.milliseconds);
-    const totalMs = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-    return { tokens, context, kernels, totalMs };
+  profile(tokens: number, context: number, repeats: number): Promise<StepProfile | undefined> {
+    return profileStep(this.transformer, this.cache, { tokens, context, repeats });
   }
 
   destroy(): void {

@@ -14,6 +14,7 @@ import type { Capabilities } from './capabilities';
 import type { Grid } from './grid';
 import { mapForReading } from './map-async';
 import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
+import { quoteLines, shaderLog, type ShaderLog } from './shader-log';
 
 /** A compiled kernel with its buffers, ready to be dispatched any number of times. */
 export interface Dispatch {
@@ -46,6 +47,7 @@ export class GpuContext implements BufferMaker {
   constructor(
     readonly device: GPUDevice,
     readonly capabilities: Capabilities,
+    private readonly log: ShaderLog | undefined = shaderLog(),
   ) {
     void device.lost.then((info) => {
       this.#over ??= new TernionError(
@@ -173,10 +175,9 @@ export class GpuContext implements BufferMaker {
 
   async #compile({ shader, constants = {}, conditions = {} }: PipelineSpec): Promise<GPUComputePipeline> {
     this.assertAlive();
-    const code = await shaderText(shader, constants, {
-      packed_dot: this.capabilities.packedDot,
-      ...conditions,
-    });
+    const all = { packed_dot: this.capabilities.packedDot, ...conditions };
+    const code = await shaderText(shader, constants, all);
+    this.log?.(shader, code, { constants, conditions: all });
     this.assertAlive();
     // The module's own error is caught here: what is wrong rejects the pipeline, and is told from there.
     this.device.pushErrorScope('validation');
@@ -189,7 +190,7 @@ export class GpuContext implements BufferMaker {
     } catch (error) {
       this.assertAlive();
       const { messages } = await module.getCompilationInfo();
-      const details = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('; ');
+      const details = messages.map((each) => quoteLines(code, each)).join('\n');
       const message = `The kernel ${shader} does not compile on this adapter: ${details || (error as Error).message}`;
       throw new TernionError('internal', message, { cause: error });
     }

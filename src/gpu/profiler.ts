@@ -3,9 +3,9 @@
 import { TernionError } from '../errors';
 import type { GpuContext } from './context';
 
-/** What the dispatches of one label took together. */
+/** What the dispatches of one kernel took together. */
 export interface KernelTime {
-  /** Label of the dispatch: the kernel, and what it is for. */
+  /** The kernel, and what it is for; for people. */
   label: string;
   /** Dispatches. */
   count: number;

@@ -4,18 +4,15 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { create, globals } from 'webgpu';
 import { checkRange, type ByteSource } from '../src/storage/byte-source';
-import { probeCapabilities, requestDevice } from '../src/gpu/capabilities';
+import { probeCapabilities } from '../src/gpu/capabilities';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
 import { CeilingMeter } from './core/ceilings';
 import { adapterSlug, describeCeilings, markdown, mergeReports, tablesOf, textTable } from './core/report';
 import type { Report } from './core/report';
 import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
+import { openDevice } from './node-device';
 import { writeModel } from './write-model';
-
-// GPUBufferUsage and its like are globals in a browser.
-Object.assign(globalThis, globals);
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
 const RESULTS = 'bench/results';
@@ -35,7 +32,8 @@ const USAGE = `Usage: npm run bench -- [options]
   --json FILE         writes all figures to a file
   --save              adds them to ${RESULTS}
 
-npm run bench -- generate SHAPE writes a random model and measures nothing.`;
+npm run bench -- generate SHAPE writes a random model and measures nothing.
+npm run bench -- kernel NAME times the variants of one kernel; --help says more.`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -52,13 +50,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return console.log(USAGE);
-  // Timestamps as the driver gives them, not rounded to 100 µs.
-  const gpu = create(['disable-dawn-features=timestamp_quantization']);
-  const device = values.limits === 'default' ? await requestPlainDevice(gpu) : await requestDevice(gpu);
-  device.addEventListener('uncapturederror', ({ error }) => {
-    console.error(`GPU error: ${error.message}`);
-    process.exitCode = 1;
-  });
+  const device = await openDevice(values.limits === 'default' ? 'default' : 'adapter');
   const capabilities = await probeCapabilities(device);
   const { vendor, architecture, device: name, description } = device.adapterInfo;
   const adapter = { vendor, architecture, device: name, description };
@@ -95,16 +87,6 @@ async function main(): Promise<void> {
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
   if (values.save) await save(report);
   device.destroy();
-}
-
-/** Every feature, but no limit beyond the defaults. */
-async function requestPlainDevice(gpu: GPU): Promise<GPUDevice> {
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Error('Dawn has no adapter.');
-  const wanted: GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
-  return adapter.requestDevice({
-    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
-  });
 }
 
 /** Twice, with time between for what natives let go of. */

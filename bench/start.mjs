@@ -1,58 +1,8 @@
-// `npm run bench`: chooses the Vulkan driver, bundles the benchmark (or the model generator) and runs it in Node.
-import { spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { argv, env, execPath, exit, pid } from 'node:process';
-import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
-import { availableDrivers, driverManifest } from '../test/support/machine.mjs';
+// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- generate SHAPE`: the model generator.
+import { argv, exit } from 'node:process';
+import { runBundled } from '../tools/bundled.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-
-/** Takes `--driver NAME` out of the arguments: the Vulkan loader has to know before the process begins. */
-function takeDriver(args) {
-  const at = args.indexOf('--driver');
-  if (at < 0) return env.TERNION_VULKAN ?? availableDrivers()[0];
-  return args.splice(at, 2)[1];
-}
-
-function driverEnvironment(driver) {
-  if (driver === 'system') return {};
-  const manifest = ['lavapipe', 'swiftshader'].includes(driver) && driverManifest(driver);
-  if (manifest) return { VK_ICD_FILENAMES: manifest };
-  console.error(`The driver '${driver}' is not here; ${availableDrivers().join(', ')} can be had.`);
-  return exit(1);
-}
-
-/** Bundles `entry` for Node into `folder`; packages stay outside the bundle. */
-async function bundle(entry, folder) {
-  await build({
-    configFile: false,
-    root: ROOT,
-    publicDir: false,
-    logLevel: 'warn',
-    build: { ssr: join(ROOT, entry), outDir: folder, emptyOutDir: true, minify: false, target: 'node20' },
-  });
-  return join(folder, entry.replace(/^.*\/(.*)\.ts$/, '$1.js'));
-}
-
-const args = argv.slice(2);
-const generating = args[0] === 'generate';
-const driver = generating ? 'system' : takeDriver(args);
-const environment = driverEnvironment(driver);
-// A folder of its own: several may run at once.
-const folder = join(ROOT, 'node_modules/.cache/ternion-bench', String(pid));
-let code;
-try {
-  const script = await bundle(generating ? 'bench/generate-model.ts' : 'bench/run.ts', folder);
-  const child = spawn(execPath, ['--expose-gc', script, ...args.slice(generating ? 1 : 0)], {
-    stdio: 'inherit',
-    env: { ...env, ...environment },
-  });
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  code = await new Promise((resolve) => child.on('exit', (status) => resolve(status ?? 1)));
-} finally {
-  await rm(folder, { recursive: true, force: true });
-}
-exit(code);
+const [first, ...rest] = argv.slice(2);
+if (first === 'generate') exit(await runBundled('bench/generate-model.ts', rest, { gpu: false }));
+if (first === 'kernel') exit(await runBundled('bench/kernel.ts', rest));
+exit(await runBundled('bench/run.ts', argv.slice(2)));

@@ -1,0 +1,67 @@
+// Times one kernel's variants in Node: `npm run bench -- kernel ternary_matmul --shape 6912x2560`.
+
+import { parseArgs } from 'node:util';
+import { probeCapabilities } from '../src/gpu/capabilities';
+import { GpuContext } from '../src/gpu/context';
+import { CeilingMeter } from './core/ceilings';
+import { KERNELS, timeVariants, variantTable } from './core/kernel-bench';
+import { describeCeilings, textTable } from './core/report';
+import { openDevice } from './node-device';
+
+const USAGE = `Usage: npm run bench -- kernel NAME [options]
+
+  NAME                one of these, with the shape that it takes (default: that of BitNet b1.58 2B4T):
+${Object.entries(KERNELS)
+  .map(([name, { dimensions, shape }]) => `                      ${name} ${dimensions} (${shape.join('x')})`)
+  .join('\n')}
+  --shape AxBxC       the shape
+  --tokens N          tokens at once (default 1; more are timed with the variants for prompts)
+  --context N         tokens in the context, for attention (default 512)
+  --variant JSON      times this variant; may be given several times (default: the candidates of the adapter)
+  --driver NAME       lavapipe, swiftshader, or system (the machine's own GPU)
+
+Efficiency is the least time that this adapter's ceilings allow, over the measured one.`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      shape: { type: 'string' },
+      tokens: { type: 'string', default: '1' },
+      context: { type: 'string', default: '512' },
+      variant: { type: 'string', multiple: true },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const [name = ''] = positionals;
+  const kernel = Object.hasOwn(KERNELS, name) ? KERNELS[name] : undefined;
+  if (values.help || !kernel) {
+    console.log(USAGE);
+    process.exitCode = values.help ? 0 : 1;
+    return;
+  }
+  const shape = values.shape ? values.shape.split('x').map(positive) : kernel.shape;
+  if (shape.length !== kernel.shape.length) throw new Error(`The shape of ${name} is ${kernel.dimensions}.`);
+  const problem = { shape, tokens: positive(values.tokens), context: positive(values.context) };
+  const device = await openDevice();
+  const capabilities = await probeCapabilities(device);
+  const meter = await CeilingMeter.create(device, capabilities, { quick: true });
+  const gpu = new GpuContext(device, capabilities);
+  const variants = values.variant?.map((json) => JSON.parse(json) as unknown);
+  const times = await timeVariants(gpu, kernel, problem, meter.ceilings, variants);
+  console.log(`${device.adapterInfo.description}: ${describeCeilings(meter.ceilings)}`);
+  console.log(textTable(variantTable(`${name} ${shape.join('x')}, ${problem.tokens} token(s)`, times)));
+  if (times.some(({ right }) => !right)) process.exitCode = 1;
+  gpu.destroy();
+  device.destroy();
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`'${text}' is no positive whole number.`);
+}
+
+await main();
+// Dawn keeps threads of its own.
+process.exit();

@@ -4,7 +4,8 @@ import { transfer } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
-import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../engine/types';
+import type { DetokenizeOptions, ModelInfo, TokenizeOptions } from '../engine/types';
+import type { CloneableOptions, LoadProgress } from '../plan/load-options';
 import type { ModelSource } from '../storage/open-source';
 import { framesOf, serveFrames } from './frames';
 import {
@@ -14,7 +15,6 @@ import {
   type Outcome,
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
-  type RemotePlanOptions,
   type RemotePrompt,
   type SessionState,
   type WorkerApi,
@@ -47,7 +47,7 @@ export class WorkerEndpoint implements WorkerApi {
     });
   }
 
-  plan(request: number, source: ModelSource, options: RemotePlanOptions): Promise<Outcome<ModelPlan>> {
+  plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>> {
     return outcomeOf(async () => {
       const { signal } = this.#begin(request);
       try {

@@ -2,7 +2,7 @@
 
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource, SourceInfo } from '../storage/open-source';
-import type { ChatMessage } from '../tokenizer/chat-template';
+import type { ChatMessage, DecodeOptions, EncodeOptions } from '../tokenizer';
 
 export type { ChatMessage, SourceInfo };
 
@@ -135,18 +135,10 @@ export interface ModelInfo {
 }
 
 /** How `tokenize` treats what is not plain text. */
-export interface TokenizeOptions {
-  /** Put the begin-of-text token in front, if the model has one. Default false. */
-  addBos?: boolean;
-  /** Recognise special tokens written in the text. Default false: they are text like any other. */
-  parseSpecial?: boolean;
-}
+export type TokenizeOptions = EncodeOptions;
 
 /** How `detokenize` treats special tokens. */
-export interface DetokenizeOptions {
-  /** Write special tokens out. Default false: they have no text. */
-  renderSpecial?: boolean;
-}
+export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
 
 /** One conversation, or one sequence of tokens, with a KV cache of its own. */
 export interface Session {

@@ -6,6 +6,7 @@ import type { ReadbackRing } from '../gpu/readback';
 import { Generation } from '../inference/generation';
 import { KvCache } from '../inference/kv-cache';
 import { Answer, type AnswerPiece } from './answer';
+import { chunkStream } from './chunk-stream';
 import { Clock } from './clock';
 import { emptyPrompt, encodePrompt, type EncodedPrompt } from './encode-prompt';
 import { GpuTurn } from './gpu-turn';
@@ -69,48 +70,9 @@ export class LocalSession implements Session {
     return this.dispose();
   }
 
-  /** Demand drives the generator: nothing happens before the first read, nor beyond what is read. */
   #stream(encode: () => EncodedPrompt, options: GenerateOptions): ReadableStream<GenerateChunk> {
-    const cancelled = new AbortController();
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    const chunks = this.#run(encode, options, AbortSignal.any([cancelled.signal, ...ends]));
-    let advancing = false;
-    let forget = (): void => {};
-    const advance = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
-      advancing = true;
-      const { value, done } = await chunks.next();
-      if (!done) controller.enqueue(value);
-      if (done || value.finishReason) {
-        // Lets the generator leave its turn; nobody may come to read beyond the last chunk.
-        await chunks.return();
-        controller.close();
-        forget();
-      }
-      advancing = false;
-    };
-    return new ReadableStream<GenerateChunk>(
-      {
-        start(controller) {
-          // A reader who is away would not take the last chunk, and its turn would never end: it is left for it here.
-          const end = (): void => {
-            if (!advancing && !cancelled.signal.aborted)
-              advance(controller).catch((error) => controller.error(error));
-          };
-          for (const signal of ends) signal.addEventListener('abort', end, { once: true });
-          // Signals outlive streams: what listens to them would keep every prompt and answer.
-          forget = () => {
-            for (const signal of ends) signal.removeEventListener('abort', end);
-          };
-        },
-        pull: advance,
-        async cancel(reason) {
-          cancelled.abort(reason);
-          forget();
-          await chunks.return();
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return chunkStream((signal) => this.#run(encode, options, signal), ends);
   }
 
   async *#run(

@@ -14,6 +14,7 @@ export {
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';
+export type { LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,
@@ -22,9 +23,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
-  LoadProgress,
   ModelInfo,
-  ModelOptions,
   Prompt,
   Session,
   SourceInfo,

@@ -1,7 +1,6 @@
 // Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
 
 export { loadHosted as loadModel } from './engine/engine-host';
-export type { LocalLoadOptions as LoadOptions } from './engine/load-local';
 export {
   planLocal as planModel,
   type LocalPlanOptions as PlanOptions,
@@ -9,6 +8,7 @@ export {
   type PlannedModel,
 } from './plan/plan-model';
 export type { GpuBytes } from './gpu/buffers';
+export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {
@@ -18,9 +18,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
-  LoadProgress,
   ModelInfo,
-  ModelOptions,
   Prompt,
   Session,
   SourceInfo,

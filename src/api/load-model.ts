@@ -1,14 +1,13 @@
 // The page's side of loading: starts the worker and hands back an engine that speaks to it.
 
-import { releaseProxy, wrap, type Remote } from 'comlink';
-import { TernionError, throwIfAborted } from '../errors';
+import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
-import type { ModelOptions } from '../engine/types';
+import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/open-source';
-import type { StreamTransport, WorkerApi } from '../worker/protocol';
-import TernionWorker from '../worker/main?worker&inline';
+import type { StreamTransport } from '../worker/protocol';
 import { RemoteEngine } from './remote-engine';
-import { remoteLoad, sendable } from './remote-load';
+import { sendableSource } from './sendable';
+import { WorkerLink } from './worker-link';
 
 /** How to load a model, and in which worker. */
 export interface LoadOptions extends ModelOptions {
@@ -29,33 +28,14 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   throwIfAborted(options.signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();
-  const sent = await sendable(source, options);
-  const worker = options.createWorker?.() ?? new TernionWorker({ name: 'ternion' });
-  const api = wrap<WorkerApi>(worker);
+  const sent = await sendableSource(source, options);
+  const { createWorker, streamTransport } = options;
+  const link = WorkerLink.start('ternion', createWorker);
   try {
-    const info = await Promise.race([remoteLoad(api, 0, sent, options), failureOf(worker)]);
-    return new RemoteEngine(worker, api, info, options.streamTransport);
+    const info = await link.opened(link.load(sent, options, streamTransport));
+    return new RemoteEngine(link, info, streamTransport);
   } catch (error) {
-    stop(worker, api);
-    throw error instanceof TernionError ? error : unusable(error);
+    link.close();
+    throw error;
   }
-}
-
-/** Rejects if the worker's script cannot be run at all. */
-export function failureOf(worker: Worker): Promise<never> {
-  return new Promise((_, reject) => {
-    worker.addEventListener('error', (event) => reject(unusable(event.message)), { once: true });
-  });
-}
-
-/** The error of a worker that does not work, whatever the reason. */
-export function unusable(cause: unknown): TernionError {
-  return new TernionError('internal', 'The worker could not be started, or did not understand the call.', {
-    cause,
-  });
-}
-
-function stop(worker: Worker, api: Remote<WorkerApi>): void {
-  api[releaseProxy]();
-  worker.terminate();
 }

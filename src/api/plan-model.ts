@@ -1,16 +1,13 @@
 // Planning from a page: the headers are read and parsed in a worker, which ends with the answer.
 
-import { releaseProxy, wrap } from 'comlink';
-import { TernionError, throwIfAborted } from '../errors';
+import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
-import { defaultMemoryBudget } from '../plan/memory-budget';
 import type { ModelPlan } from '../plan/plan-model';
-import { urlOf } from '../storage/address';
 import type { ModelSource } from '../storage/open-source';
 import { refuseStreaming } from '../storage/spool';
-import { valueOf, type WorkerApi } from '../worker/protocol';
-import TernionWorker from '../worker/main?worker&inline';
-import { failureOf, unusable, type LoadOptions } from './load-model';
+import type { LoadOptions } from './load-model';
+import { sendableSource } from './sendable';
+import { WorkerLink } from './worker-link';
 
 /** What to plan for: the options of `loadModel` that decide it. */
 export type PlanOptions = Omit<LoadOptions, 'onProgress' | 'streamTransport'>;
@@ -24,36 +21,15 @@ export type PlanOptions = Omit<LoadOptions, 'onProgress' | 'streamTransport'>;
  * does not fit, is a verdict and no error.
  */
 export async function planModel(source: ModelSource, options: PlanOptions = {}): Promise<ModelPlan> {
-  const { signal, contextLength, precision, headPrecision } = options;
-  const { headers, credentials, sha256, cache } = options;
+  const { signal, createWorker } = options;
   throwIfAborted(signal);
   browserGpu();
   refuseStreaming(source);
-  // A relative URL means relative to the page: the worker's own base is its blob.
-  const sent = typeof source === 'string' || source instanceof URL ? urlOf(source, document.baseURI) : source;
-  const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
-  const worker = options.createWorker?.() ?? new TernionWorker({ name: 'ternion plan' });
-  const api = wrap<WorkerApi>(worker);
-  const request = 0;
-  const onAbort = (): void => void api.abort(request);
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const sent = await sendableSource(source, { signal });
+  const link = WorkerLink.start('ternion plan', createWorker);
   try {
-    const planning = api.plan(request, sent, {
-      contextLength,
-      precision,
-      headPrecision,
-      memoryBudget,
-      headers,
-      credentials,
-      sha256,
-      cache,
-    });
-    return valueOf(await Promise.race([planning, failureOf(worker)]));
-  } catch (error) {
-    throw error instanceof TernionError ? error : unusable(error);
+    return await link.opened(link.plan(sent, options));
   } finally {
-    signal?.removeEventListener('abort', onAbort);
-    api[releaseProxy]();
-    worker.terminate();
+    link.close();
   }
 }

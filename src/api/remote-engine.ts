@@ -1,6 +1,6 @@
 // The engine and the sessions that a page holds: the same interface as in the worker, call by call.
 
-import { releaseProxy, type Remote } from 'comlink';
+import type { Remote } from 'comlink';
 import { TernionError } from '../errors';
 import type {
   ChatMessage,
@@ -9,28 +9,27 @@ import type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
-  ModelOptions,
   Prompt,
   Session,
   TokenizeOptions,
 } from '../engine/types';
+import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/open-source';
 import { portReader, streamReader, type FrameReader } from '../worker/frames';
 import {
   toError,
-  valueOf,
   type Outcome,
   type RemotePrompt,
   type SessionState,
   type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
-import { remoteLoad, sendable } from './remote-load';
+import { sendableSource } from './sendable';
+import type { WorkerLink } from './worker-link';
 
 /** An engine in a worker. */
 export class RemoteEngine implements Engine {
   #info: ModelInfo;
-  #counter = 0;
   /** Counts the models. A session belongs to one of them. */
   #model = 0;
   /** Whether the model of that number is there. */
@@ -38,8 +37,7 @@ export class RemoteEngine implements Engine {
   #disposed: Promise<void> | undefined;
 
   constructor(
-    private readonly worker: Worker,
-    private readonly api: Remote<WorkerApi>,
+    private readonly link: WorkerLink,
     info: ModelInfo,
     private readonly streamTransport?: StreamTransport,
   ) {
@@ -48,12 +46,11 @@ export class RemoteEngine implements Engine {
 
   async load(source: ModelSource, options: ModelOptions = {}): Promise<void> {
     this.#assertUsable();
-    const sent = await sendable(source, options);
+    const sent = await sendableSource(source, options);
     this.#assertUsable();
     const model = ++this.#model;
     this.#gone();
-    const { streamTransport } = this;
-    const info = await remoteLoad(this.api, this.nextNumber(), sent, { ...options, streamTransport });
+    const info = await this.link.load(sent, options, this.streamTransport);
     // If yet another one was asked for meanwhile, this one goes at once.
     if (model !== this.#model || this.#disposed) return;
     this.#info = info;
@@ -65,15 +62,15 @@ export class RemoteEngine implements Engine {
   }
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
-    return this.call(() => this.api.tokenize(text, options));
+    return this.call((api) => api.tokenize(text, options));
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
-    return this.call(() => this.api.detokenize(tokenIds, options));
+    return this.call((api) => api.detokenize(tokenIds, options));
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
-    return this.call(() => this.api.nextLogits(tokenIds));
+    return this.call((api) => api.nextLogits(tokenIds));
   }
 
   createSession(): RemoteSession {
@@ -81,7 +78,7 @@ export class RemoteEngine implements Engine {
     if (!this.#ready) throw new TernionError('disposed', 'No model is loaded.');
     const model = this.#model;
     const isCurrent = (): boolean => model === this.#model && !this.#disposed;
-    return new RemoteSession(this, this.api, this.nextNumber(), isCurrent, ({ gpuBytes }) => {
+    return new RemoteSession(this, this.link, isCurrent, ({ gpuBytes }) => {
       if (isCurrent()) this.#info = { ...this.#info, gpuBytes };
     });
   }
@@ -95,15 +92,10 @@ export class RemoteEngine implements Engine {
     return this.dispose();
   }
 
-  /** A number for a session or a request. */
-  nextNumber(): number {
-    return ++this.#counter;
-  }
-
   /** Calls the worker; its failures are thrown. */
-  async call<T>(run: () => Promise<Outcome<T>>): Promise<T> {
+  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
     this.#assertUsable();
-    return valueOf(await run());
+    return this.link.call(run);
   }
 
   /** The model that was here is being freed. */
@@ -115,10 +107,9 @@ export class RemoteEngine implements Engine {
   async #dispose(): Promise<void> {
     this.#gone();
     try {
-      valueOf(await this.api.dispose());
+      await this.link.call((api) => api.dispose());
     } finally {
-      this.api[releaseProxy]();
-      this.worker.terminate();
+      this.link.close();
     }
   }
 
@@ -129,16 +120,18 @@ export class RemoteEngine implements Engine {
 
 /** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream ends. */
 export class RemoteSession implements Session {
+  readonly #id: number;
   #state: SessionState = { tokenIds: [], messages: [], gpuBytes: 0 };
 
   constructor(
     private readonly engine: RemoteEngine,
-    private readonly api: Remote<WorkerApi>,
-    private readonly id: number,
+    private readonly link: WorkerLink,
     /** Whether the model that the session was made for is still the engine's. */
     private readonly isCurrent: () => boolean,
     private readonly onState: (state: SessionState) => void,
-  ) {}
+  ) {
+    this.#id = link.nextNumber();
+  }
 
   get tokenIds(): readonly number[] {
     return this.#state.tokenIds;
@@ -159,7 +152,7 @@ export class RemoteSession implements Session {
   async dispose(): Promise<void> {
     // With its model gone, so is the session.
     if (!this.isCurrent()) return;
-    await this.engine.call(() => this.api.disposeSession(this.id));
+    await this.engine.call((api) => api.disposeSession(this.#id));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -168,13 +161,13 @@ export class RemoteSession implements Session {
 
   /** Nothing is asked of the worker before the first read; then one frame for each read. */
   #stream(what: RemotePrompt, { signal, ...options }: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    const request = this.engine.nextNumber();
-    const onAbort = (): void => void this.api.abort(request);
+    const request = this.link.nextNumber();
+    const onAbort = (): void => this.link.abort(request);
     const end = (): void => signal?.removeEventListener('abort', onAbort);
     let reader: Promise<FrameReader> | undefined;
     const open = async (): Promise<FrameReader> => {
       if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
-      const channel = this.engine.call(() => this.api.generate(request, this.id, what, options));
+      const channel = this.engine.call((api) => api.generate(request, this.#id, what, options));
       // Listening begins once the call is on its way, so that an abort never overtakes it.
       if (signal?.aborted) onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -196,9 +189,9 @@ export class RemoteSession implements Session {
         cancel: async () => {
           end();
           if (!reader) return;
-          void this.api.abort(request);
+          this.link.abort(request);
           await (await reader).cancel();
-          if (this.isCurrent()) this.#update(await this.engine.call(() => this.api.sessionState(this.id)));
+          if (this.isCurrent()) this.#update(await this.engine.call((api) => api.sessionState(this.#id)));
         },
       },
       { highWaterMark: 0 },

@@ -2,9 +2,10 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu, requestDevice } from '../gpu/capabilities';
+import type { LocalLoadOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/open-source';
 import type { LocalEngine } from './engine';
-import { loadLocal, type LocalLoadOptions } from './load-local';
+import { loadLocal } from './load-local';
 import type { LocalSession } from './session';
 import type { DetokenizeOptions, Engine, ModelInfo, TokenizeOptions } from './types';
 
@@ -79,7 +80,7 @@ export class EngineHost implements Engine {
     const device = options.device ?? this.givenDevice ?? (await this.#requestDevice());
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
-      this.#model = await loadLocal(source, { ...options, device, signal: AbortSignal.any(signals) });
+      this.#model = await loadLocal(source, device, { ...options, signal: AbortSignal.any(signals) });
     } catch (error) {
       this.#assertUsable();
       throw error;

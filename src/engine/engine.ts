@@ -1,39 +1,25 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
-import { abandonable, throwIfAborted } from '../errors';
+import { abandonable, TernionError, throwIfAborted } from '../errors';
 import type { ModelFiles } from '../storage/model-files';
+import type { SourceOptions } from '../storage/open-source';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
-import type { TuningStore } from '../gpu/tuner';
 import { loadWeights } from '../model/load';
-import { TernionError } from '../errors';
 import type { ChatTemplate, Tokenizer } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { describeModel } from './model-info';
-import { plannedContext, planMemory, type MemoryOptions } from '../plan/memory-plan';
+import type { LocalLoadOptions } from '../plan/load-options';
+import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { checkPrecisions, choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
 import { Transformer } from '../inference/transformer';
-import type {
-  DetokenizeOptions,
-  Engine,
-  LoadProgress,
-  ModelInfo,
-  SourceInfo,
-  TokenizeOptions,
-} from './types';
+import type { DetokenizeOptions, Engine, ModelInfo, SourceInfo, TokenizeOptions } from './types';
 
-/** How to load a model. */
-export interface EngineOptions extends MemoryOptions {
-  signal?: AbortSignal | undefined;
-  onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
-  tuning?: boolean | undefined;
-  /** Where measurements are kept from one load to the next. */
-  tuningStore?: TuningStore | undefined;
-}
+/** How to load a model whose files and device are at hand. */
+export type EngineOptions = Omit<LocalLoadOptions, 'device' | keyof SourceOptions>;
 
 /** A loaded model in the thread that it is used from. */
 export class LocalEngine implements Omit<Engine, 'load'> {
@@ -80,7 +66,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     checkPrecisions(options);
     const { model, tokenizer, template } = await readModel(files, signal);
     const { activations, headPrecision } = choosePrecisions(model, options);
-    const contextLength = plannedContext(planMemory(model, gpu, options), options);
+    const contextLength = contextToLoad(fitMemory(model, gpu, options), options);
     const weights = await loadWeights(gpu, model, {
       signal,
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),

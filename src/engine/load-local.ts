@@ -1,59 +1,56 @@
-// Loading without a worker: a source and a device become an engine in this thread.
+// From a source to an engine on a device, in this thread.
 
-import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
+import { probeCapabilities } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
 import type { TuningRecords } from '../gpu/tuner';
-import { jsonFile } from '../storage/json-file';
-import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
-import { LocalEngine, type EngineOptions } from './engine';
+import type { LocalLoadOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
+import { jsonFile } from '../storage/json-file';
+import { openSource, type ModelSource, type OpenedSource } from '../storage/open-source';
+import { LocalEngine } from './engine';
 
-/** How to load a model into this thread. */
-export interface LocalLoadOptions extends EngineOptions, SourceOptions {
-  /**
-   * The device to use, for example one of the `webgpu` package under Node. It stays the caller's: `dispose` frees what
-   * the engine made on it. Default: a device of the browser's own, which goes with the engine.
-   */
-  device?: GPUDevice | undefined;
-}
+/** What is left to say about a load when there is a device. */
+export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device'>;
 
-/** Loads the model at `source`. Rejects with a `TernionError`; nothing is left on the GPU then. */
-export async function loadLocal(source: ModelSource, options: LocalLoadOptions = {}): Promise<LocalEngine> {
+/**
+ * Loads the model at `source` onto `device`, which stays the caller's. Rejects with a `TernionError`; nothing is left on
+ * the GPU then.
+ */
+export async function loadLocal(
+  source: ModelSource,
+  device: GPUDevice,
+  options: DeviceLoadOptions = {},
+): Promise<LocalEngine> {
   const { onProgress } = options;
-  const device = options.device ?? (await requestDevice(browserGpu()));
-  const release = (): void => {
-    if (!options.device) device.destroy();
-  };
-  let model: OpenedSource | undefined;
+  const opened = await openSource(source, {
+    ...options,
+    onProgress: (progress) => onProgress?.({ phase: 'download', ...progress }),
+  });
   try {
-    model = await openSource(source, {
-      ...options,
-      onProgress: (progress) => onProgress?.({ phase: 'download', ...progress }),
-    });
-    const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
-    const engine = await loadOpened(device, model, { ...options, memoryBudget }, release);
-    await model.close();
+    const engine = await loadOpened(opened, device, options);
+    await opened.close();
     return engine;
   } catch (error) {
-    await model?.close(error);
-    release();
+    await opened.close(error);
     throw error;
   }
 }
 
 /** Loads from open files. The engine is handed out only when their bytes are known to be the right ones. */
 async function loadOpened(
+  opened: OpenedSource,
   device: GPUDevice,
-  model: OpenedSource,
-  options: LocalLoadOptions,
-  release: () => void,
+  options: DeviceLoadOptions,
 ): Promise<LocalEngine> {
   const gpu = new GpuContext(device, await probeCapabilities(device));
-  const tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
-  const engine = await LocalEngine.load(gpu, model.files, { ...options, tuningStore }, release);
+  const engine = await LocalEngine.load(gpu, opened.files, {
+    ...options,
+    memoryBudget: options.memoryBudget ?? defaultMemoryBudget(),
+    tuningStore: options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json'),
+  });
   try {
-    await model.finish(options.signal);
-    engine.source = model.info;
+    await opened.finish(options.signal);
+    engine.source = opened.info;
     return engine;
   } catch (error) {
     await engine.dispose();

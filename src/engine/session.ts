@@ -1,31 +1,19 @@
 // A conversation: prompts in, a stream of chunks out, and a KV cache that spans the turns.
 
 import { TernionError, throwIfAborted } from '../errors';
-import {
-  encodeRaw,
-  encodeSegments,
-  renderConversation,
-  StopMatcher,
-  StreamingDetokenizer,
-  type ChatTemplate,
-  type Tokenizer,
-} from '../tokenizer';
+import type { ChatTemplate, Tokenizer } from '../tokenizer';
 import type { ReadbackRing } from '../gpu/readback';
 import { Generation } from '../inference/generation';
 import { KvCache } from '../inference/kv-cache';
+import { Answer, type AnswerPiece } from './answer';
+import { chunkStream } from './chunk-stream';
+import { Clock } from './clock';
+import { emptyPrompt, encodePrompt, type EncodedPrompt } from './encode-prompt';
+import { GpuTurn } from './gpu-turn';
 import { RequestQueue } from './request-queue';
 import { resolveOptions, type ResolvedOptions } from './sampling';
-import { checkTokenIds } from './token-ids';
 import type { Transformer } from '../inference/transformer';
-import type {
-  ChatMessage,
-  FinishReason,
-  GenerateChunk,
-  GenerateOptions,
-  Prompt,
-  Session,
-  Usage,
-} from './types';
+import type { ChatMessage, FinishReason, GenerateChunk, GenerateOptions, Prompt, Session } from './types';
 
 /** What all sessions of an engine share. */
 export interface SessionHost {
@@ -35,15 +23,6 @@ export interface SessionHost {
   readbacks: ReadbackRing;
   queue: RequestQueue;
   onDispose(session: LocalSession): void;
-}
-
-/** A reader who stays away this long while others wait loses its turn until it comes back, ms. */
-const IDLE_MS = 50;
-
-/** A prompt whose ids are known, and the messages that it stands for. */
-interface EncodedPrompt {
-  ids: number[];
-  messages: ChatMessage[] | undefined;
 }
 
 /** A session beside its engine, in the same thread. */
@@ -91,48 +70,9 @@ export class LocalSession implements Session {
     return this.dispose();
   }
 
-  /** Demand drives the generator: nothing happens before the first read, nor beyond what is read. */
   #stream(encode: () => EncodedPrompt, options: GenerateOptions): ReadableStream<GenerateChunk> {
-    const cancelled = new AbortController();
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    const chunks = this.#run(encode, options, AbortSignal.any([cancelled.signal, ...ends]));
-    let advancing = false;
-    let forget = (): void => {};
-    const advance = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
-      advancing = true;
-      const { value, done } = await chunks.next();
-      if (!done) controller.enqueue(value);
-      if (done || value.finishReason) {
-        // Lets the generator leave its turn; nobody may come to read beyond the last chunk.
-        await chunks.return();
-        controller.close();
-        forget();
-      }
-      advancing = false;
-    };
-    return new ReadableStream<GenerateChunk>(
-      {
-        start(controller) {
-          // A reader who is away would not take the last chunk, and its turn would never end: it is left for it here.
-          const end = (): void => {
-            if (!advancing && !cancelled.signal.aborted)
-              advance(controller).catch((error) => controller.error(error));
-          };
-          for (const signal of ends) signal.addEventListener('abort', end, { once: true });
-          // Signals outlive streams: what listens to them would keep every prompt and answer.
-          forget = () => {
-            for (const signal of ends) signal.removeEventListener('abort', end);
-          };
-        },
-        pull: advance,
-        async cancel(reason) {
-          cancelled.abort(reason);
-          forget();
-          await chunks.return();
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return chunkStream((signal) => this.#run(encode, options, signal), ends);
   }
 
   async *#run(
@@ -202,6 +142,12 @@ export class LocalSession implements Session {
     }
   }
 
+  #encode(prompt: Prompt): EncodedPrompt {
+    const { tokenizer, template, transformer } = this.host;
+    const { vocabularySize } = transformer.config;
+    return encodePrompt(prompt, { tokenizer, template, vocabularySize }, this.#sequence);
+  }
+
   async #begin(ids: readonly number[], options: ResolvedOptions): Promise<Generation> {
     const { transformer, readbacks } = this.host;
     const room = transformer.contextLength - ids.length;
@@ -237,164 +183,5 @@ export class LocalSession implements Session {
           this.messages = [...prompt.messages, { role: 'assistant', content: answer.text }];
       }
     }
-  }
-
-  #encode(prompt: Prompt): EncodedPrompt {
-    const { tokenizer, template, transformer } = this.host;
-    if (typeof prompt === 'string') {
-      if (prompt === '') throw emptyPrompt();
-      return { ids: encodeRaw(tokenizer, prompt), messages: undefined };
-    }
-    if (Array.isArray(prompt)) {
-      if (prompt.length === 0) throw emptyPrompt();
-      checkMessages(prompt);
-      const segments = renderConversation(tokenizer, template, prompt);
-      return { ids: encodeSegments(tokenizer, segments, this.#sequence), messages: prompt };
-    }
-    const ids = checkTokenIds(prompt?.tokenIds, transformer.config.vocabularySize);
-    if (ids.length === 0) throw emptyPrompt();
-    return { ids, messages: undefined };
-  }
-}
-
-/** The GPU during a turn: held while there is demand, lent to others who wait while there is none. */
-class GpuTurn {
-  generation: Generation | undefined;
-  ended = false;
-  #holds = false;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #pausing: Promise<void> | undefined;
-
-  constructor(private readonly queue: RequestQueue) {}
-
-  async enter(signal: AbortSignal): Promise<void> {
-    await this.queue.enter(signal);
-    this.#holds = true;
-  }
-
-  /** From now until `regain`, gives the GPU away if someone waits for it longer than a reader may take. */
-  watch(): void {
-    this.#timer = setInterval(() => {
-      if (this.queue.contended) this.#pausing ??= this.#lend();
-    }, IDLE_MS);
-  }
-
-  /** The reader is back. */
-  async regain(signal: AbortSignal): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#pausing;
-    this.#pausing = undefined;
-    if (!this.#holds) await this.enter(signal);
-  }
-
-  /** Lets what is in flight end, and leaves. */
-  async end(): Promise<void> {
-    this.ended = true;
-    clearInterval(this.#timer);
-    try {
-      await this.#pausing;
-      await this.generation?.finish();
-    } finally {
-      this.#leave();
-    }
-  }
-
-  async #lend(): Promise<void> {
-    // A failure shows when the reader is back and asks for the next token.
-    await this.generation?.pause().catch(() => {});
-    this.#leave();
-  }
-
-  #leave(): void {
-    if (this.#holds) this.queue.leave();
-    this.#holds = false;
-  }
-}
-
-/** What one token adds to an answer. */
-interface AnswerPiece {
-  text: string;
-  tokenIds: number[];
-}
-
-/** The text and tokens of an answer as they come. */
-class Answer {
-  readonly tokenIds: number[] = [];
-  text = '';
-  /** An end token or a stop string has come. */
-  stopped = false;
-  readonly #detokenizer: StreamingDetokenizer;
-  readonly #stops: StopMatcher;
-  #cut = false;
-
-  constructor(
-    private readonly tokenizer: Tokenizer,
-    options: ResolvedOptions,
-  ) {
-    this.#detokenizer = new StreamingDetokenizer(tokenizer);
-    this.#stops = new StopMatcher(options.stop);
-  }
-
-  push(token: number): AnswerPiece {
-    this.tokenIds.push(token);
-    if (this.tokenizer.endIds.has(token)) {
-      this.stopped = true;
-      return { text: '', tokenIds: [token] };
-    }
-    const { text, stop } = this.#stops.push(this.#detokenizer.push(token));
-    this.text += text;
-    this.#cut = stop !== undefined;
-    this.stopped = this.#cut;
-    return { text, tokenIds: [token] };
-  }
-
-  /** What was held back and is final now that nothing more comes. */
-  flush(): string {
-    if (this.#cut) return '';
-    const rest = this.#stops.push(this.#detokenizer.flush()).text + this.#stops.flush();
-    this.text += rest;
-    return rest;
-  }
-}
-
-/** Times of one generation. */
-class Clock {
-  readonly #start = performance.now();
-  #queued = this.#start;
-  #first: number | undefined;
-  #last = this.#start;
-
-  queued(): void {
-    this.#queued = performance.now();
-  }
-
-  token(): void {
-    this.#last = performance.now();
-    this.#first ??= this.#last;
-  }
-
-  usage(promptTokens: number, cachedTokens: number, completionTokens: number): Usage {
-    const first = this.#first ?? performance.now();
-    const decodeMs = this.#first === undefined ? 0 : this.#last - first;
-    return {
-      promptTokens,
-      cachedTokens,
-      completionTokens,
-      queueMs: this.#queued - this.#start,
-      prefillMs: first - this.#queued,
-      decodeMs,
-      tokensPerSecond: decodeMs > 0 ? ((completionTokens - 1) * 1000) / decodeMs : 0,
-    };
-  }
-}
-
-function emptyPrompt(): TernionError {
-  return new TernionError('invalid-argument', 'The prompt is empty.');
-}
-
-function checkMessages(messages: readonly ChatMessage[]): void {
-  for (const message of messages) {
-    if (typeof message?.role === 'string' && typeof message.content === 'string') continue;
-    throw new TernionError('invalid-argument', 'A chat message needs a role and a content, both strings.');
   }
 }

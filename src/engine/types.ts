@@ -1,7 +1,8 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
-import type { ModelSource, SourceInfo, SourceOptions } from '../storage/open-source';
-import type { ChatMessage } from '../tokenizer/chat-template';
+import type { ModelOptions } from '../plan/load-options';
+import type { ModelSource, SourceInfo } from '../storage/open-source';
+import type { ChatMessage, DecodeOptions, EncodeOptions } from '../tokenizer';
 
 export type { ChatMessage, SourceInfo };
 
@@ -72,18 +73,6 @@ export interface GenerateChunk {
   usage?: Usage;
 }
 
-/** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
-export interface LoadProgress {
-  phase: 'download' | 'upload' | 'compile';
-  loaded: number;
-  /** 0 while unknown. */
-  total: number;
-  /** Of a `download`: its rate over the last seconds. */
-  bytesPerSecond?: number;
-  /** Of a `download`: seconds left at this rate; absent while it cannot be told. */
-  secondsLeft?: number;
-}
-
 /** What was loaded, and how it runs. */
 export interface ModelInfo {
   /** What kind of files it came from; `gguf-split` is a GGUF model in several. */
@@ -146,18 +135,10 @@ export interface ModelInfo {
 }
 
 /** How `tokenize` treats what is not plain text. */
-export interface TokenizeOptions {
-  /** Put the begin-of-text token in front, if the model has one. Default false. */
-  addBos?: boolean;
-  /** Recognise special tokens written in the text. Default false: they are text like any other. */
-  parseSpecial?: boolean;
-}
+export type TokenizeOptions = EncodeOptions;
 
 /** How `detokenize` treats special tokens. */
-export interface DetokenizeOptions {
-  /** Write special tokens out. Default false: they have no text. */
-  renderSpecial?: boolean;
-}
+export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
 
 /** One conversation, or one sequence of tokens, with a KV cache of its own. */
 export interface Session {
@@ -176,37 +157,6 @@ export interface Session {
   /** Frees the KV cache. A stream that is still running ends with finishReason `abort`. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** How to load a model. */
-export interface ModelOptions extends SourceOptions {
-  /** Called as the load goes on; see `LoadProgress` for the units. */
-  onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
-  signal?: AbortSignal | undefined;
-  /**
-   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
-   * was made for. Default: at most 4096, and what fits this device (`engine.info.contextLength`). A length that was asked
-   * for and does not fit is refused with `out-of-memory`.
-   */
-  contextLength?: number | undefined;
-  /**
-   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together; what takes more is
-   * refused with `out-of-memory` before any tensor is read. WebGPU does not say how much memory there is. Default: 1.1 GB
-   * on phones and tablets, except Android ones that say they have 8 GiB; else unknown, and only single buffers are
-   * checked against the device's limits. `Infinity` switches the default off.
-   */
-  memoryBudget?: number | undefined;
-  /**
-   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
-   * not at all. Models that were trained with int8 activations (BitNet) get these either way.
-   */
-  precision?: 'fast' | 'exact' | undefined;
-  /**
-   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
-   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
-   */
-  headPrecision?: 'int8' | 'f16' | undefined;
 }
 
 /** A loaded model. */

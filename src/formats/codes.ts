@@ -39,8 +39,11 @@ function trit(byte: number, n: number): number {
 
 const POWERS_OF_3: readonly number[] = [1, 3, 9, 27, 81];
 
-/** Where, in each block, the 16-bit scale is; I2_S has none there, but one behind the codes. */
-export const SCALE_OFFSETS: Readonly<Record<Exclude<TernaryEncoding, 'I2_S'>, number>> = {
+/** The encodings whose blocks have a scale each; I2_S has one behind the codes. */
+export type ScaledBlockEncoding = Exclude<TernaryEncoding, 'I2_S'>;
+
+/** Where, in each block, the 16-bit scale is. */
+export const SCALE_OFFSETS: Readonly<Record<ScaledBlockEncoding, number>> = {
   TQ1_0: 52,
   TQ2_0: 64,
   Q2_0: 0,

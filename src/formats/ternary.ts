@@ -13,7 +13,7 @@ import {
   uniformScales,
   type ScaleGroup,
 } from './canonical';
-import { SCALE_OFFSETS, scaleAt } from './codes';
+import { SCALE_OFFSETS, scaleAt, type ScaledBlockEncoding } from './codes';
 import { ENCODINGS, isTernary, type TernaryEncoding } from './encodings';
 import { wordConverter } from './fast-words';
 import type { TensorInfo } from './gguf';
@@ -79,24 +79,25 @@ export async function* ternaryPieces(
   tensor: TernaryTensor,
   options: TernaryOptions = {},
 ): AsyncGenerator<TernaryPiece, void, undefined> {
-  const plan = makePlan(tensor, options);
-  const { rows, cols, encoding, group } = plan;
+  const layout = layoutOf(tensor, options);
+  const { rows, cols, encoding, group } = layout;
   const convert = wordConverter(encoding, cols);
-  const buffer = new Int32Array(canonicalWords(plan.step, cols));
-  const scales = new Float32Array(encoding === 'I2_S' ? 0 : scaleCount(plan.step, cols, group));
-  for await (const { firstRow, count, bytes } of readSteps(source, tensor, plan, options.signal)) {
+  const buffer = new Int32Array(canonicalWords(layout.step, cols));
+  const inBlocks = hasScalesInBlocks(layout);
+  const scales = new Float32Array(inBlocks ? scaleCount(layout.step, cols, group) : 0);
+  for await (const { firstRow, count, bytes } of readSteps(source, tensor, layout, options.signal)) {
     const words = buffer.subarray(0, canonicalWords(count, cols));
     if (cols % CHUNK !== 0 || count % ROW_BLOCK !== 0) words.fill(PAD_WORD);
     convert(bytes, count, cols, words);
-    if (encoding !== 'I2_S') writeScales(bytes, count, plan, scales);
+    if (inBlocks) writeScales(bytes, count, layout, scales);
     yield {
       firstRow,
       rows: count,
       words: new Uint32Array(words.buffer, 0, words.length),
-      scales: scales.subarray(0, encoding === 'I2_S' ? 0 : scaleCount(count, cols, group)),
+      scales: scales.subarray(0, inBlocks ? scaleCount(count, cols, group) : 0),
     };
   }
-  if (encoding !== 'I2_S') return;
+  if (inBlocks) return;
   const scale = await readI2sScale(source, tensor, options.signal);
   yield { firstRow: 0, rows, words: new Uint32Array(0), scales: uniformScales(rows, scale) };
 }
@@ -110,12 +111,12 @@ export async function hasUniformScale(
   tensor: TernaryTensor,
   options: PieceOptions = {},
 ): Promise<boolean> {
-  const plan = makePlan(tensor, options);
-  if (plan.encoding === 'I2_S') return true;
-  const { blockBytes } = ENCODINGS[plan.encoding];
+  const layout = layoutOf(tensor, options);
+  if (!hasScalesInBlocks(layout)) return true;
+  const { blockBytes } = ENCODINGS[layout.encoding];
   let first: number | undefined;
-  for await (const { bytes } of readSteps(source, tensor, plan, options.signal)) {
-    for (let at = SCALE_OFFSETS[plan.encoding]; at < bytes.length; at += blockBytes) {
+  for await (const { bytes } of readSteps(source, tensor, layout, options.signal)) {
+    for (let at = SCALE_OFFSETS[layout.encoding]; at < bytes.length; at += blockBytes) {
       const scale = scaleAt(bytes, at);
       first ??= scale;
       if (scale !== first) return false;
@@ -140,16 +141,17 @@ export async function readI2sScale(
   throw new TernionError('corrupt-file', `Tensor '${tensor.name}' has the scale ${scale}.`);
 }
 
-interface Plan {
+/** A tensor as it is streamed. */
+interface Layout<Encoding = TernaryEncoding> {
   rows: number;
   cols: number;
-  encoding: TernaryEncoding;
+  encoding: Encoding;
   group: ScaleGroup;
   /** Rows of a piece: whole row blocks that are whole blocks of the encoding, too. */
   step: number;
 }
 
-function makePlan({ name, shape, encoding }: TernaryTensor, options: TernaryOptions): Plan {
+function layoutOf({ name, shape, encoding }: TernaryTensor, options: TernaryOptions): Layout {
   if (!isTernary(encoding)) throw invalid(`Tensor '${name}' (${encoding}) is not ternary.`);
   const group = options.group ?? scaleGroup(encoding);
   if (group !== 'row' && !(group > 0 && group % CHUNK === 0)) {
@@ -169,6 +171,11 @@ function makePlan({ name, shape, encoding }: TernaryTensor, options: TernaryOpti
   if ((Math.min(unit, rows) * cols * blockBytes) / blockElements > MAX_STEP_BYTES) throw tooLong(name, cols);
   const units = Math.max(1, Math.floor((options.pieceBytes ?? DEFAULT_PIECE_BYTES) / unitBytes));
   return { rows, cols, encoding, group, step: Math.min(units * unit, rows) };
+}
+
+/** Every block has its scale; not so in I2_S, where one behind the codes is everybody's. */
+function hasScalesInBlocks(layout: Layout): layout is Layout<ScaledBlockEncoding> {
+  return layout.encoding !== 'I2_S';
 }
 
 function invalid(message: string): TernionError {
@@ -192,7 +199,7 @@ function powerOf2In(n: number, limit: number): number {
 async function* readSteps(
   source: ByteSource,
   tensor: TernaryTensor,
-  { rows, cols, encoding, step }: Plan,
+  { rows, cols, encoding, step }: Layout,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ firstRow: number; count: number; bytes: Uint8Array }, void, undefined> {
   const { blockElements, blockBytes } = ENCODINGS[encoding];
@@ -205,23 +212,29 @@ async function* readSteps(
   }
 }
 
-function writeScales(bytes: Uint8Array, count: number, plan: Plan, out: Float32Array): void {
-  const { blockElements } = ENCODINGS[plan.encoding];
+function writeScales(
+  bytes: Uint8Array,
+  count: number,
+  layout: Layout<ScaledBlockEncoding>,
+  out: Float32Array,
+): void {
+  const { blockElements } = ENCODINGS[layout.encoding];
   if (count % ROW_BLOCK !== 0) out.fill(0);
-  if (plan.group === blockElements && plan.cols % blockElements === 0) copyScales(bytes, count, plan, out);
-  else shareScales(bytes, count, plan, out);
+  if (layout.group === blockElements && layout.cols % blockElements === 0)
+    copyScales(bytes, count, layout, out);
+  else shareScales(bytes, count, layout, out);
 }
 
 /** Scales of rows that are whole blocks, one for each block. */
 function copyScales(
   bytes: Uint8Array,
   count: number,
-  { cols, encoding, group }: Plan,
+  { cols, encoding, group }: Layout<ScaledBlockEncoding>,
   out: Float32Array,
 ): void {
   const { blockBytes } = ENCODINGS[encoding];
   const groups = groupCount(cols, group);
-  let at = SCALE_OFFSETS[encoding as keyof typeof SCALE_OFFSETS];
+  let at = SCALE_OFFSETS[encoding];
   for (let row = 0; row < count; row++) {
     let o = scaleIndex(row, 0, cols, group);
     for (let g = 0; g < groups; g++, at += blockBytes, o += ROW_BLOCK) out[o] = scaleAt(bytes, at);
@@ -232,11 +245,11 @@ function copyScales(
 function shareScales(
   bytes: Uint8Array,
   count: number,
-  { cols, encoding, group }: Plan,
+  { cols, encoding, group }: Layout<ScaledBlockEncoding>,
   out: Float32Array,
 ): void {
   const { blockElements, blockBytes } = ENCODINGS[encoding];
-  const scaleOffset = SCALE_OFFSETS[encoding as keyof typeof SCALE_OFFSETS];
+  const scaleOffset = SCALE_OFFSETS[encoding];
   const width = group === 'row' ? cols : group;
   for (let row = 0; row < count; row++) {
     for (let col = 0; col < cols; col += width) {

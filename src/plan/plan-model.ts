@@ -5,10 +5,11 @@ import type { BufferLimits, GpuBytes } from '../gpu/buffers';
 import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
 import type { ModelFormat } from '../model/model-file';
 import { estimateStorage } from '../storage/models';
-import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
+import { openSource, type ModelSource, type OpenedSource } from '../storage/open-source';
 import { refuseStreaming } from '../storage/spool';
+import type { LocalLoadOptions } from './load-options';
 import { defaultMemoryBudget } from './memory-budget';
-import { planMemory, type MemoryOptions, type MemoryPlan, type PlanDevice } from './memory-plan';
+import { fitMemory, type MemoryFit, type TargetDevice } from './memory-fit';
 import { checkPrecisions, readModel } from './read-model';
 
 /** Whether a model fits this device, and what it takes. Plain data. */
@@ -19,7 +20,7 @@ export interface ModelPlan {
    * - `does-not-fit`: this device has no room for it, with any context of use;
    * - `not-supported`: this version of Ternion does not run it, on any device.
    */
-  verdict: MemoryPlan['verdict'] | 'not-supported';
+  verdict: MemoryFit['verdict'] | 'not-supported';
   /** What speaks against it, with numbers or names; undefined if it fits. */
   reason: string | undefined;
   /** `out-of-memory`, or what is not supported: with this code `loadModel` would reject. Undefined if it would load. */
@@ -59,16 +60,11 @@ export interface PlannedModel {
   gpuBytes: GpuBytes;
 }
 
-/** What to plan for: the options of `loadModel` that decide it. */
-export interface PlanOptions extends SourceOptions, MemoryOptions {
-  signal?: AbortSignal | undefined;
-}
+/** How to plan in this thread: the options of a load that decide its answer, and the device to plan for. */
+export type LocalPlanOptions = Omit<LocalLoadOptions, 'onProgress' | 'tuning' | 'tuningStore'>;
 
-/** How to plan in this thread. */
-export interface LocalPlanOptions extends PlanOptions {
-  /** The device to plan for. Default: one of the browser's own, which is asked for its limits and destroyed. */
-  device?: GPUDevice | undefined;
-}
+/** What to plan for, once source and device are there. */
+export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
 
 /**
  * Reads the headers of the model at `source` and says whether it can be loaded here. Rejects as `loadModel` does if they
@@ -91,7 +87,7 @@ export async function planLocal(source: ModelSource, options: LocalPlanOptions =
 /** The plan for a source that was opened, which this closes. */
 export async function planOpened(
   source: OpenedSource,
-  device: PlanDevice,
+  device: TargetDevice,
   options: PlanOptions = {},
 ): Promise<ModelPlan> {
   let failure: unknown;
@@ -117,9 +113,9 @@ export async function planOpened(
 
 type Judgement = Pick<ModelPlan, 'verdict' | 'reason' | 'code' | 'model'>;
 
-async function judge(source: OpenedSource, device: PlanDevice, options: PlanOptions): Promise<Judgement> {
+async function judge(source: OpenedSource, device: TargetDevice, options: PlanOptions): Promise<Judgement> {
   const { model } = await readModel(source.files, options.signal);
-  const { verdict, reason, ...memory } = planMemory(model, device, options);
+  const { verdict, reason, ...memory } = fitMemory(model, device, options);
   const { architecture, name, contextLength: trainedContextLength } = model.config;
   const refused = verdict === 'does-not-fit' || (verdict !== 'fits' && options.contextLength !== undefined);
   return {

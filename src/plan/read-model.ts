@@ -1,6 +1,6 @@
 // A model as its headers describe it, checked as far as that goes without reading tensor data.
 
-import { chooseActivations, layerEncodings, type Activations, type Precision } from '../model/activations';
+import { chooseActivations, layerEncodings, type Activations } from '../model/activations';
 import { architectures } from '../model/architectures';
 import { checkTensors } from '../model/load';
 import type { ModelFile } from '../model/model-file';
@@ -8,6 +8,7 @@ import { openModel } from '../model/open-model';
 import { TernionError } from '../errors';
 import type { ModelFiles } from '../storage/model-files';
 import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
+import type { PrecisionOptions } from './load-options';
 
 /** A model whose headers were read. */
 export interface ReadModel {
@@ -23,20 +24,6 @@ export async function readModel(files: ModelFiles, signal?: AbortSignal): Promis
   const template = chatTemplateOf(model.tokenizer, model.config.architecture);
   checkTensors(model);
   return { model, tokenizer, template };
-}
-
-/** How a model shall be computed. */
-export interface PrecisionOptions {
-  /**
-   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
-   * not at all. Models that were trained with int8 activations get these either way.
-   */
-  precision?: Precision | undefined;
-  /**
-   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
-   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
-   */
-  headPrecision?: 'int8' | 'f16' | undefined;
 }
 
 /** Throws `invalid-argument` for precisions that do not exist. */

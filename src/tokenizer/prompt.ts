@@ -22,7 +22,8 @@ export function renderConversation(
   options: { addGenerationPrompt?: boolean } = {},
 ): PromptSegment[] {
   const marker = unusedCharacter(JSON.stringify(messages));
-  const rendered = template.render(breakInside(messages, tokenizer, marker) as ChatMessage[], {
+  const broken = messages.map((message) => breakMessage(message, tokenizer, marker));
+  const rendered = template.render(broken, {
     addGenerationPrompt: options.addGenerationPrompt ?? true,
     bosToken: textOf(tokenizer, tokenizer.bosId),
     eosToken: textOf(tokenizer, tokenizer.eosId),
@@ -99,11 +100,24 @@ function unusedCharacter(text: string): string {
   return String.fromCharCode(code);
 }
 
+/** A copy of a message whose strings are as those of {@link breakInside}. */
+function breakMessage(message: ChatMessage, tokenizer: Tokenizer, marker: string): ChatMessage {
+  const { role, content, ...others } = message;
+  return {
+    role: breakText(role, tokenizer, marker),
+    content: breakText(content, tokenizer, marker),
+    ...breakFields(others, tokenizer, marker),
+  };
+}
+
 /** A copy of `value` in which no string holds a control token's text whole, or a beginning of one at its end. */
 function breakInside(value: unknown, tokenizer: Tokenizer, marker: string): unknown {
   if (typeof value === 'string') return breakText(value, tokenizer, marker);
   if (Array.isArray(value)) return value.map((item) => breakInside(item, tokenizer, marker));
-  if (typeof value !== 'object' || value === null) return value;
+  return typeof value === 'object' && value !== null ? breakFields(value, tokenizer, marker) : value;
+}
+
+function breakFields(value: object, tokenizer: Tokenizer, marker: string): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [key, breakInside(item, tokenizer, marker)]),
   );

@@ -6,7 +6,7 @@ type Statement = Parameters<Interpreter['evaluate']>[0];
 type Value = ReturnType<Interpreter['evaluate']>;
 
 /** A template gone too far. */
-export class TemplateLimitError extends Error {}
+class TemplateLimitError extends Error {}
 
 /** A message that the template itself raised, by `raise_exception`. */
 export class TemplateRaisedError extends Error {}

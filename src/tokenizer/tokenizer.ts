@@ -10,13 +10,13 @@ import { TokenType, WELL_KNOWN_END_TOKENS, type TokenizerSpec } from './spec';
 export interface EncodeOptions {
   /** Put the begin-of-text token in front, if the model has one. Default false. */
   addBos?: boolean;
-  /** Recognise control tokens written in the text. Default false: they are text like any other. */
+  /** Recognise special tokens (control tokens) written in the text. Default false: they are text like any other. */
   parseSpecial?: boolean;
 }
 
 /** How `Tokenizer.decode` treats what is not plain text. */
 export interface DecodeOptions {
-  /** Write control tokens out. Default false: they have no text. */
+  /** Write special tokens (control tokens) out. Default false: they have no text. */
   renderSpecial?: boolean;
   /**
    * Take off the space that SentencePiece models put in front of what they encode, so that decoding gives back the text

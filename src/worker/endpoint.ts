@@ -4,7 +4,8 @@ import { transfer } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
-import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../engine/types';
+import type { DetokenizeOptions, ModelInfo, TokenizeOptions } from '../engine/types';
+import type { CloneableOptions, LoadProgress } from '../plan/load-options';
 import type { ModelSource } from '../storage/open-source';
 import { framesOf, serveFrames } from './frames';
 import {
@@ -14,7 +15,6 @@ import {
   type Outcome,
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
-  type RemotePlanOptions,
   type RemotePrompt,
   type SessionState,
   type WorkerApi,
@@ -34,12 +34,9 @@ export class WorkerEndpoint implements WorkerApi {
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
-      const { signal } = this.#begin(request);
-      try {
-        await this.#engine.load(source, { ...options, signal, onProgress });
-      } finally {
-        this.#requests.delete(request);
-      }
+      await this.#abortable(request, (signal) =>
+        this.#engine.load(source, { ...options, signal, onProgress }),
+      );
       this.#transfersStreams = streamTransport !== 'message-port' && canTransferStreams();
       const { info } = this.#engine;
       const stream = this.#transfersStreams ? 'transferred' : 'message-port';
@@ -47,15 +44,8 @@ export class WorkerEndpoint implements WorkerApi {
     });
   }
 
-  plan(request: number, source: ModelSource, options: RemotePlanOptions): Promise<Outcome<ModelPlan>> {
-    return outcomeOf(async () => {
-      const { signal } = this.#begin(request);
-      try {
-        return await planLocal(source, { ...options, signal });
-      } finally {
-        this.#requests.delete(request);
-      }
-    });
+  plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>> {
+    return outcomeOf(() => this.#abortable(request, (signal) => planLocal(source, { ...options, signal })));
   }
 
   abort(request: number): void {
@@ -83,7 +73,7 @@ export class WorkerEndpoint implements WorkerApi {
   ): Outcome<FrameChannel> {
     try {
       const session = this.#session(id);
-      const { signal } = this.#begin(request);
+      const signal = this.#begin(request);
       const chunks =
         'send' in what
           ? session.send(what.send, { ...options, signal })
@@ -118,10 +108,20 @@ export class WorkerEndpoint implements WorkerApi {
     });
   }
 
-  #begin(request: number): AbortController {
+  /** Runs a request that the page can abort until it ends. */
+  async #abortable<T>(request: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await run(this.#begin(request));
+    } finally {
+      this.#requests.delete(request);
+    }
+  }
+
+  /** The signal of a request that the page can abort. */
+  #begin(request: number): AbortSignal {
     const controller = new AbortController();
     this.#requests.set(request, controller);
-    return controller;
+    return controller.signal;
   }
 
   #session(id: number): LocalSession {

@@ -7,26 +7,18 @@ import type {
   DetokenizeOptions,
   GenerateChunk,
   GenerateOptions,
-  LoadProgress,
   ModelInfo,
   Prompt,
   TokenizeOptions,
 } from '../engine/types';
-import type { ModelSource, SourceOptions } from '../storage/open-source';
+import type { CloneableOptions, LoadProgress } from '../plan/load-options';
+import type { ModelSource } from '../storage/open-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';
 
-/** Options of `plan`; all can be cloned. */
-export interface RemotePlanOptions extends SourceOptions {
-  contextLength?: number | undefined;
-  precision?: 'fast' | 'exact' | undefined;
-  headPrecision?: 'int8' | 'f16' | undefined;
-  memoryBudget?: number | undefined;
-}
-
-/** Options of `load` that can be cloned; the progress callback travels beside them. */
-export interface RemoteLoadOptions extends RemotePlanOptions {
+/** Options of `load`; the progress callback travels beside them. */
+export interface RemoteLoadOptions extends CloneableOptions {
   streamTransport?: StreamTransport | undefined;
 }
 
@@ -66,7 +58,7 @@ export interface WorkerApi {
     options: RemoteLoadOptions,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>>;
-  plan(request: number, source: ModelSource, options: RemotePlanOptions): Promise<Outcome<ModelPlan>>;
+  plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>>;
   abort(request: number): void;
   tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;

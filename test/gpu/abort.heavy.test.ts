@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadLocal, type LocalLoadOptions } from '../../src/engine/load-local';
-import type { LoadProgress } from '../../src/engine/types';
+import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
+import type { LoadProgress } from '../../src/plan/load-options';
 import type { ModelSource } from '../../src/storage/open-source';
 import { requestDevice } from '../support/dawn';
 import { FaultServer } from '../support/fault-server';
@@ -23,8 +23,8 @@ beforeEach(async () => {
 });
 
 /** Loads, and expects that the signal ends it. An error that nobody handles would fail the file. */
-async function expectAborted(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
-  const load = loadLocal(source, { device, signal: controller.signal, ...options });
+async function expectAborted(source: ModelSource, options: DeviceLoadOptions = {}): Promise<void> {
+  const load = loadLocal(source, device, { signal: controller.signal, ...options });
   await expectFailure(load, 'aborted');
   expect(counts.liveBytes).toBe(0);
   // What could not be stopped, such as a compilation, ends by itself and leaves nothing either.

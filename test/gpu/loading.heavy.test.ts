@@ -5,7 +5,7 @@ import type { TernionErrorCode } from '../../src/errors';
 import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
 import { parseGguf } from '../../src/formats/gguf';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
-import type { LoadProgress } from '../../src/engine/types';
+import type { LoadProgress } from '../../src/plan/load-options';
 import { collect } from '../support/collect';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { oneFile } from '../support/model-files';

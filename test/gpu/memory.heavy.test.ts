@@ -72,8 +72,7 @@ test.skipIf(tooSmall).each<ShapeName>(['bitnet-2b4t', 'bonsai-1.7b'])(
       most = Math.max(most, heap());
     };
     vi.stubGlobal('fetch', serveGenerated(model, look));
-    const engine = await loadLocal('http://localhost/model.gguf', {
-      device,
+    const engine = await loadLocal('http://localhost/model.gguf', device, {
       contextLength: 64,
       tuning: false,
       cache: false,

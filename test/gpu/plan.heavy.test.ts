@@ -5,7 +5,7 @@ import { SHAPES } from '../../bench/core/shapes';
 import { probeCapabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
-import { planMemory } from '../../src/plan/memory-plan';
+import { fitMemory } from '../../src/plan/memory-fit';
 import { planLocal } from '../../src/plan/plan-model';
 import { readModel } from '../../src/plan/read-model';
 import type { ModelFiles } from '../../src/storage/model-files';
@@ -32,13 +32,13 @@ async function expectPlanned(
 ): Promise<void> {
   const gpu = await measuredContext(binding);
   const { model } = await readModel(files);
-  const plan = planMemory(model, gpu, options);
-  expect(plan.verdict).toBe('fits');
+  const fit = fitMemory(model, gpu, options);
+  expect(fit.verdict).toBe('fits');
   const engine = await LocalEngine.load(gpu, files, { tuning: false, ...options });
-  expect(engine.info.contextLength).toBe(plan.contextLength);
+  expect(engine.info.contextLength).toBe(fit.contextLength);
   await collect(engine.createSession().generate({ tokenIds: [1, 2, 3] }, { maxTokens: 1 }));
   const { work, total, ...parts } = gpu.bytesByPart();
-  const planned = plan.gpuBytes;
+  const planned = fit.gpuBytes;
   // Uniforms and readbacks of a few words each, some dozens of them, are counted as work and not planned.
   expect({ ...planned, work: 0, total: 0 }).toEqual({ ...parts, work: 0, total: 0 });
   expect(work - planned.work).toBeGreaterThanOrEqual(0);
@@ -94,12 +94,12 @@ describe('the plan is what is allocated', () => {
   test('but for scales, where a file has them for every block and they turn out to be the same', async () => {
     const { bytes } = await smallModel({ ...base, architecture: 'llama', encoding: 'TQ2_0' });
     const gpu = await measuredContext();
-    const plan = planMemory((await readModel(oneFile(bytes))).model, gpu, {});
+    const fit = fitMemory((await readModel(oneFile(bytes))).model, gpu, {});
     const engine = await LocalEngine.load(gpu, oneFile(bytes), { tuning: false });
     const { layers } = gpu.bytesByPart();
-    expect(layers).toBeLessThanOrEqual(plan.gpuBytes.layers);
+    expect(layers).toBeLessThanOrEqual(fit.gpuBytes.layers);
     // A scale of four bytes for 256 codes of two bits: a sixteenth.
-    expect(layers).toBeGreaterThan(plan.gpuBytes.layers * 0.93);
+    expect(layers).toBeGreaterThan(fit.gpuBytes.layers * 0.93);
     await engine.dispose();
   });
 });
@@ -166,14 +166,14 @@ test('a plan for the shape of a 2B model reads its header alone and fits a devic
   const { files, ends } = watchReads(oneFile(source));
   const { model } = await readModel(files);
   const gpu = await measuredContext();
-  const plan = planMemory(model, gpu, {});
-  expect(plan).toMatchObject({ verdict: 'fits', contextLength: 4096 });
+  const fit = fitMemory(model, gpu, {});
+  expect(fit).toMatchObject({ verdict: 'fits', contextLength: 4096 });
   // Two bits a weight: 30 layers of 2560 · (2 · 2560 + 2 · 640 + 3 · 6912). The embedding: 128256 · 2560 in f16, and in int8.
   const codes = (30 * 2560 * (2 * 2560 + 2 * 640 + 3 * 6912)) / 4;
-  expect(plan.gpuBytes.layers).toBeGreaterThan(codes);
-  expect(plan.gpuBytes.layers).toBeLessThan(codes * 1.01);
-  expect(plan.gpuBytes.embedding).toBe(128256 * 2560 * 2);
-  expect(plan.gpuBytes.head).toBe(128256 * (2560 + 4));
+  expect(fit.gpuBytes.layers).toBeGreaterThan(codes);
+  expect(fit.gpuBytes.layers).toBeLessThan(codes * 1.01);
+  expect(fit.gpuBytes.embedding).toBe(128256 * 2560 * 2);
+  expect(fit.gpuBytes.head).toBe(128256 * (2560 + 4));
   expect(Math.max(...ends.values())).toBeLessThan(8e6);
   gpu.device.destroy();
 });

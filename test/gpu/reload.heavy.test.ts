@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EngineHost, loadHosted } from '../../src/engine/engine-host';
-import type { LocalLoadOptions } from '../../src/engine/load-local';
+import type { LocalLoadOptions } from '../../src/plan/load-options';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { expectFailure } from '../unit/formats/helpers';

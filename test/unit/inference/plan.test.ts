@@ -4,7 +4,7 @@ import { GeneratedModel } from '../../../bench/core/generated-model';
 import { SHAPES, type ShapeName } from '../../../bench/core/shapes';
 import { defaultMemoryBudget } from '../../../src/plan/memory-budget';
 import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/plan/plan-model';
-import type { PlanDevice } from '../../../src/plan/memory-plan';
+import type { TargetDevice } from '../../../src/plan/memory-fit';
 import { parseGguf } from '../../../src/formats/gguf';
 import { bytesSource } from '../../../src/storage/byte-source';
 import { listIn } from '../../../src/storage/models';
@@ -19,7 +19,7 @@ import { expectFailure } from '../formats/helpers';
 const MIB = 1 << 20;
 
 /** A GPU with the limits that every WebGPU device has at least. */
-const DEVICE: PlanDevice = {
+const DEVICE: TargetDevice = {
   limits: { maxBufferSize: 256 * MIB, maxStorageBufferBindingSize: 128 * MIB },
   capabilities: {
     subgroups: true,

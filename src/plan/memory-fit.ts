@@ -15,9 +15,10 @@ import type { CacheFormat } from '../kernels/kv-layout';
 import { allocateWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import { KvCache } from '../inference/kv-cache';
-import { choosePrecisions, type PrecisionOptions } from './read-model';
+import type { MemoryOptions } from './load-options';
+import { choosePrecisions } from './read-model';
 import { createInt8Head } from '../inference/transformer';
-import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from '../inference/variants';
+import { fixedChoices, possibleAttention } from '../inference/variants';
 import { createWorkBuffers } from '../inference/work-buffers';
 
 /** A longer context costs memory in every session, so it has to be asked for. */
@@ -28,30 +29,13 @@ const LEAST_CONTEXT = 256;
 const CONTEXT_STEP = 64;
 
 /** The device that a model is to run on. A `GpuContext` is one. */
-export interface PlanDevice {
+export interface TargetDevice {
   readonly limits: BufferLimits;
   readonly capabilities: Capabilities;
 }
 
-/** What decides how much memory a model takes. */
-export interface MemoryOptions extends PrecisionOptions {
-  /**
-   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
-   * was made for. Default: at most 4096, and what fits.
-   */
-  contextLength?: number | undefined;
-  /**
-   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together. WebGPU does not
-   * say how much there is. Default: 1.1 GB on phones and tablets, where more ends the tab (see
-   * `defaultMemoryBudget`), else unknown: then only the limits of single buffers are checked. `Infinity`: likewise.
-   */
-  memoryBudget?: number | undefined;
-  /** Kernel variants to run whatever the tuner would choose. */
-  variants?: Partial<Variants & FixedChoices> | undefined;
-}
-
 /** What a model takes on the GPU, and whether it fits. */
-export interface MemoryPlan {
+export interface MemoryFit {
   verdict: 'fits' | 'fits-with-less-context' | 'does-not-fit';
   /** Why not, or why not with the whole context, in words with numbers; undefined if it fits. */
   reason: string | undefined;
@@ -66,23 +50,23 @@ export interface MemoryPlan {
 }
 
 /**
- * Plans the memory of a model whose headers were read. Where a file has scales for every block of columns,
+ * What a model whose headers were read takes on `device`, and whether that fits. Where a file has scales for every block of columns,
  * `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent less.
  * Throws `invalid-argument` for options that cannot be used.
  */
-export function planMemory(
+export function fitMemory(
   model: Pick<ModelFile, 'config' | 'tensors'>,
-  device: PlanDevice,
+  device: TargetDevice,
   options: MemoryOptions,
-): MemoryPlan {
+): MemoryFit {
   const wanted = wantedContext(options.contextLength, model.config.contextLength);
   const budget = checkBudget(options.memoryBudget);
-  const { kvCacheFormat, buffersAt } = sizing(model, device, options);
+  const { kvCacheFormat, buffersAt } = footprint(model, device, options);
   const obstacleAt = (context: number): string | undefined => {
     const what = obstacle(buffersAt(context), device.limits, budget);
     return what && `With a context of ${context} tokens, ${what}`;
   };
-  const result = (verdict: MemoryPlan['verdict'], contextLength: number, reason?: string): MemoryPlan => ({
+  const result = (verdict: MemoryFit['verdict'], contextLength: number, reason?: string): MemoryFit => ({
     verdict,
     reason,
     contextLength,
@@ -100,17 +84,20 @@ export function planMemory(
 }
 
 /**
- * The context to load a model with: the planned one, or the one that was asked for. Throws `out-of-memory`, with the
+ * The context to load a model with: the one that fits, or the one that was asked for. Throws `out-of-memory`, with the
  * numbers, if the model does not fit, or not with the context that was asked for.
  */
-export function plannedContext(plan: MemoryPlan, { contextLength }: MemoryOptions): number {
-  const { verdict, reason } = plan;
+export function contextToLoad(
+  fit: MemoryFit,
+  { contextLength }: Pick<MemoryOptions, 'contextLength'>,
+): number {
+  const { verdict, reason } = fit;
   if (verdict === 'fits' || (verdict !== 'does-not-fit' && contextLength === undefined))
-    return plan.contextLength;
+    return fit.contextLength;
   const advice =
     verdict === 'does-not-fit'
       ? 'The model does not fit this device.'
-      : `A contextLength of ${plan.contextLength} fits.`;
+      : `A contextLength of ${fit.contextLength} fits.`;
   throw new TernionError('out-of-memory', `${reason} ${advice}`);
 }
 
@@ -132,17 +119,18 @@ function checkBudget(budget = Infinity): number {
   );
 }
 
-interface Sizing {
+/** What a model takes, by the context that its sessions have. */
+interface Footprint {
   kvCacheFormat: CacheFormat;
   /** All buffers of an engine whose one session has a context of so many tokens. */
   buffersAt: (contextLength: number) => LedgerEntry[];
 }
 
-function sizing(
+function footprint(
   model: Pick<ModelFile, 'config' | 'tensors'>,
-  { limits, capabilities }: PlanDevice,
+  { limits, capabilities }: TargetDevice,
   options: MemoryOptions,
-): Sizing {
+): Footprint {
   const { config } = model;
   const { activations, headPrecision } = choosePrecisions(model, options);
   const { cacheFormat, prefillTokens } = fixedChoices(capabilities, options.variants);

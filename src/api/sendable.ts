@@ -1,0 +1,51 @@
+// What a page is given to load, in a form that can be sent to a worker.
+
+import { throwIfAborted } from '../errors';
+import type { CloneableOptions, ModelOptions } from '../plan/load-options';
+import { defaultMemoryBudget } from '../plan/memory-budget';
+import { urlOf } from '../storage/address';
+import type { ModelSource } from '../storage/open-source';
+import { ProgressMeter } from '../storage/progress';
+import { isStreaming, spool } from '../storage/spool';
+
+/**
+ * The source in a form that can be sent to the worker. A relative URL means relative to the page: the worker's own base
+ * is its blob. What delivers its bytes only once is read here, as not every browser can send it.
+ */
+export async function sendableSource(
+  source: ModelSource,
+  { signal, onProgress }: Pick<ModelOptions, 'signal' | 'onProgress'>,
+): Promise<ModelSource> {
+  throwIfAborted(signal);
+  if (isStreaming(source)) {
+    const progress = new ProgressMeter((state) => onProgress?.({ phase: 'download', ...state }));
+    return spool(source, progress, signal);
+  }
+  return typeof source === 'string' || source instanceof URL ? urlOf(source, document.baseURI) : source;
+}
+
+/**
+ * The options that are sent, each named (the type sees to it), as what else a caller has put there may not be cloneable.
+ * The memory budget is the page's: a worker cannot see all that tells a phone.
+ */
+export function sendableOptions({
+  contextLength,
+  memoryBudget = defaultMemoryBudget(),
+  precision,
+  headPrecision,
+  headers,
+  credentials,
+  sha256,
+  cache,
+}: CloneableOptions): Record<keyof CloneableOptions, unknown> & CloneableOptions {
+  return {
+    contextLength,
+    memoryBudget,
+    precision,
+    headPrecision,
+    headers,
+    credentials,
+    sha256,
+    cache,
+  };
+}

@@ -1,0 +1,74 @@
+// All that can be said about a load, in one place. Whoever takes a part of it picks that part from here.
+
+import type { TuningStore } from '../gpu/tuner';
+import type { FixedChoices, Variants } from '../inference/variants';
+import type { Precision } from '../model/activations';
+import type { SourceOptions } from '../storage/open-source';
+
+/** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
+export interface LoadProgress {
+  phase: 'download' | 'upload' | 'compile';
+  loaded: number;
+  /** 0 while unknown. */
+  total: number;
+  /** Of a `download`: its rate over the last seconds. */
+  bytesPerSecond?: number;
+  /** Of a `download`: seconds left at this rate; absent while it cannot be told. */
+  secondsLeft?: number;
+}
+
+/** How to load a model. */
+export interface ModelOptions extends SourceOptions {
+  /** Called as the load goes on; see `LoadProgress` for the units. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Most tokens that prompt and answer can have together; a session's KV cache has this length. At most what the model
+   * was made for. Default: at most 4096, and what fits this device (`engine.info.contextLength`). A length that was asked
+   * for and does not fit is refused with `out-of-memory`.
+   */
+  contextLength?: number | undefined;
+  /**
+   * Most bytes that model, work buffers and the KV cache of one session may take on the GPU together; what takes more is
+   * refused with `out-of-memory` before any tensor is read. WebGPU does not say how much memory there is. Default: 1.1 GB
+   * on phones and tablets, except Android ones that say they have 8 GiB; else unknown, and only single buffers are
+   * checked against the device's limits. `Infinity` switches the default off.
+   */
+  memoryBudget?: number | undefined;
+  /**
+   * How models of which only the weights are ternary round activations: `fast` (default) to int8 in groups of 64, `exact`
+   * not at all. Models that were trained with int8 activations (BitNet) get these either way.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
+   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
+   */
+  headPrecision?: 'int8' | 'f16' | undefined;
+}
+
+/** How to load a model into this thread. */
+export interface LocalLoadOptions extends ModelOptions {
+  /**
+   * The device to use, for example one of the `webgpu` package under Node. It stays the caller's: `dispose` frees what
+   * the engine made on it. Default: a device of the browser's own, which goes with the engine.
+   */
+  device?: GPUDevice | undefined;
+  /** Kernel variants to run whatever the tuner would choose. */
+  variants?: Partial<Variants & FixedChoices> | undefined;
+  /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
+  tuning?: boolean | undefined;
+  /** Where measurements are kept from one load to the next. Default: the origin's private file system, where there is one. */
+  tuningStore?: TuningStore | undefined;
+}
+
+/** What decides how a model is computed. */
+export type PrecisionOptions = Pick<ModelOptions, 'precision' | 'headPrecision'>;
+
+/** What decides how much memory a model takes, and whether that fits. */
+export type MemoryOptions = PrecisionOptions &
+  Pick<LocalLoadOptions, 'contextLength' | 'memoryBudget' | 'variants'>;
+
+/** What can be sent to a worker as it is: not the callback, and not the signal. */
+export type CloneableOptions = Omit<ModelOptions, 'onProgress' | 'signal'>;

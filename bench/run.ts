@@ -5,7 +5,7 @@ import { arch, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
-import { checkRange, type ByteSource } from '../src/storage/byte-source';
+import { checkRange, type ByteSource } from '../src/files/byte-source';
 import { probeCapabilities, requestDevice } from '../src/gpu/capabilities';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
 import { CeilingMeter } from './core/ceilings';

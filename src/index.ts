@@ -10,8 +10,8 @@ export {
   storageUsage,
   type CachedModel,
   type StorageUsage,
-} from './storage/models';
-export type { ModelSource, SourceOptions } from './storage/open-source';
+} from './storage/cache/models';
+export type { ModelSource, SourceOptions } from './storage/sources/open-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './plan/gpu-parts';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';

@@ -1,8 +1,8 @@
 // The benchmark of one model on one device: loads it, measures, and reports. Knows nothing of Node or pages.
 
 import { throwIfAborted } from '../../src/errors';
-import type { ByteSource } from '../../src/storage/byte-source';
-import { filesAtHand } from '../../src/storage/model-files';
+import type { ByteSource } from '../../src/files/byte-source';
+import { filesAtHand } from '../../src/files/model-files';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import { LocalEngine } from '../../src/engine/engine';
 import { KvCache } from '../../src/inference/kv-cache';

@@ -5,7 +5,7 @@
 // the depth, and logits have a spread of order 1.
 
 import { throwIfAborted } from '../../src/errors';
-import { checkRange, type ByteSource } from '../../src/storage/byte-source';
+import { checkRange, type ByteSource } from '../../src/files/byte-source';
 import { floatBitsToHalf } from '../../src/formats/half';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { tensorBytes, writeHeader, type HeaderTensor, type HeaderValue } from './gguf-header';

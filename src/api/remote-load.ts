@@ -4,10 +4,10 @@ import { proxy, type Remote } from 'comlink';
 import { throwIfAborted } from '../errors';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import type { LoadProgress, ModelInfo, ModelOptions } from '../engine/types';
-import { urlOf } from '../storage/address';
-import type { ModelSource } from '../storage/open-source';
-import { ProgressMeter } from '../storage/progress';
-import { isStreaming, spool } from '../storage/spool';
+import { urlOf } from '../storage/http/address';
+import type { ModelSource } from '../storage/sources/open-source';
+import { ProgressMeter } from '../storage/sources/progress';
+import { isStreaming, spool } from '../storage/sources/spool';
 import { valueOf, type StreamTransport, type WorkerApi } from '../worker/protocol';
 
 /** Options of one load that a page can give; `streamTransport` is said once, for all models of an engine. */

@@ -1,7 +1,7 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
 import { abandonable, throwIfAborted } from '../errors';
-import type { ModelFiles } from '../storage/model-files';
+import type { ModelFiles } from '../files/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';

@@ -3,8 +3,8 @@
 import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
 import type { TuningRecords } from '../gpu/tuner';
-import { jsonFile } from '../storage/json-file';
-import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/open-source';
+import { jsonFile } from '../storage/cache/json-file';
+import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/sources/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 

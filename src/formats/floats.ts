@@ -1,7 +1,7 @@
 // Streams any tensor of a file as f32 or f16 numbers, piece by piece: embeddings, LM heads, norms.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { CODE_READERS, SCALE_OFFSETS, scaleAt } from './codes';
 import { ENCODINGS, isTernary, type EncodingName, type TernaryEncoding } from './encodings';
 import { bfloatsToFloats, floatsToHalves, halvesToFloats } from './half';

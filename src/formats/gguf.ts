@@ -1,7 +1,7 @@
 // Reads the header of a GGUF file: its metadata and the table of its tensors. Tensor data is left where it is.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { ENCODINGS, encodingOfId, type EncodingName } from './encodings';
 import { Metadata, type MetadataValue } from './metadata';
 

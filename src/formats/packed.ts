@@ -1,7 +1,7 @@
 // Streams the packed ternary layout of Hugging Face safetensors (uint8 [out/4, in]) as canonical words.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { PAD_WORD, ROW_BLOCK, bitIndex, canonicalWords, rowStart, wordIndex } from './canonical';
 import { gather } from './fast-words';
 import type { PieceOptions, TernaryPiece } from './ternary';

@@ -1,7 +1,7 @@
 // Reads the header of a safetensors file, and the index of a model that is spread over several.
 
 import { TernionError } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 
 /** Element types of safetensors, as written there, and their size in bytes. */
 const DTYPE_BYTES = {

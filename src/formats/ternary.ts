@@ -1,7 +1,7 @@
 // Streams a ternary tensor of a file as canonical words and scales, piece by piece, in the order of the file.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import {
   CHUNK,
   PAD_WORD,

@@ -1,6 +1,6 @@
 // Finds out what kind of model the files are, and reads their headers.
 
-import type { ModelFiles } from '../storage/model-files';
+import type { ModelFiles } from '../files/model-files';
 import type { Architecture } from './config';
 import { openGguf } from './gguf-model';
 import type { ModelFile } from './model-file';

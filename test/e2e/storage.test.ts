@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { SourceInfo } from '../../src/engine/types';
-import type { CachedModel, StorageUsage } from '../../src/storage/models';
+import type { CachedModel, StorageUsage } from '../../src/storage/cache/models';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { FaultServer } from '../support/fault-server';
 import { xorshift } from '../support/random';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { TernionErrorCode } from '../../src/errors';
-import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../src/files/byte-source';
 import { parseGguf } from '../../src/formats/gguf';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import type { LoadProgress } from '../../src/engine/types';

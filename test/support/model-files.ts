@@ -1,8 +1,8 @@
 // Models for tests as the loader takes them: one file, a folder of the repository, or files made up on the spot.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
-import { filesAtHand, type ModelFiles, type NamedFile } from '../../src/storage/model-files';
+import { bytesSource, type ByteSource } from '../../src/files/byte-source';
+import { filesAtHand, type ModelFiles, type NamedFile } from '../../src/files/model-files';
 
 /** A model of one file. */
 export function oneFile(bytes: ByteSource | Uint8Array, name = 'model.gguf'): ModelFiles {

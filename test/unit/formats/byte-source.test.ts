@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { blobSource, bytesSource } from '../../../src/storage/byte-source';
+import { blobSource, bytesSource } from '../../../src/files/byte-source';
 import { expectFailure } from './helpers';
 
 const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource } from '../../../src/storage/byte-source';
+import { bytesSource } from '../../../src/files/byte-source';
 import { ENCODINGS, type EncodingName } from '../../../src/formats/encodings';
 import { floatPieces, type FloatOptions } from '../../../src/formats/floats';
 import { floatsToHalves, halvesToFloats } from '../../../src/formats/half';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { TernionError } from '../../../src/errors';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { parseGguf } from '../../../src/formats/gguf';
 import { parseSafetensors } from '../../../src/formats/safetensors';
 import { bool, f32, numbers, text, texts, u32, writeGguf } from '../../support/gguf-writer';

@@ -6,14 +6,14 @@ import { defaultMemoryBudget } from '../../../src/plan/memory-budget';
 import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/plan/plan-model';
 import type { PlanDevice } from '../../../src/plan/memory-plan';
 import { parseGguf } from '../../../src/formats/gguf';
-import { bytesSource } from '../../../src/storage/byte-source';
-import { listIn } from '../../../src/storage/models';
-import { openSource, type OpenedSource } from '../../../src/storage/open-source';
+import { bytesSource } from '../../../src/files/byte-source';
+import { listIn } from '../../../src/storage/cache/models';
+import { openSource, type OpenedSource } from '../../../src/storage/sources/open-source';
 import { oneFile } from '../../support/model-files';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { smallModel } from '../../support/small-model';
-import { keyOf, lockName } from '../../../src/storage/cache';
+import { keyOf, lockName } from '../../../src/storage/cache/cache';
 import { expectFailure } from '../formats/helpers';
 
 const MIB = 1 << 20;

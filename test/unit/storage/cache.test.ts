@@ -1,8 +1,8 @@
 // The cache: what is kept, what is trusted after a crash, and how tabs share it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Cache } from '../../../src/storage/cache';
-import { deleteIn, listIn, type CachedModel } from '../../../src/storage/models';
-import { openSource, type DownloadProgress, type SourceOptions } from '../../../src/storage/open-source';
+import type { Cache } from '../../../src/storage/cache/cache';
+import { deleteIn, listIn, type CachedModel } from '../../../src/storage/cache/models';
+import { openSource, type DownloadProgress, type SourceOptions } from '../../../src/storage/sources/open-source';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';

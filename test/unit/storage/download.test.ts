@@ -1,8 +1,8 @@
 // Downloads from a server that misbehaves: the right bytes, or the right error; and no more requests than needed.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
-import { deleteIn } from '../../../src/storage/models';
-import { openSource, type OpenedSource, type SourceOptions } from '../../../src/storage/open-source';
+import { deleteIn } from '../../../src/storage/cache/models';
+import { openSource, type OpenedSource, type SourceOptions } from '../../../src/storage/sources/open-source';
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';

@@ -2,9 +2,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import type { CacheFolder, StoredFile } from '../../../src/storage/cache-folder';
-import type { StorageEnvironment } from '../../../src/storage/environment';
-import { openSource } from '../../../src/storage/open-source';
+import type { CacheFolder, StoredFile } from '../../../src/storage/cache/cache-folder';
+import type { StorageEnvironment } from '../../../src/storage/sources/environment';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { MemoryLocks, QUICK } from '../../support/memory-storage';
 import { MIB } from './helpers';
 

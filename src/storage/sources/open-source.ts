@@ -1,16 +1,16 @@
 // Turns whatever a caller calls a model into files that can be read.
 
-import { TernionError, throwIfAborted } from '../errors';
-import { blobSource, bytesSource, type ByteSource } from './byte-source';
-import type { Cache } from './cache';
-import { nameIn, urlOf } from './address';
+import { TernionError, throwIfAborted } from '../../errors';
+import { blobSource, bytesSource, type ByteSource } from '../../files/byte-source';
+import type { Cache } from '../cache/cache';
+import { nameIn, urlOf } from '../http/address';
 import { browserStorage, type StorageEnvironment } from './environment';
 import { checkSha256 } from './integrity';
-import { filesAtHand, type ModelFiles, type NamedFile } from './model-files';
-import { downloadFailed } from './network';
+import { filesAtHand, type ModelFiles, type NamedFile } from '../../files/model-files';
+import { downloadFailed } from '../http/network';
 import { ProgressMeter, type DownloadProgress } from './progress';
-import { isMissing } from './remote-file';
-import { openBytes, openUrl, type OpenedFile, type SourceInfo } from './remote-open';
+import { isMissing } from '../http/remote-file';
+import { openBytes, openUrl, type OpenedFile, type SourceInfo } from './open-url';
 import { isStreaming, spool } from './spool';
 
 export type { DownloadProgress, SourceInfo };

@@ -1,6 +1,6 @@
 // The addresses by which models are called: URLs, folders, and the shorthand for files on Hugging Face.
 
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
 
 const HUB = 'https://huggingface.co';
 

@@ -1,9 +1,9 @@
 // What storage needs of the browser around it, in one place, so that tests can bring their own.
 
-import type { Cache } from './cache';
-import { webLocks } from './locks';
-import { DEFAULT_POLICY, type Network } from './network';
-import { canWriteOpfs, openOpfsFolder } from './opfs';
+import type { Cache } from '../cache/cache';
+import { webLocks } from '../cache/locks';
+import { DEFAULT_POLICY, type Network } from '../http/network';
+import { canWriteOpfs, openOpfsFolder } from '../cache/opfs';
 
 /** The surroundings of a load. */
 export interface StorageEnvironment {

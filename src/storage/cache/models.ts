@@ -1,9 +1,9 @@
 // What is in the cache, how much room it takes, and how to get rid of it. For pages as well as for workers.
 
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
 import { keyOf, lockName, type Cache } from './cache';
-import { urlOf } from './address';
-import { openBrowserCache } from './environment';
+import { urlOf } from '../http/address';
+import { openBrowserCache } from '../sources/environment';
 import { allEntries, removeEntry } from './entries';
 import { bytesOf, isComplete } from './journal';
 

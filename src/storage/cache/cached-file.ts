@@ -1,11 +1,11 @@
 // One file of the cache: its data, and the journal that says which pieces of it can be trusted.
 
 import { createXXHash64, type IHasher } from 'hash-wasm';
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
 import type { CacheFolder, StoredFile } from './cache-folder';
 import { dataName, journalName, removeEntry } from './entries';
 import { bytesOf, JournalWriter, type CacheEntry, type CacheHeader } from './journal';
-import { PIECE_BYTES, pieceLength, type PieceHolder } from './pieces';
+import { PIECE_BYTES, pieceLength, type PieceHolder } from '../http/pieces';
 
 /** At least so often, what came is made safe: a crash costs no more than this. */
 const CHECKPOINT_BYTES = 16 << 20;

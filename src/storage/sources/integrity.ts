@@ -1,9 +1,9 @@
 // Whether a file is the one that was meant: its SHA-256, computed piece by piece in the file's order.
 
 import { createSHA256, type IHasher } from 'hash-wasm';
-import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from './byte-source';
-import { PIECE_BYTES } from './pieces';
+import { TernionError, throwIfAborted } from '../../errors';
+import type { ByteSource } from '../../files/byte-source';
+import { PIECE_BYTES } from '../http/pieces';
 
 /** A file of which the pieces before `next` have been hashed. */
 export class PieceHash {

@@ -1,6 +1,6 @@
 // How the network is spoken to: one HTTP request at a time, with a limit on silence, and the rules for trying again.
 
-import { abortedBy, TernionError, throwIfAborted } from '../errors';
+import { abortedBy, TernionError, throwIfAborted } from '../../errors';
 
 /** Figures of a download. All times in milliseconds. */
 export interface NetworkPolicy {

@@ -1,6 +1,6 @@
 // A file on a server: how long it is, by what it is recognised, and its bytes, however often the connection breaks.
 
-import type { TernionError } from '../errors';
+import type { TernionError } from '../../errors';
 import {
   downloadFailed,
   PassingFailure,

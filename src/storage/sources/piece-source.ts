@@ -1,13 +1,13 @@
 // A file that comes in pieces, from a server or the cache or both, as bytes that can be read anywhere.
 
-import { throwIfAborted } from '../errors';
-import { checkRange, type ByteSource } from './byte-source';
-import type { CachedFile } from './cached-file';
-import { PieceDownload, type DownloadHost } from './download';
+import { throwIfAborted } from '../../errors';
+import { checkRange, type ByteSource } from '../../files/byte-source';
+import type { CachedFile } from '../cache/cached-file';
+import { PieceDownload, type DownloadHost } from '../http/piece-download';
 import { breathe, type PieceHash } from './integrity';
-import { abortable, type NetworkPolicy, type Reply } from './network';
-import { MemoryPieces, PIECE_BYTES, pieceCount } from './pieces';
-import type { RemoteFile } from './remote-file';
+import { abortable, type NetworkPolicy, type Reply } from '../http/network';
+import { MemoryPieces, PIECE_BYTES, pieceCount } from '../http/pieces';
+import type { RemoteFile } from '../http/remote-file';
 
 // Reads no longer than this may look ahead (an I2_S tensor's scale lies behind its weights): the reader has not moved.
 const PEEK_BYTES = 64 << 10;

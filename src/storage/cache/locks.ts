@@ -1,6 +1,6 @@
 // Locks between the tabs of an origin.
 
-import { abortedBy } from '../errors';
+import { abortedBy } from '../../errors';
 
 /** Named locks: many may hold one `shared`, or one alone `exclusive`. They end with the tab that holds them. */
 export interface Locks {

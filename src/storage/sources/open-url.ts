@@ -1,16 +1,16 @@
 // Opens a URL: from the cache if it is there whole, else as a download, which goes into the cache if there is one.
 
-import { TernionError } from '../errors';
-import { blobSource, type ByteSource } from './byte-source';
-import { hearProgress, keyOf, lockName, ProgressSender, type Cache } from './cache';
-import { CachedFile } from './cached-file';
-import { readEntry, removeEntry } from './entries';
+import { TernionError } from '../../errors';
+import { blobSource, type ByteSource } from '../../files/byte-source';
+import { hearProgress, keyOf, lockName, ProgressSender, type Cache } from '../cache/cache';
+import { CachedFile } from '../cache/cached-file';
+import { readEntry, removeEntry } from '../cache/entries';
 import { PieceHash, verifySource } from './integrity';
-import { bytesOf, isComplete, type CacheEntry, type CacheHeader } from './journal';
-import { Retries, send, type HttpTarget, type Network } from './network';
+import { bytesOf, isComplete, type CacheEntry, type CacheHeader } from '../cache/journal';
+import { Retries, send, type HttpTarget, type Network } from '../http/network';
 import { PieceSource } from './piece-source';
 import type { FileProgress, ProgressMeter } from './progress';
-import { askValidators, differ, openRemote, RemoteFile, type Opened } from './remote-file';
+import { askValidators, differ, openRemote, RemoteFile, type Opened } from '../http/remote-file';
 import { collect } from './spool';
 
 /** Where bytes came from. */

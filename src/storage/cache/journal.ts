@@ -2,7 +2,7 @@
 // any more, so it and what follows count as not written.
 
 import type { StoredFile } from './cache-folder';
-import { pieceCount, pieceLength } from './pieces';
+import { pieceCount, pieceLength } from '../http/pieces';
 
 /** The first line: what the file is. */
 export interface CacheHeader {

@@ -1,6 +1,6 @@
 // Which pieces of a file are fetched, when, and by how many requests at once.
 
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
 import { abortable, type Reply, type NetworkPolicy } from './network';
 import { PIECE_BYTES, pieceCount, pieceLength } from './pieces';
 import type { RemoteFile } from './remote-file';

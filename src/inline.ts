@@ -10,7 +10,7 @@ export {
 } from './plan/plan-model';
 export type { GpuBytes } from './plan/gpu-parts';
 export { TernionError, type TernionErrorCode } from './errors';
-export type { ModelSource, SourceOptions } from './storage/sources/open-source';
+export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   ChatMessage,
   DetokenizeOptions,

@@ -142,8 +142,8 @@ class MemoryWatch {
   over(source: ByteSource): ByteSource {
     return {
       size: source.size,
-      read: async (offset, length, signal) => {
-        const bytes = await source.read(offset, length, signal);
+      read: async (offset, length, options) => {
+        const bytes = await source.read(offset, length, options);
         this.look();
         return bytes;
       },

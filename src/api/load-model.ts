@@ -4,7 +4,7 @@ import { releaseProxy, wrap, type Remote } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
 import type { ModelOptions } from '../engine/types';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport, WorkerApi } from '../worker/protocol';
 import TernionWorker from '../worker/main?worker&inline';
 import { RemoteEngine } from './remote-engine';

@@ -6,7 +6,7 @@ import { browserGpu } from '../gpu/capabilities';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import type { ModelPlan } from '../plan/plan-model';
 import { urlOf } from '../storage/http/address';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { refuseStreaming } from '../storage/sources/spool';
 import { valueOf, type WorkerApi } from '../worker/protocol';
 import TernionWorker from '../worker/main?worker&inline';

@@ -14,7 +14,7 @@ import type {
   Session,
   TokenizeOptions,
 } from '../engine/types';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { portReader, streamReader, type FrameReader } from '../worker/frames';
 import {
   toError,

@@ -5,7 +5,7 @@ import { throwIfAborted } from '../errors';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import type { LoadProgress, ModelInfo, ModelOptions } from '../engine/types';
 import { urlOf } from '../storage/http/address';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { ProgressMeter } from '../storage/sources/progress';
 import { isStreaming, spool } from '../storage/sources/spool';
 import { valueOf, type StreamTransport, type WorkerApi } from '../worker/protocol';

@@ -2,7 +2,7 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu, requestDevice } from '../gpu/capabilities';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import type { LocalEngine } from './engine';
 import { loadLocal, type LocalLoadOptions } from './load-local';
 import type { LocalSession } from './session';

@@ -1,6 +1,6 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
-import { abandonable, throwIfAborted } from '../errors';
+import { throwIfAborted, untilAborted } from '../errors';
 import type { ModelFiles } from '../files/model-files';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
@@ -94,7 +94,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
       variants,
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
     });
-    await abandonable(transformer.compile(), signal);
+    await untilAborted(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });

@@ -4,7 +4,8 @@ import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilitie
 import { GpuContext } from '../gpu/context';
 import type { TuningRecords } from '../gpu/tuner';
 import { jsonFile } from '../storage/cache/json-file';
-import { openSource, type ModelSource, type OpenedSource, type SourceOptions } from '../storage/sources/open-source';
+import type { ModelSource, OpenedSource, SourceOptions } from '../storage/sources/model-source';
+import { openSource } from '../storage/sources/open-source';
 import { LocalEngine, type EngineOptions } from './engine';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 

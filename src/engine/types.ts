@@ -1,6 +1,7 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
-import type { ModelSource, SourceInfo, SourceOptions } from '../storage/sources/open-source';
+import type { ModelSource, SourceOptions } from '../storage/sources/model-source';
+import type { SourceInfo } from '../storage/sources/opened-file';
 import type { ChatMessage } from '../tokenizer/chat-template';
 
 export type { ChatMessage, SourceInfo };

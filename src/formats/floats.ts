@@ -62,14 +62,15 @@ export async function* floatPieces(
     );
   }
   const step = Math.min(elements, pieceLength(options));
-  const scale = tensor.encoding === 'I2_S' ? await readI2sScale(source, tensor, options.signal) : 1;
+  const { signal } = options;
+  const scale = tensor.encoding === 'I2_S' ? await readI2sScale(source, tensor, { signal, ahead: true }) : 1;
   const convert =
     target === 'f32' ? toFloats(tensor.encoding, step, scale) : toHalves(tensor.encoding, step, scale);
   for (let firstElement = 0; firstElement < elements; firstElement += step) {
-    throwIfAborted(options.signal);
+    throwIfAborted(signal);
     const offset = tensor.offset + (firstElement / blockElements) * blockBytes;
     const length = (Math.min(step, elements - firstElement) / blockElements) * blockBytes;
-    yield { firstElement, values: convert(await source.read(offset, length, options.signal)) };
+    yield { firstElement, values: convert(await source.read(offset, length, { signal })) };
   }
 }
 

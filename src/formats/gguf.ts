@@ -466,7 +466,7 @@ class HeaderReader {
     throwIfAborted(this.signal);
     const loaded = this.bytes.length;
     const target = Math.min(this.source.size, MAX_HEADER, Math.max(end, loaded * 2, FIRST_READ));
-    const more = await this.source.read(loaded, target - loaded, this.signal);
+    const more = await this.source.read(loaded, target - loaded, { signal: this.signal });
     const grown = new Uint8Array(target);
     grown.set(this.bytes);
     grown.set(more, loaded);

@@ -290,7 +290,7 @@ class SideFiles {
     const bytes = await this.open(name);
     if (!bytes) return undefined;
     if (bytes.size > MAX_SIDE_FILE) throw corrupt(`${name} has ${bytes.size} bytes`);
-    return new TextDecoder().decode(await bytes.read(0, bytes.size, this.signal));
+    return new TextDecoder().decode(await bytes.read(0, bytes.size, { signal: this.signal }));
   }
 }
 

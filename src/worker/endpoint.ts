@@ -5,7 +5,7 @@ import { EngineHost } from '../engine/engine-host';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
 import type { DetokenizeOptions, LoadProgress, ModelInfo, TokenizeOptions } from '../engine/types';
-import type { ModelSource } from '../storage/sources/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { framesOf, serveFrames } from './frames';
 import {
   outcomeOf,

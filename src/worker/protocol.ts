@@ -12,7 +12,7 @@ import type {
   Prompt,
   TokenizeOptions,
 } from '../engine/types';
-import type { ModelSource, SourceOptions } from '../storage/sources/open-source';
+import type { ModelSource, SourceOptions } from '../storage/sources/model-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';

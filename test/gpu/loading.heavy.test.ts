@@ -228,9 +228,9 @@ describe('nothing is left on the GPU', () => {
     const source = bytesSource(model);
     const broken: ByteSource = {
       size: source.size,
-      read: (offset, length, signal) => {
+      read: (offset, length, options) => {
         if (offset > 1_000_000) throw new Error('The disk is gone');
-        return source.read(offset, length, signal);
+        return source.read(offset, length, options);
       },
     };
     const gpu = await openContext();

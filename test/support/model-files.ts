@@ -48,9 +48,9 @@ export function watchReads(model: ModelFiles): { files: ModelFiles; ends: Map<st
   const ends = new Map<string, number>();
   const over = (name: string, bytes: ByteSource): ByteSource => ({
     size: bytes.size,
-    read: (offset, length, signal) => {
+    read: (offset, length, options) => {
       ends.set(name, Math.max(ends.get(name) ?? 0, offset + length));
-      return bytes.read(offset, length, signal);
+      return bytes.read(offset, length, options);
     },
   });
   const { main } = model;

@@ -9,6 +9,12 @@ export interface Cache {
   locks: Locks;
 }
 
+/** Stands where a cache would be, or a file's place in it, and says why there is none. */
+export class NoCache {
+  /** `reason` goes on from "the model is not cached:", for example `the storage of this site is full`. */
+  constructor(readonly reason: string) {}
+}
+
 /** The name under which the file at `url` is cached: 32 hexadecimal digits. */
 export async function keyOf(url: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(url));
@@ -18,44 +24,4 @@ export async function keyOf(url: string): Promise<string> {
 /** The lock of a cached file: shared to read it once it is complete, exclusive to add to it or delete it. */
 export function lockName(key: string): string {
   return `ternion-model:${key}`;
-}
-
-/** How far the tab is that downloads a file; it tells the others. */
-export interface SharedProgress {
-  loaded: number;
-  total: number;
-}
-
-const SEND_MS = 200;
-
-/** Tells other tabs how far the download of `key` is. */
-export class ProgressSender {
-  readonly #channel: BroadcastChannel | undefined;
-  #last = -Infinity;
-
-  constructor(key: string) {
-    this.#channel = openChannel(key);
-  }
-
-  send(progress: SharedProgress): void {
-    const now = performance.now();
-    if (now - this.#last < SEND_MS) return;
-    this.#last = now;
-    this.#channel?.postMessage(progress);
-  }
-
-  close(): void {
-    this.#channel?.close();
-  }
-}
-
-/** Hears how far the download of `key` in another tab is, until the returned function is called. */
-export function hearProgress(key: string, onProgress: (progress: SharedProgress) => void): () => void {
-  const channel = openChannel(key);
-  if (channel) channel.onmessage = ({ data }) => onProgress(data as SharedProgress);
-  return () => channel?.close();
-}
-
-function openChannel(key: string): BroadcastChannel | undefined {
-  return typeof BroadcastChannel === 'function' ? new BroadcastChannel(lockName(key)) : undefined;
 }

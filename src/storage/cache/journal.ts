@@ -1,8 +1,8 @@
 // The manifest of a cached file: one JSON value a line, only ever appended to. A line that a crash cut short is no JSON
 // any more, so it and what follows count as not written.
 
-import type { StoredFile } from './cache-folder';
 import { pieceCount, pieceLength } from '../http/pieces';
+import type { StoredFile } from './cache-folder';
 
 /** The first line: what the file is. */
 export interface CacheHeader {

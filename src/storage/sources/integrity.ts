@@ -48,7 +48,7 @@ export function checkSha256(sha256: string): void {
 export async function verifySource(source: ByteSource, sha256: string, signal?: AbortSignal): Promise<void> {
   const hash = await PieceHash.expecting(sha256);
   for (let at = 0; at < source.size; at += PIECE_BYTES) {
-    hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), signal));
+    hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), { signal }));
     await breathe();
     throwIfAborted(signal);
   }

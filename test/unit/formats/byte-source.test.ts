@@ -27,7 +27,7 @@ describe.each([
   });
 
   it('does not read once the signal has fired', async () => {
-    await expectFailure(source.read(0, 1, AbortSignal.abort()), 'aborted');
+    await expectFailure(source.read(0, 1, { signal: AbortSignal.abort() }), 'aborted');
   });
 });
 

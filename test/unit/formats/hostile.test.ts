@@ -91,9 +91,9 @@ function counted(bytes: Uint8Array): { source: ByteSource; read: () => number } 
   let total = 0;
   const source: ByteSource = {
     size: inner.size,
-    read: (offset, length, signal) => {
+    read: (offset, length, options) => {
       total += length;
-      return inner.read(offset, length, signal);
+      return inner.read(offset, length, options);
     },
   };
   return { source, read: () => total };

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Cache } from '../../../src/storage/cache/cache';
 import { deleteIn, listIn, type CachedModel } from '../../../src/storage/cache/models';
-import { openSource, type DownloadProgress, type SourceOptions } from '../../../src/storage/sources/open-source';
+import type { SourceOptions } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
+import type { DownloadProgress } from '../../../src/storage/sources/progress';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
 import { deleteIn } from '../../../src/storage/cache/models';
-import { openSource, type OpenedSource, type SourceOptions } from '../../../src/storage/sources/open-source';
+import type { OpenedSource, SourceOptions } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { urlOf } from '../../../src/storage/http/address';
 import { listIn } from '../../../src/storage/cache/models';
-import { openSource, type ModelSource } from '../../../src/storage/sources/open-source';
+import type { ModelSource } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { expectFailure } from '../formats/helpers';

@@ -13,10 +13,11 @@ const CHECKPOINT_MS = 1000;
 /** So many pieces stay in memory: a read often goes on in the piece where the last one ended, or in one just written. */
 const RECENT_PIECES = 4;
 
-/** Pieces on disk. A lock keeps other tabs from the same file; see cache.ts. */
+/** A file's pieces on disk. Who opens one holds its lock (`lockName` in cache.ts), which keeps other tabs away. */
 export class CachedFile {
   readonly #sums: Map<number, string>;
   readonly #recent = new Map<number, Uint8Array>();
+  /** Pieces that were written since the last checkpoint: the journal does not vouch for them yet. */
   #unsafe: [index: number, sum: string][] = [];
   #unsafeBytes = 0;
   #lastCheckpoint = performance.now();

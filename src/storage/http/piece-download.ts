@@ -35,7 +35,7 @@ export class PieceDownload {
   // Pieces from #next to #end may be fetched ahead.
   #next = 0;
   #end = 0;
-  /** Where a whole file that is being read has got to, and how far somebody waits for it. */
+  /** While a whole file is being read: the piece that comes next, and the piece before which somebody waits for all. */
   #stream: { at: number; goal: number } | undefined;
 
   /** `reply` is an answer that has the first piece, or the whole file if the server sends no parts. */
@@ -105,7 +105,7 @@ export class PieceDownload {
       : runPieces;
     while (this.#runs.size < connections && this.#failure === undefined) {
       while (this.#next < this.#end && !this.#isMissing(this.#next)) this.#next++;
-      // A file that is read whole has one reader.
+      // While a whole file is being read, its one request brings all that is wanted.
       if (this.#next >= this.#end || this.#stream) return;
       // A run waits until there is room for all of it: requests for single pieces would be slow.
       if (Math.min(this.#next + run, this.#end) > this.host.windowEnd()) return;

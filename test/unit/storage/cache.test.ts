@@ -68,6 +68,13 @@ describe('a model that is cached whole', () => {
     },
   );
 
+  it.each([405, 501])('is downloaded anew from a server that answers HEAD with %i, too', async (status) => {
+    const bytes = randomBytes(BYTES.length, 2);
+    server.files.set(PATH, { bytes, etag: '"two"' });
+    server.fault = ({ method }) => (method === 'HEAD' ? { status } : undefined);
+    expect(await load()).toBe(sha256(bytes));
+  });
+
   it('is the same under a weak tag: servers that compress weaken them', async () => {
     server.files.set(PATH, { bytes: BYTES, etag: 'W/"one"' });
     expect(await load()).toBe(HASH);

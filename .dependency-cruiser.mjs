@@ -17,7 +17,9 @@ const ROOMS = {
     'formats',
     'tokenizer',
     'storage',
+    'files',
   ],
+  'src/storage': ['sources', 'cache', 'http'],
 };
 
 /** The rules for the rooms of one folder. */

@@ -4,7 +4,7 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkRange, type ByteSource } from '../src/storage/byte-source';
+import { checkRange, type ByteSource } from '../src/files/byte-source';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
 import { CeilingMeter } from './core/ceilings';

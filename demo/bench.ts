@@ -6,7 +6,7 @@ import { GeneratedModel } from '../bench/core/generated-model';
 import { describeCeilings, tablesOf, type ModelReport, type Report, type Table } from '../bench/core/report';
 import { SHAPES, shapeNamed, type ShapeName } from '../bench/core/shapes';
 import { browserGpu, probeCapabilities, requestDevice } from '../src/gpu/capabilities';
-import { openSource } from '../src/storage/open-source';
+import { openSource } from '../src/storage/sources/open-source';
 import { byId, create, formatBytes } from './dom';
 
 const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;

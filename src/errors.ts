@@ -62,12 +62,12 @@ export function abortedBy(signal: AbortSignal): TernionError {
 }
 
 /**
- * `work`, or the `aborted` error as soon as `signal` fires. The work itself goes on: for what cannot be stopped and does
- * no harm, such as the compilation of a pipeline.
+ * Waits for `work`, but rejects with the `aborted` error as soon as `signal` fires. The work itself goes on: this is for
+ * what cannot be stopped and does no harm, such as the compilation of a pipeline.
  */
-export async function abandonable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
-  // Its failure, once nobody waits for it, is nobody's.
+  // Once nobody waits for the work any more, nobody needs to hear that it failed.
   work.catch(() => {});
   throwIfAborted(signal);
   let onAbort = (): void => {};

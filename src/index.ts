@@ -3,15 +3,9 @@
 export { loadModel, type LoadOptions } from './api/load-model';
 export { planModel, type PlanOptions } from './api/plan-model';
 export { TernionError, type TernionErrorCode } from './errors';
-export {
-  deleteModel,
-  listModels,
-  persist,
-  storageUsage,
-  type CachedModel,
-  type StorageUsage,
-} from './storage/models';
-export type { ModelSource, SourceOptions } from './storage/open-source';
+export { deleteModel, listModels, type CachedModel } from './storage/cache/models';
+export { persist, storageUsage, type StorageUsage } from './storage/cache/usage';
+export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';
 export type { LoadProgress, ModelOptions } from './plan/load-options';

@@ -10,7 +10,7 @@ export {
 export type { GpuBytes } from './gpu/buffers';
 export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
-export type { ModelSource, SourceOptions } from './storage/open-source';
+export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   ChatMessage,
   DetokenizeOptions,

@@ -1,8 +1,8 @@
 // The benchmark of one model on one device: loads it, measures, and reports. Knows nothing of Node or pages.
 
 import { throwIfAborted } from '../../src/errors';
-import type { ByteSource } from '../../src/storage/byte-source';
-import { filesAtHand } from '../../src/storage/model-files';
+import type { ByteSource } from '../../src/files/byte-source';
+import { filesAtHand } from '../../src/files/model-files';
 import type { GpuBytes } from '../../src/gpu/buffers';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
@@ -144,8 +144,8 @@ class MemoryWatch {
   over(source: ByteSource): ByteSource {
     return {
       size: source.size,
-      read: async (offset, length, signal) => {
-        const bytes = await source.read(offset, length, signal);
+      read: async (offset, length, options) => {
+        const bytes = await source.read(offset, length, options);
         this.look();
         return bytes;
       },

@@ -5,7 +5,7 @@
 // the depth, and logits have a spread of order 1.
 
 import { throwIfAborted } from '../../src/errors';
-import { checkRange, type ByteSource } from '../../src/storage/byte-source';
+import { checkRange, type ByteSource, type ReadOptions } from '../../src/files/byte-source';
 import { floatBitsToHalf } from '../../src/formats/half';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { tensorBytes, writeHeader, type HeaderTensor, type HeaderValue } from './gguf-header';
@@ -76,8 +76,8 @@ export class GeneratedModel implements ByteSource {
     }));
   }
 
-  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    throwIfAborted(signal);
+  async read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
+    throwIfAborted(options?.signal);
     checkRange(this.size, offset, length);
     const out = new Uint8Array(length);
     copyOverlap(out, offset, this.#header, 0);

@@ -37,8 +37,8 @@ export interface KernelProblem {
 /** One kernel on one problem. A variant is whatever the kernel calls one, as plain data. */
 interface KernelCase {
   candidates: readonly unknown[];
-  check(variant: unknown): Promise<boolean>;
-  work(variant: unknown): Promise<TimedWork>;
+  check: (variant: unknown) => Promise<boolean>;
+  work: (variant: unknown) => Promise<TimedWork>;
   /** What the dispatches of `work` do at least. */
   least: Workload;
   /** How often `work` does it over, each time on other data, so that caches do not hold it. */
@@ -245,8 +245,8 @@ function openNorm(gpu: GpuContext, { shape, tokens }: KernelProblem): KernelCase
 function kernelCase<Variant>(
   typed: Pick<KernelCase, 'least' | 'copies'> & {
     candidates: readonly Variant[];
-    check(variant: Variant): Promise<boolean>;
-    work(variant: Variant): Promise<TimedWork>;
+    check: (variant: Variant) => Promise<boolean>;
+    work: (variant: Variant) => Promise<TimedWork>;
   },
 ): KernelCase {
   return {

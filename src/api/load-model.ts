@@ -3,7 +3,7 @@
 import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
 import type { ModelOptions } from '../plan/load-options';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { RemoteEngine } from './remote-engine';
 import { sendableSource } from './sendable';

@@ -3,8 +3,8 @@
 import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
 import type { ModelPlan } from '../plan/plan-model';
-import type { ModelSource } from '../storage/open-source';
-import { refuseStreaming } from '../storage/spool';
+import type { ModelSource } from '../storage/sources/model-source';
+import { refuseStreaming } from '../storage/sources/spool';
 import type { LoadOptions } from './load-model';
 import { sendableSource } from './sendable';
 import { WorkerLink } from './worker-link';

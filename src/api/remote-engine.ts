@@ -14,7 +14,7 @@ import type {
   TokenizeOptions,
 } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { portReader, streamReader, type FrameReader } from '../worker/frames';
 import {
   toError,

@@ -3,10 +3,10 @@
 import { throwIfAborted } from '../errors';
 import type { CloneableOptions, ModelOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
-import { urlOf } from '../storage/address';
-import type { ModelSource } from '../storage/open-source';
-import { ProgressMeter } from '../storage/progress';
-import { isStreaming, spool } from '../storage/spool';
+import { urlOf } from '../storage/http/address';
+import type { ModelSource } from '../storage/sources/model-source';
+import { ProgressMeter } from '../storage/sources/progress';
+import { isStreaming, spool } from '../storage/sources/spool';
 
 /**
  * The source in a form that can be sent to the worker. A relative URL means relative to the page: the worker's own base

@@ -5,7 +5,7 @@ import { TernionError, throwIfAborted } from '../errors';
 import type { ModelInfo } from '../engine/types';
 import type { CloneableOptions, LoadProgress, ModelOptions } from '../plan/load-options';
 import type { ModelPlan } from '../plan/plan-model';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import TernionWorker from '../worker/main?worker&inline';
 import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
 import { sendableOptions } from './sendable';

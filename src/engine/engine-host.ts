@@ -3,7 +3,7 @@
 import { TernionError, throwIfAborted } from '../errors';
 import { browserGpu, requestDevice } from '../gpu/capabilities';
 import type { LocalLoadOptions } from '../plan/load-options';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import type { LocalEngine } from './engine';
 import { loadLocal } from './load-local';
 import type { LocalSession } from './session';

@@ -1,8 +1,8 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
-import { abandonable, TernionError, throwIfAborted } from '../errors';
-import type { ModelFiles } from '../storage/model-files';
-import type { SourceOptions } from '../storage/open-source';
+import { untilAborted, TernionError, throwIfAborted } from '../errors';
+import type { ModelFiles } from '../files/model-files';
+import type { SourceOptions } from '../storage/sources/model-source';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import { loadWeights } from '../model/load';
@@ -80,7 +80,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
       variants,
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
     });
-    await abandonable(transformer.compile(), signal);
+    await untilAborted(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });

@@ -5,8 +5,9 @@ import { GpuContext } from '../gpu/context';
 import type { TuningRecords } from '../gpu/tuner';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
-import { jsonFile } from '../storage/json-file';
-import { openSource, type ModelSource, type OpenedSource } from '../storage/open-source';
+import { jsonFile } from '../storage/cache/json-file';
+import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
+import { openSource } from '../storage/sources/open-source';
 import { LocalEngine } from './engine';
 
 /** What is left to say about a load when there is a device. */

@@ -1,7 +1,8 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
 import type { ModelOptions } from '../plan/load-options';
-import type { ModelSource, SourceInfo } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
+import type { SourceInfo } from '../storage/sources/opened-file';
 import type { ChatMessage, DecodeOptions, EncodeOptions } from '../tokenizer';
 
 export type { ChatMessage, SourceInfo };

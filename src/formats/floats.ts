@@ -1,7 +1,7 @@
 // Streams any tensor of a file as f32 or f16 numbers, piece by piece: embeddings, LM heads, norms.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { CODE_READERS, SCALE_OFFSETS, scaleAt } from './codes';
 import { ENCODINGS, isTernary, type EncodingName, type TernaryEncoding } from './encodings';
 import { bfloatsToFloats, floatsToHalves, halvesToFloats } from './half';
@@ -62,14 +62,15 @@ export async function* floatPieces(
     );
   }
   const step = Math.min(elements, pieceLength(options));
-  const scale = tensor.encoding === 'I2_S' ? await readI2sScale(source, tensor, options.signal) : 1;
+  const { signal } = options;
+  const scale = tensor.encoding === 'I2_S' ? await readI2sScale(source, tensor, { signal, ahead: true }) : 1;
   const convert =
     target === 'f32' ? toFloats(tensor.encoding, step, scale) : toHalves(tensor.encoding, step, scale);
   for (let firstElement = 0; firstElement < elements; firstElement += step) {
-    throwIfAborted(options.signal);
+    throwIfAborted(signal);
     const offset = tensor.offset + (firstElement / blockElements) * blockBytes;
     const length = (Math.min(step, elements - firstElement) / blockElements) * blockBytes;
-    yield { firstElement, values: convert(await source.read(offset, length, options.signal)) };
+    yield { firstElement, values: convert(await source.read(offset, length, { signal })) };
   }
 }
 

@@ -1,7 +1,7 @@
 // Reads the header of a GGUF file: its metadata and the table of its tensors. Tensor data is left where it is.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { ENCODINGS, encodingOfId, type EncodingName } from './encodings';
 import { Metadata, type MetadataValue } from './metadata';
 
@@ -466,7 +466,7 @@ class HeaderReader {
     throwIfAborted(this.signal);
     const loaded = this.bytes.length;
     const target = Math.min(this.source.size, MAX_HEADER, Math.max(end, loaded * 2, FIRST_READ));
-    const more = await this.source.read(loaded, target - loaded, this.signal);
+    const more = await this.source.read(loaded, target - loaded, { signal: this.signal });
     const grown = new Uint8Array(target);
     grown.set(this.bytes);
     grown.set(more, loaded);

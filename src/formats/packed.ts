@@ -1,7 +1,7 @@
 // Streams the packed ternary layout of Hugging Face safetensors (uint8 [out/4, in]) as canonical words.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { PAD_WORD, ROW_BLOCK, bitIndex, canonicalWords, rowStart, wordIndex } from './canonical';
 import { gather } from './fast-words';
 import type { PieceOptions, TernaryPiece } from './ternary';
@@ -28,12 +28,13 @@ export async function* packedTernaryPieces(
   tensor: PackedTensor,
   options: PieceOptions = {},
 ): AsyncGenerator<TernaryPiece, void, undefined> {
+  const { signal } = options;
   const { quarter, cols, step } = makePlan(tensor, options);
   const blocks = new BlockAssembler(quarter * 4, cols, step);
   for (let first = 0; first < quarter; first += step) {
-    throwIfAborted(options.signal);
+    throwIfAborted(signal);
     const count = Math.min(step, quarter - first);
-    const bytes = aligned(await source.read(tensor.offset + first * cols, count * cols, options.signal), 4);
+    const bytes = aligned(await source.read(tensor.offset + first * cols, count * cols, { signal }), 4);
     for (let q = 0; q < 4; q++) {
       const piece = blocks.add(q * quarter + first, count, (out, base) =>
         convertQuarter(bytes, count, cols, q, out, base),

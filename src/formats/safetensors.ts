@@ -1,7 +1,7 @@
 // Reads the header of a safetensors file, and the index of a model that is spread over several.
 
 import { TernionError } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 
 /** Element types of safetensors, as written there, and their size in bytes. */
 const DTYPE_BYTES = {
@@ -59,7 +59,7 @@ export async function parseSafetensors(
 ): Promise<ReadonlyMap<string, SafetensorsTensor>> {
   if (source.size < 10) throw noSafetensors('it is too short');
   const length = await readLength(source, signal);
-  const bytes = await source.read(8, length, signal);
+  const bytes = await source.read(8, length, { signal });
   if (bytes[0] !== 0x7b) throw noSafetensors('it has no JSON header');
   const dataOffset = 8 + length;
   const tensors = Object.entries(parseObject(bytes))
@@ -98,7 +98,7 @@ function noSafetensors(why: string): TernionError {
 }
 
 async function readLength(source: ByteSource, signal?: AbortSignal): Promise<number> {
-  const bytes = await source.read(0, 8, signal);
+  const bytes = await source.read(0, 8, { signal });
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER)) throw noSafetensors(`its header would have ${length} bytes`);
   if (Number(length) > source.size - 8) throw corrupt('it ends inside the header; it is truncated');

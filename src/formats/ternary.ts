@@ -1,7 +1,7 @@
 // Streams a ternary tensor of a file as canonical words and scales, piece by piece, in the order of the file.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource, ReadOptions } from '../files/byte-source';
 import {
   CHUNK,
   PAD_WORD,
@@ -98,7 +98,7 @@ export async function* ternaryPieces(
     };
   }
   if (inBlocks) return;
-  const scale = await readI2sScale(source, tensor, options.signal);
+  const scale = await readI2sScale(source, tensor, { signal: options.signal });
   yield { firstRow: 0, rows, words: new Uint32Array(0), scales: uniformScales(rows, scale) };
 }
 
@@ -126,16 +126,16 @@ export async function hasUniformScale(
 }
 
 /**
- * The scale of an I2_S tensor: an f32 behind its codes. Reads the 32 bytes there. Rejects with `corrupt-file` if it is no
- * finite number.
+ * The scale of an I2_S tensor: an f32 behind its codes. Reads the 32 bytes there, `ahead` where the codes are read
+ * afterwards. Rejects with `corrupt-file` if it is no finite number.
  */
 export async function readI2sScale(
   source: ByteSource,
   tensor: TernaryTensor,
-  signal?: AbortSignal,
+  options?: ReadOptions,
 ): Promise<number> {
   const { rows, cols } = matrixShape(tensor.shape);
-  const bytes = await source.read(tensor.offset + (rows * cols) / 4, 32, signal);
+  const bytes = await source.read(tensor.offset + (rows * cols) / 4, 32, options);
   const scale = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
   if (Number.isFinite(scale)) return scale;
   throw new TernionError('corrupt-file', `Tensor '${tensor.name}' has the scale ${scale}.`);
@@ -208,7 +208,7 @@ async function* readSteps(
     throwIfAborted(signal);
     const count = Math.min(step, rows - firstRow);
     const offset = tensor.offset + bytesOf(firstRow * cols);
-    yield { firstRow, count, bytes: await source.read(offset, bytesOf(count * cols), signal) };
+    yield { firstRow, count, bytes: await source.read(offset, bytesOf(count * cols), { signal }) };
   }
 }
 

@@ -3,8 +3,8 @@
 import { TernionError } from '../errors';
 import { mergeSplits, parseGguf, splitNames, type GgufContents, type GgufFile } from '../formats/gguf';
 import { tokenizerSpecFromGguf } from '../tokenizer';
-import type { ByteSource } from '../storage/byte-source';
-import type { ModelFiles } from '../storage/model-files';
+import type { ByteSource } from '../files/byte-source';
+import type { ModelFiles } from '../files/model-files';
 import { configFromMetadata, type Architecture } from './config';
 import type { ModelFile, ModelTensors } from './model-file';
 

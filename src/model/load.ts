@@ -1,7 +1,7 @@
 // Brings a model's tensors from a file to the GPU: checks all of them first, then streams them in the file's order.
 
 import { throwIfAborted } from '../errors';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
 import { floatPieces } from '../formats/floats';
 import { packedTernaryPieces } from '../formats/packed';

@@ -4,7 +4,7 @@ import type { EncodingName } from '../formats/encodings';
 import { isTernary } from '../formats/encodings';
 import type { TensorInfo } from '../formats/gguf';
 import type { TokenizerSpec } from '../tokenizer';
-import type { ByteSource } from '../storage/byte-source';
+import type { ByteSource } from '../files/byte-source';
 import type { ModelConfig } from './config';
 
 /** A tensor of numbers of any encoding but packed codes, under its GGUF name. A GGUF file has only such. */

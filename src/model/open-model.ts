@@ -1,6 +1,6 @@
 // Finds out what kind of model the files are, and reads their headers.
 
-import type { ModelFiles } from '../storage/model-files';
+import type { ModelFiles } from '../files/model-files';
 import type { Architecture } from './config';
 import { openGguf } from './gguf-model';
 import type { ModelFile } from './model-file';
@@ -28,7 +28,7 @@ export async function openModel(
 async function looksLikeSafetensors({ main }: ModelFiles, signal?: AbortSignal): Promise<boolean> {
   if (/\.(safetensors|json)$/i.test(main.name)) return true;
   if (/\.gguf$/i.test(main.name) || main.bytes.size < FIRST_BYTES) return false;
-  const first = await main.bytes.read(0, FIRST_BYTES, signal);
+  const first = await main.bytes.read(0, FIRST_BYTES, { signal });
   // A length of eight bytes, the largest of them 0, and the brace that begins the header.
   return first[7] === 0 && first[8] === 0x7b;
 }

@@ -8,8 +8,8 @@ import {
   type SafetensorsTensor,
 } from '../formats/safetensors';
 import { tokenizerSpecFromJson, type TokenizerSpec } from '../tokenizer';
-import { bytesSource, type ByteSource } from '../storage/byte-source';
-import type { ModelFiles } from '../storage/model-files';
+import { bytesSource, type ByteSource } from '../files/byte-source';
+import type { ModelFiles } from '../files/model-files';
 import { configFromMetadata, type Architecture, type ModelConfig } from './config';
 import { readHfConfig, type HfConfig, type JsonObject } from './hf-config';
 import type { ModelFile, ModelTensor, PlainTensor, WeightScale } from './model-file';
@@ -290,7 +290,7 @@ class SideFiles {
     const bytes = await this.open(name);
     if (!bytes) return undefined;
     if (bytes.size > MAX_SIDE_FILE) throw corrupt(`${name} has ${bytes.size} bytes`);
-    return new TextDecoder().decode(await bytes.read(0, bytes.size, this.signal));
+    return new TextDecoder().decode(await bytes.read(0, bytes.size, { signal: this.signal }));
   }
 }
 

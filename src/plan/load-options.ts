@@ -3,7 +3,7 @@
 import type { TuningStore } from '../gpu/tuner';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { Precision } from '../model/activations';
-import type { SourceOptions } from '../storage/open-source';
+import type { SourceOptions } from '../storage/sources/model-source';
 
 /** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
 export interface LoadProgress {

@@ -6,7 +6,7 @@ import { checkTensors } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import { openModel } from '../model/open-model';
 import { TernionError } from '../errors';
-import type { ModelFiles } from '../storage/model-files';
+import type { ModelFiles } from '../files/model-files';
 import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
 import type { PrecisionOptions } from './load-options';
 

@@ -6,7 +6,7 @@ import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
 import type { DetokenizeOptions, ModelInfo, TokenizeOptions } from '../engine/types';
 import type { CloneableOptions, LoadProgress } from '../plan/load-options';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 import { framesOf, serveFrames } from './frames';
 import {
   outcomeOf,

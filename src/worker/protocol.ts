@@ -12,7 +12,7 @@ import type {
   TokenizeOptions,
 } from '../engine/types';
 import type { CloneableOptions, LoadProgress } from '../plan/load-options';
-import type { ModelSource } from '../storage/open-source';
+import type { ModelSource } from '../storage/sources/model-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';

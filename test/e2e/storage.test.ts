@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { SourceInfo } from '../../src/engine/types';
-import type { CachedModel, StorageUsage } from '../../src/storage/models';
+import type { CachedModel } from '../../src/storage/cache/models';
+import type { StorageUsage } from '../../src/storage/cache/usage';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { FaultServer } from '../support/fault-server';
 import { xorshift } from '../support/random';
@@ -66,7 +67,7 @@ inBrowsers((open, kind) => {
     server.fault = () => ({ bytesPerSecond: 1e6 });
     const tab = await openTab();
     await tab.call('begin', { url: server.origin + PATH });
-    // Checkpoints are made every second (src/storage/cached-file.ts).
+    // Checkpoints are made every second (src/storage/cache/cached-file.ts).
     while (!((await cached())?.bytes ?? 0)) await new Promise((resolve) => setTimeout(resolve, 100));
     await tab.close();
     server.fault = () => undefined;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
 import type { LoadProgress } from '../../src/plan/load-options';
-import type { ModelSource } from '../../src/storage/open-source';
+import type { ModelSource } from '../../src/storage/sources/model-source';
 import { requestDevice } from '../support/dawn';
 import { FaultServer } from '../support/fault-server';
 import { expectFailure } from '../unit/formats/helpers';

@@ -5,7 +5,7 @@ import type { EncodingName } from '../../src/formats/encodings';
 import { parseGguf } from '../../src/formats/gguf';
 import { LocalEngine } from '../../src/engine/engine';
 import type { ModelWeights } from '../../src/model/weights';
-import { bytesSource } from '../../src/storage/byte-source';
+import { bytesSource } from '../../src/files/byte-source';
 import { transformerOf } from '../../bench/core/internals';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';

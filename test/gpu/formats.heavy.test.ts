@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LocalEngine } from '../../src/engine/engine';
 import type { ModelInfo } from '../../src/engine/types';
-import type { ModelFiles } from '../../src/storage/model-files';
+import type { ModelFiles } from '../../src/files/model-files';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { putTogether, split, takeApart } from '../support/gguf-rewriter';

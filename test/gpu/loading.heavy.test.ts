@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { TernionErrorCode } from '../../src/errors';
-import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../src/files/byte-source';
 import { parseGguf } from '../../src/formats/gguf';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import type { LoadProgress } from '../../src/plan/load-options';
@@ -228,9 +228,9 @@ describe('nothing is left on the GPU', () => {
     const source = bytesSource(model);
     const broken: ByteSource = {
       size: source.size,
-      read: (offset, length, signal) => {
+      read: (offset, length, options) => {
         if (offset > 1_000_000) throw new Error('The disk is gone');
-        return source.read(offset, length, signal);
+        return source.read(offset, length, options);
       },
     };
     const gpu = await openContext();

@@ -8,7 +8,7 @@ import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { fitMemory } from '../../src/plan/memory-fit';
 import { planLocal } from '../../src/plan/plan-model';
 import { readModel } from '../../src/plan/read-model';
-import type { ModelFiles } from '../../src/storage/model-files';
+import type { ModelFiles } from '../../src/files/model-files';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { fixtureFiles, oneFile, watchReads } from '../support/model-files';

@@ -1,7 +1,7 @@
 // Takes GGUF files apart, so that tests can change something and write them again: another version, in parts, or a header
 // alone, before data that are not there.
-import type { ByteSource } from '../../src/storage/byte-source';
-import { bytesSource } from '../../src/storage/byte-source';
+import type { ByteSource } from '../../src/files/byte-source';
+import { bytesSource } from '../../src/files/byte-source';
 import { ENCODINGS } from '../../src/formats/encodings';
 import { parseGguf } from '../../src/formats/gguf';
 import type { MetadataValue } from '../../src/formats/metadata';

@@ -1,9 +1,10 @@
 // The cache in memory: a folder that can crash and fill up as a real one does, and locks as between tabs.
 import { TernionError } from '../../src/errors';
-import type { CacheFolder, StoredFile } from '../../src/storage/cache-folder';
-import type { StorageEnvironment } from '../../src/storage/environment';
-import type { Locks } from '../../src/storage/locks';
-import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/network';
+import { NoCache } from '../../src/storage/cache/cache';
+import type { CacheFolder, StoredFile } from '../../src/storage/cache/cache-folder';
+import type { StorageEnvironment } from '../../src/storage/sources/environment';
+import type { Locks } from '../../src/storage/cache/locks';
+import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/http/network';
 
 /** A file's bytes, and what was written to it since it was last flushed. */
 interface FileState {
@@ -189,6 +190,6 @@ export function environment(
   const locks = cache?.locks ?? new MemoryLocks();
   return {
     network: { fetch: (input, init) => fetch(input, init), policy: { ...QUICK, ...policy } },
-    openCache: async () => (cache ? { folder: cache.folder, locks } : 'there is none'),
+    openCache: async () => (cache ? { folder: cache.folder, locks } : new NoCache('there is none')),
   };
 }

@@ -1,8 +1,8 @@
 // Models for tests as the loader takes them: one file, a folder of the repository, or files made up on the spot.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { bytesSource, type ByteSource } from '../../src/storage/byte-source';
-import { filesAtHand, type ModelFiles, type NamedFile } from '../../src/storage/model-files';
+import { bytesSource, type ByteSource } from '../../src/files/byte-source';
+import { filesAtHand, type ModelFiles, type NamedFile } from '../../src/files/model-files';
 
 /** A model of one file. */
 export function oneFile(bytes: ByteSource | Uint8Array, name = 'model.gguf'): ModelFiles {
@@ -48,9 +48,9 @@ export function watchReads(model: ModelFiles): { files: ModelFiles; ends: Map<st
   const ends = new Map<string, number>();
   const over = (name: string, bytes: ByteSource): ByteSource => ({
     size: bytes.size,
-    read: (offset, length, signal) => {
+    read: (offset, length, options) => {
       ends.set(name, Math.max(ends.get(name) ?? 0, offset + length));
-      return bytes.read(offset, length, signal);
+      return bytes.read(offset, length, options);
     },
   });
   const { main } = model;

@@ -2,7 +2,7 @@
 import { ENCODINGS, isTernary, type EncodingName, type TernaryEncoding } from '../../src/formats/encodings';
 import { floatPieces } from '../../src/formats/floats';
 import { halfToFloat } from '../../src/formats/half';
-import { bytesSource } from '../../src/storage/byte-source';
+import { bytesSource } from '../../src/files/byte-source';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import {
   encodeTernary,

@@ -1,7 +1,8 @@
 // Reads a file as a load does, and says what it read.
 import { createSHA256 } from 'hash-wasm';
 import { TernionError } from '../../../src/errors';
-import { openSource, type SourceInfo } from '../../../src/storage/open-source';
+import { openSource } from '../../../src/storage/sources/open-source';
+import type { SourceInfo } from '../../../src/storage/sources/opened-file';
 
 /** What to read, and what this browser is to be without. */
 export interface StorageTask {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { ENCODINGS, type EncodingName } from '../../../src/formats/encodings';
 import { floatPieces, type FloatOptions } from '../../../src/formats/floats';
 import { floatsToHalves, halvesToFloats } from '../../../src/formats/half';
@@ -137,6 +137,27 @@ describe('floatPieces', () => {
   it('refuses broken blocks, and bytes past the end', async () => {
     await expectFailure(read(new Uint8Array(34), 'Q8_0', 33), 'corrupt-file', 'whole blocks');
     await expectFailure(read(new Uint8Array(33), 'Q8_0', 32), 'corrupt-file');
+  });
+
+  it('reads the scale of I2_S ahead, and then the codes in order', async () => {
+    const inner = bytesSource(encodeTernary('I2_S', randomCodes(1024, 6), 0.5));
+    const reads: { offset: number; length: number; ahead: boolean }[] = [];
+    const source: ByteSource = {
+      size: inner.size,
+      read: (offset, length, options) => {
+        reads.push({ offset, length, ahead: options?.ahead === true });
+        return inner.read(offset, length, options);
+      },
+    };
+    const tensor = { name: 'w', shape: [1024], encoding: 'I2_S' as const, offset: 0 };
+    const pieces = floatPieces(source, tensor, 'f32', { pieceElements: 512 });
+    while (!(await pieces.next()).done);
+    // Four codes a byte; the scale is in the 32 bytes behind them.
+    expect(reads).toEqual([
+      { offset: 256, length: 32, ahead: true },
+      { offset: 0, length: 128, ahead: false },
+      { offset: 128, length: 128, ahead: false },
+    ]);
   });
 
   it('stops when the signal fires', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { ENCODINGS, type EncodingName } from '../../../src/formats/encodings';
 import { mergeSplits, parseGguf, splitNames, type GgufFile } from '../../../src/formats/gguf';
 import {

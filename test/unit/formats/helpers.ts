@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
 import { TernionError } from '../../../src/errors';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { canonicalWords, scaleCount, type ScaleGroup } from '../../../src/formats/canonical';
 import type { TernaryPiece } from '../../../src/formats/ternary';
 

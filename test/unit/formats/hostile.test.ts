@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { TernionError } from '../../../src/errors';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { parseGguf } from '../../../src/formats/gguf';
 import { parseSafetensors } from '../../../src/formats/safetensors';
 import { bool, f32, numbers, text, texts, u32, writeGguf } from '../../support/gguf-writer';
@@ -91,9 +91,9 @@ function counted(bytes: Uint8Array): { source: ByteSource; read: () => number } 
   let total = 0;
   const source: ByteSource = {
     size: inner.size,
-    read: (offset, length, signal) => {
+    read: (offset, length, options) => {
       total += length;
-      return inner.read(offset, length, signal);
+      return inner.read(offset, length, options);
     },
   };
   return { source, read: () => total };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { canonicalWords, codeAt, paddedRows } from '../../../src/formats/canonical';
 import { floatPieces } from '../../../src/formats/floats';
 import { parseGguf } from '../../../src/formats/gguf';

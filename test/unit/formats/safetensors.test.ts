@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource } from '../../../src/storage/byte-source';
+import { bytesSource } from '../../../src/files/byte-source';
 import { parseSafetensors, parseSafetensorsIndex } from '../../../src/formats/safetensors';
 import { expectFailure, fileSource } from './helpers';
 

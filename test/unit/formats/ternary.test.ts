@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource, type ByteSource } from '../../../src/storage/byte-source';
+import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { canonicalWords, codeAt, paddedRows, scaleIndex } from '../../../src/formats/canonical';
 import type { TernaryEncoding } from '../../../src/formats/encodings';
 import { fastConverter, plainWords } from '../../../src/formats/fast-words';

@@ -5,7 +5,7 @@ import { parseGguf } from '../../../src/formats/gguf';
 import { architectures } from '../../../src/model/architectures';
 import { configFromMetadata, type MetadataReader, type ModelConfig } from '../../../src/model/config';
 import { checkTensors } from '../../../src/model/load';
-import { bytesSource } from '../../../src/storage/byte-source';
+import { bytesSource } from '../../../src/files/byte-source';
 import { expectFailure } from '../formats/helpers';
 import { smallModel, VOCABULARY, type SmallShape } from '../../support/small-model';
 

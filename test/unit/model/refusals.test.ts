@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
 import type { GpuContext } from '../../../src/gpu/context';
 import { LocalEngine } from '../../../src/engine/engine';
-import type { ModelFiles } from '../../../src/storage/model-files';
+import type { ModelFiles } from '../../../src/files/model-files';
 import { headerAlone, takeApart, type GgufPieces } from '../../support/gguf-rewriter';
 import { f32, text, u32, type GgufTensor, type GgufValue } from '../../support/gguf-writer';
 import { files, folder, oneFile, watchReads, without } from '../../support/model-files';

@@ -1,8 +1,10 @@
 // The cache: what is kept, what is trusted after a crash, and how tabs share it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Cache } from '../../../src/storage/cache';
-import { deleteIn, listIn, type CachedModel } from '../../../src/storage/models';
-import { openSource, type DownloadProgress, type SourceOptions } from '../../../src/storage/open-source';
+import type { Cache } from '../../../src/storage/cache/cache';
+import { deleteIn, listIn, type CachedModel } from '../../../src/storage/cache/models';
+import type { SourceOptions } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
+import type { DownloadProgress } from '../../../src/storage/sources/progress';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';
@@ -65,6 +67,13 @@ describe('a model that is cached whole', () => {
       expect(await listIn(cache())).toHaveLength(1);
     },
   );
+
+  it.each([405, 501])('is downloaded anew from a server that answers HEAD with %i, too', async (status) => {
+    const bytes = randomBytes(BYTES.length, 2);
+    server.files.set(PATH, { bytes, etag: '"two"' });
+    server.fault = ({ method }) => (method === 'HEAD' ? { status } : undefined);
+    expect(await load()).toBe(sha256(bytes));
+  });
 
   it('is the same under a weak tag: servers that compress weaken them', async () => {
     server.files.set(PATH, { bytes: BYTES, etag: 'W/"one"' });

@@ -1,8 +1,9 @@
 // Downloads from a server that misbehaves: the right bytes, or the right error; and no more requests than needed.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
-import { deleteIn } from '../../../src/storage/models';
-import { openSource, type OpenedSource, type SourceOptions } from '../../../src/storage/open-source';
+import { deleteIn } from '../../../src/storage/cache/models';
+import type { OpenedSource, SourceOptions } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';
@@ -193,7 +194,10 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
     for (const stage of stages) {
       server.fault = () => stage;
       const controller = new AbortController();
+      const before = server.exchanges.length;
       const loading = open({ signal: controller.signal }).then((model) => loadAll(model, controller.signal));
+      // A request that is on its way when the signal fires would arrive afterwards.
+      await vi.waitUntil(() => server.exchanges.length > before, { timeout: 5000, interval: 5 });
       setTimeout(() => controller.abort(new Error('enough')), 30);
       await expectFailure(loading, 'aborted');
       const requests = server.exchanges.length;

@@ -1,11 +1,11 @@
 // What the tests of storage share: files of random bytes, and readers that read as the weight loader does.
 import { createHash } from 'node:crypto';
-import { keyOf } from '../../../src/storage/cache';
-import type { CacheFolder } from '../../../src/storage/cache-folder';
-import { dataName, readEntry } from '../../../src/storage/entries';
+import { keyOf } from '../../../src/storage/cache/cache';
+import type { CacheFolder } from '../../../src/storage/cache/cache-folder';
+import { dataName, readEntry } from '../../../src/storage/cache/entries';
 import { xorshift } from '../../support/random';
-import type { ByteSource } from '../../../src/storage/byte-source';
-import type { OpenedSource } from '../../../src/storage/open-source';
+import type { ByteSource } from '../../../src/files/byte-source';
+import type { OpenedSource } from '../../../src/storage/sources/model-source';
 
 export const MIB = 1 << 20;
 
@@ -26,15 +26,15 @@ export function sha256(bytes: Uint8Array): string {
  */
 export async function readAll(source: ByteSource, headerBytes = 1000, signal?: AbortSignal): Promise<string> {
   const all = new Uint8Array(source.size);
-  const copy = async (from: number, to: number): Promise<void> =>
-    all.set(await source.read(from, to - from, signal), from);
+  const copy = async (from: number, to: number, ahead = false): Promise<void> =>
+    all.set(await source.read(from, to - from, { signal, ahead }), from);
   await copy(0, Math.min(headerBytes, source.size));
   source.prefetch?.(headerBytes, source.size);
   const TENSOR = 5 * MIB + 321;
   const READ = MIB + 77;
   for (let tensor = headerBytes; tensor < source.size; tensor += TENSOR) {
     const end = Math.min(tensor + TENSOR, source.size);
-    if (end - tensor > 32) await copy(end - 32, end);
+    if (end - tensor > 32) await copy(end - 32, end, true);
     for (let at = tensor; at < end; at += READ) await copy(at, Math.min(at + READ, end));
   }
   return sha256(all);

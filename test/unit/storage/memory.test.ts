@@ -2,9 +2,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import type { CacheFolder, StoredFile } from '../../../src/storage/cache-folder';
-import type { StorageEnvironment } from '../../../src/storage/environment';
-import { openSource } from '../../../src/storage/open-source';
+import { NoCache } from '../../../src/storage/cache/cache';
+import type { CacheFolder, StoredFile } from '../../../src/storage/cache/cache-folder';
+import type { StorageEnvironment } from '../../../src/storage/sources/environment';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { MemoryLocks, QUICK } from '../../support/memory-storage';
 import { MIB } from './helpers';
 
@@ -83,7 +84,7 @@ describe.each(['with a disk', 'without one'])('1.2 GB %s', (kind) => {
     const cache = { folder: new ThinDisk(), locks: new MemoryLocks() };
     const environment: StorageEnvironment = {
       network: { fetch: thinAir, policy: QUICK },
-      openCache: async () => (kind === 'with a disk' ? cache : 'there is none'),
+      openCache: async () => (kind === 'with a disk' ? cache : new NoCache('there is none')),
     };
     const inUse = collector();
     const idle = await inUse();

@@ -1,6 +1,6 @@
 // What a download says of itself: bytes, rate, time left.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ProgressMeter, type DownloadProgress } from '../../../src/storage/progress';
+import { ProgressMeter, type DownloadProgress } from '../../../src/storage/sources/progress';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());

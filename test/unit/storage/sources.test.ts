@@ -1,8 +1,9 @@
 // What a model can be called, and what lies beside it.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { urlOf } from '../../../src/storage/address';
-import { listIn } from '../../../src/storage/models';
-import { openSource, type ModelSource } from '../../../src/storage/open-source';
+import { urlOf } from '../../../src/storage/http/address';
+import { listIn } from '../../../src/storage/cache/models';
+import type { ModelSource } from '../../../src/storage/sources/model-source';
+import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { expectFailure } from '../formats/helpers';

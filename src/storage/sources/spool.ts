@@ -1,8 +1,8 @@
 // Sources that can be read only once, from front to back, become Blobs, which can be read anywhere. Browsers keep large
 // blobs on disk.
 
-import { TernionError, throwIfAborted } from '../errors';
-import { nameIn } from './address';
+import { TernionError, throwIfAborted } from '../../errors';
+import { nameIn } from '../http/address';
 import type { ProgressMeter } from './progress';
 
 /** Whether `source` delivers its bytes only once. */

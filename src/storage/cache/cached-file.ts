@@ -1,22 +1,23 @@
 // One file of the cache: its data, and the journal that says which pieces of it can be trusted.
 
 import { createXXHash64, type IHasher } from 'hash-wasm';
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
+import { PIECE_BYTES, pieceLength } from '../http/pieces';
 import type { CacheFolder, StoredFile } from './cache-folder';
 import { dataName, journalName, removeEntry } from './entries';
 import { bytesOf, JournalWriter, type CacheEntry, type CacheHeader } from './journal';
-import { PIECE_BYTES, pieceLength, type PieceHolder } from './pieces';
 
-/** At least so often, what came is made safe: a crash costs no more than this. */
+/** A checkpoint is made after so many bytes or milliseconds: a crash of the browser costs no more than this. */
 const CHECKPOINT_BYTES = 16 << 20;
 const CHECKPOINT_MS = 1000;
-/** Reads go on where the last one ended, within a piece; and what was just written is often read or hashed next. */
+/** So many pieces stay in memory: a read often goes on in the piece where the last one ended, or in one just written. */
 const RECENT_PIECES = 4;
 
-/** Pieces on disk. A lock keeps other tabs from the same file; see cache.ts. */
-export class CachedFile implements PieceHolder {
+/** A file's pieces on disk. Who opens one holds its lock (`lockName` in cache.ts), which keeps other tabs away. */
+export class CachedFile {
   readonly #sums: Map<number, string>;
   readonly #recent = new Map<number, Uint8Array>();
+  /** Pieces that were written since the last checkpoint: the journal does not vouch for them yet. */
   #unsafe: [index: number, sum: string][] = [];
   #unsafeBytes = 0;
   #lastCheckpoint = performance.now();
@@ -69,15 +70,17 @@ export class CachedFile implements PieceHolder {
     return new CachedFile(entry, data, journal, await createXXHash64(), entry);
   }
 
+  /** Whether a piece is on disk. */
   has(index: number): boolean {
     return this.#sums.has(index);
   }
 
-  /** Bytes that are here. */
+  /** Bytes of the pieces that are on disk. */
   get bytes(): number {
     return bytesOf({ size: this.header.size, sums: this.#sums });
   }
 
+  /** The bytes of a piece that is on disk; not to be written to. Rejects with `corrupt-file` if they are damaged. */
   async get(index: number): Promise<Uint8Array> {
     const recent = this.#recent.get(index);
     if (recent) return recent;
@@ -90,6 +93,7 @@ export class CachedFile implements PieceHolder {
     return bytes;
   }
 
+  /** Takes a piece over. Throws where there is no room for it. */
   put(index: number, bytes: Uint8Array): void {
     this.data.write(index * PIECE_BYTES, bytes);
     const sum = this.#sum(bytes);

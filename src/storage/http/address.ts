@@ -1,6 +1,6 @@
 // The addresses by which models are called: URLs, folders, and the shorthand for files on Hugging Face.
 
-import { TernionError } from '../errors';
+import { TernionError } from '../../errors';
 
 const HUB = 'https://huggingface.co';
 
@@ -15,13 +15,7 @@ function resolveHuggingFace(address: string): string {
     const form = 'hf:owner/repo/file.gguf, or hf:owner/repo@revision/file.gguf';
     throw new TernionError('invalid-argument', `'${address}' is no Hugging Face address; write ${form}.`);
   }
-  const [, owner, repo, revision = 'main', path = ''] = match as unknown as [
-    string,
-    string,
-    string,
-    string?,
-    string?,
-  ];
+  const [, owner = '', repo = '', revision = 'main', path = ''] = match;
   const segments = path.split('/').map(encodeURIComponent).join('/');
   return `${HUB}/${owner}/${repo}/resolve/${encodeURIComponent(revision)}/${segments}`;
 }
@@ -29,7 +23,7 @@ function resolveHuggingFace(address: string): string {
 /** The absolute URL that an address stands for. Throws `invalid-argument` if it is none. */
 export function urlOf(address: string | URL, base?: string): string {
   const text = resolveHuggingFace(String(address));
-  const page = base ?? (globalThis as { location?: Location }).location?.href;
+  const page = base ?? globalThis.location?.href;
   try {
     const url = new URL(text, page);
     url.hash = '';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { blobSource, bytesSource } from '../../../src/storage/byte-source';
-import { expectFailure } from './helpers';
+import { blobSource, bytesSource } from '../../../src/files/byte-source';
+import { expectFailure } from '../formats/helpers';
 
 const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
 
@@ -27,7 +27,7 @@ describe.each([
   });
 
   it('does not read once the signal has fired', async () => {
-    await expectFailure(source.read(0, 1, AbortSignal.abort()), 'aborted');
+    await expectFailure(source.read(0, 1, { signal: AbortSignal.abort() }), 'aborted');
   });
 });
 

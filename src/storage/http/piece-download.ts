@@ -1,9 +1,10 @@
 // Which pieces of a file are fetched, when, and by how many requests at once.
 
-import { TernionError } from '../errors';
-import { abortable, type Reply, type NetworkPolicy } from './network';
+import { TernionError, untilAborted } from '../../errors';
+import type { NetworkPolicy } from './network';
 import { PIECE_BYTES, pieceCount, pieceLength } from './pieces';
 import type { RemoteFile } from './remote-file';
+import type { Reply } from './request';
 
 /** Who takes the pieces of a download. */
 export interface DownloadHost {
@@ -27,12 +28,14 @@ export class PieceDownload {
   /** Pieces that a request under way will bring. */
   readonly #coming = new Set<number>();
   readonly #count: number;
-  #failure: unknown;
-  #moved = notice();
+  /** What ended the download. */
+  #failure: Error | undefined;
+  /** Wakes those who wait for the next change: a piece came, there is room, the download failed. */
+  readonly #waiting: (() => void)[] = [];
   // Pieces from #next to #end may be fetched ahead.
   #next = 0;
   #end = 0;
-  /** Where a whole file that is being read has got to, and how far somebody waits for it. */
+  /** While a whole file is being read: the piece that comes next, and the piece before which somebody waits for all. */
   #stream: { at: number; goal: number } | undefined;
 
   /** `reply` is an answer that has the first piece, or the whole file if the server sends no parts. */
@@ -50,7 +53,7 @@ export class PieceDownload {
   async need(index: number, signal?: AbortSignal): Promise<void> {
     while (!this.host.has(index)) {
       this.demand(index, index + 1);
-      await abortable(this.#moved.promise, signal);
+      await untilAborted(this.#change(), signal);
     }
   }
 
@@ -58,7 +61,7 @@ export class PieceDownload {
   demand(first: number, end: number): void {
     for (let index = first; index < end; index++) {
       if (!this.#isMissing(index)) continue;
-      if (this.#failure !== undefined) throw this.#failure as Error;
+      if (this.#failure !== undefined) throw this.#failure;
       if (this.#stream && index >= this.#stream.at && index < this.host.windowEnd()) {
         this.#stream.goal = Math.max(this.#stream.goal, index + 1);
         this.#notify();
@@ -102,7 +105,7 @@ export class PieceDownload {
       : runPieces;
     while (this.#runs.size < connections && this.#failure === undefined) {
       while (this.#next < this.#end && !this.#isMissing(this.#next)) this.#next++;
-      // A file that is read whole has one reader.
+      // While a whole file is being read, its one request brings all that is wanted.
       if (this.#next >= this.#end || this.#stream) return;
       // A run waits until there is room for all of it: requests for single pieces would be slow.
       if (Math.min(this.#next + run, this.#end) > this.host.windowEnd()) return;
@@ -116,7 +119,7 @@ export class PieceDownload {
     const reads =
       this.remote.ranges || this.#stream ? this.#part(first, end, reply) : this.#whole(first, end, reply);
     const run = reads
-      .catch((error: unknown) => this.#fail(error))
+      .catch((error: Error) => this.#fail(error))
       .finally(() => {
         this.#runs.delete(run);
         this.hostMoved();
@@ -184,26 +187,21 @@ export class PieceDownload {
   }
 
   async #pause(): Promise<void> {
-    await this.#moved.promise;
+    await this.#change();
     this.#controller.signal.throwIfAborted();
   }
 
-  #fail(error: unknown): void {
+  #fail(error: Error): void {
     this.#failure ??= error;
     this.#controller.abort(this.#failure);
     this.#notify();
   }
 
-  #notify(): void {
-    const { resolve } = this.#moved;
-    this.#moved = notice();
-    resolve();
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
-}
 
-/** A promise for whoever waits for the next change. */
-function notice(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => (resolve = done));
-  return { promise, resolve };
+  #notify(): void {
+    for (const goOn of this.#waiting.splice(0)) goOn();
+  }
 }

@@ -1,26 +1,8 @@
-// The cache of downloaded files, shared by all tabs of an origin.
+// How tabs tell each other about a download: the one that does it sends, the ones that wait for it listen.
 
-import type { CacheFolder } from './cache-folder';
-import type { Locks } from './locks';
+import { lockName } from './cache';
 
-/** Where files are kept, and the locks that keep tabs from each other. */
-export interface Cache {
-  folder: CacheFolder;
-  locks: Locks;
-}
-
-/** The name under which the file at `url` is cached: 32 hexadecimal digits. */
-export async function keyOf(url: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(url));
-  return [...new Uint8Array(digest, 0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** The lock of a cached file: shared to read it once it is complete, exclusive to add to it or delete it. */
-export function lockName(key: string): string {
-  return `ternion-model:${key}`;
-}
-
-/** How far the tab is that downloads a file; it tells the others. */
+/** How far a download is, in bytes. `total` is that of the whole file. */
 export interface SharedProgress {
   loaded: number;
   total: number;
@@ -49,7 +31,7 @@ export class ProgressSender {
   }
 }
 
-/** Hears how far the download of `key` in another tab is, until the returned function is called. */
+/** Calls `onProgress` with how far the download of `key` in another tab is, until the returned function is called. */
 export function hearProgress(key: string, onProgress: (progress: SharedProgress) => void): () => void {
   const channel = openChannel(key);
   if (channel) channel.onmessage = ({ data }) => onProgress(data as SharedProgress);

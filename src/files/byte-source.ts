@@ -2,6 +2,17 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 
+/** How to read from a {@link ByteSource}. */
+export interface ReadOptions {
+  signal?: AbortSignal | undefined;
+  /**
+   * The reader takes something from further on in the file, and then goes on reading where it was. (A format may keep
+   * behind a tensor what is needed to read it.) Without this, a source takes a read to say where the reader is now: one
+   * that holds only part of the file then lets go of what lies before.
+   */
+  ahead?: boolean | undefined;
+}
+
 /** A file of known length that can be read piece by piece. */
 export interface ByteSource {
   /** Length in bytes. */
@@ -10,7 +21,7 @@ export interface ByteSource {
    * Reads `length` bytes from `offset`. Rejects with `corrupt-file` if they reach past the end.
    * The result is the caller's own for as long as it likes, but must not be written to.
    */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
   /**
    * Says that the bytes from `from` up to `to` will be read now, more or less in order. A source that lies far away then
    * fetches ahead; before this call it fetches only what is read. Sources that are at hand do without it.
@@ -32,7 +43,7 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer): ByteSource {
   const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   return {
     size: all.length,
-    async read(offset, length, signal) {
+    async read(offset, length, { signal } = {}) {
       throwIfAborted(signal);
       checkRange(all.length, offset, length);
       return all.subarray(offset, offset + length);
@@ -44,7 +55,7 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer): ByteSource {
 export function blobSource(blob: Blob): ByteSource {
   return {
     size: blob.size,
-    async read(offset, length, signal) {
+    async read(offset, length, { signal } = {}) {
       throwIfAborted(signal);
       checkRange(blob.size, offset, length);
       const bytes = await readBlob(blob.slice(offset, offset + length));
@@ -60,12 +71,7 @@ async function readBlob(blob: Blob): Promise<Uint8Array> {
     return new Uint8Array(await blob.arrayBuffer());
   } catch (cause) {
     // A File refers to the disk: moved or changed since it was picked, it cannot be read any more.
-    throw new TernionError(
-      'corrupt-file',
-      'The file could not be read; it may have changed. Choose it again.',
-      {
-        cause,
-      },
-    );
+    const message = 'The file could not be read; it may have changed. Choose it again.';
+    throw new TernionError('corrupt-file', message, { cause });
   }
 }

@@ -1,9 +1,9 @@
 // Whether a file is the one that was meant: its SHA-256, computed piece by piece in the file's order.
 
 import { createSHA256, type IHasher } from 'hash-wasm';
-import { TernionError, throwIfAborted } from '../errors';
-import type { ByteSource } from './byte-source';
-import { PIECE_BYTES } from './pieces';
+import { TernionError, throwIfAborted } from '../../errors';
+import type { ByteSource } from '../../files/byte-source';
+import { PIECE_BYTES } from '../http/pieces';
 
 /** A file of which the pieces before `next` have been hashed. */
 export class PieceHash {
@@ -48,7 +48,7 @@ export function checkSha256(sha256: string): void {
 export async function verifySource(source: ByteSource, sha256: string, signal?: AbortSignal): Promise<void> {
   const hash = await PieceHash.expecting(sha256);
   for (let at = 0; at < source.size; at += PIECE_BYTES) {
-    hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), signal));
+    hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), { signal }));
     await breathe();
     throwIfAborted(signal);
   }

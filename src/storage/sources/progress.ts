@@ -74,12 +74,14 @@ export class ProgressMeter {
   }
 }
 
-/** The part of one file. */
+/** The progress of one file, as part of that of the model. */
 export interface FileProgress {
+  /** Adds bytes that came over the network. */
   received(bytes: number): void;
-  /** What another tab, which does the download, says of it. */
+  /** Replaces what is known of the file, for example by what the tab says that downloads it. */
   set(state: { loaded: number; total: number }): void;
+  /** Reports at once that all of the file is here. */
   done(): void;
-  /** The file does not count any more. */
+  /** Leaves the file out of the sum from now on. */
   remove(): void;
 }

@@ -1,17 +1,17 @@
 // A file that comes in pieces, from a server or the cache or both, as bytes that can be read anywhere.
 
-import { throwIfAborted } from '../errors';
-import { checkRange, type ByteSource } from './byte-source';
-import type { CachedFile } from './cached-file';
-import { PieceDownload, type DownloadHost } from './download';
+import { throwIfAborted, untilAborted } from '../../errors';
+import { checkRange, type ByteSource, type ReadOptions } from '../../files/byte-source';
+import type { CachedFile } from '../cache/cached-file';
+import type { NetworkPolicy } from '../http/network';
+import { PieceDownload, type DownloadHost } from '../http/piece-download';
+import { PIECE_BYTES, pieceCount } from '../http/pieces';
+import type { RemoteFile } from '../http/remote-file';
+import type { Reply } from '../http/request';
 import { breathe, type PieceHash } from './integrity';
-import { abortable, type NetworkPolicy, type Reply } from './network';
-import { MemoryPieces, PIECE_BYTES, pieceCount } from './pieces';
-import type { RemoteFile } from './remote-file';
+import { MemoryPieces } from './memory-pieces';
 
-// Reads no longer than this may look ahead (an I2_S tensor's scale lies behind its weights): the reader has not moved.
-const PEEK_BYTES = 64 << 10;
-/** Reading from the disk does not wait for anything; after so long, others must have their turn. */
+/** Reading from the disk and hashing wait for nothing: after so long, messages and timers must have their turn. */
 const BREATHE_MS = 30;
 
 /** What a {@link PieceSource} is made of. */
@@ -35,12 +35,11 @@ export class PieceSource implements ByteSource, DownloadHost {
   readonly #memory = new MemoryPieces();
   readonly #count: number;
   readonly #download: PieceDownload | undefined;
-  /** The piece that the reader is at, and the byte where its last read ended. */
+  /** The piece that the reader is at. */
   #cursor = 0;
-  #lastEnd = 0;
   #prefetching = false;
   #closed = false;
-  #diskFailure: unknown;
+  #diskFailure: Error | undefined;
   #hashing: Promise<void> = Promise.resolve();
   #lastBreath = performance.now();
 
@@ -57,21 +56,17 @@ export class PieceSource implements ByteSource, DownloadHost {
   }
 
   /** What went wrong when a piece was to be put on disk; from then on, pieces are in memory only. */
-  get diskFailure(): unknown {
+  get diskFailure(): Error | undefined {
     return this.#diskFailure;
   }
 
-  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+  async read(offset: number, length: number, { signal, ahead }: ReadOptions = {}): Promise<Uint8Array> {
     throwIfAborted(signal);
     checkRange(this.size, offset, length);
     if (length === 0) return new Uint8Array(0);
     const first = Math.floor(offset / PIECE_BYTES);
     const end = pieceCount(offset + length);
-    const isPeek = length <= PEEK_BYTES && offset > this.#lastEnd + PEEK_BYTES;
-    if (!isPeek) {
-      this.#lastEnd = offset + length;
-      this.#moveTo(first);
-    }
+    if (!ahead) this.#moveTo(first);
     this.#download?.demand(first, end);
     if (end === first + 1) {
       const piece = await this.#piece(first, signal);
@@ -92,8 +87,8 @@ export class PieceSource implements ByteSource, DownloadHost {
     const { hash } = this.parts;
     const first = Math.floor(from / PIECE_BYTES);
     this.#moveTo(first);
-    this.#lastEnd = from;
-    // What is kept or hashed is wanted whole. A disk takes it in any order: the reader's part comes first.
+    // A file that is kept or hashed is wanted whole. A disk takes pieces in any order, so those that the reader is about to
+    // read come first; the hash needs them in the file's order.
     if (this.#keeps) this.#download?.prefetch(first, this.#count);
     else if (hash) this.#download?.prefetch(hash.next, this.#count);
     else this.#download?.prefetch(first, pieceCount(to));
@@ -115,7 +110,7 @@ export class PieceSource implements ByteSource, DownloadHost {
     while (hash.next < this.#count) {
       throwIfAborted(signal);
       await this.#download?.need(hash.next, signal);
-      await abortable(this.#hashOn(), signal);
+      await untilAborted(this.#hashOn(), signal);
     }
     const sha256 = hash.check();
     if (this.#keeps) await disk?.verified(sha256);
@@ -158,7 +153,7 @@ export class PieceSource implements ByteSource, DownloadHost {
         this.parts.disk?.put(index, bytes);
         return;
       } catch (error) {
-        this.#diskFailure = error ?? new Error('unknown');
+        this.#diskFailure = error as Error;
       }
     }
     this.#memory.put(index, bytes);
@@ -192,7 +187,10 @@ export class PieceSource implements ByteSource, DownloadHost {
     this.#release();
   }
 
-  /** Lets go of pieces that were read. Until tensors are read there is room to keep all: the header may be read again. */
+  /**
+   * Lets go of pieces that were read, and lets the download go on in their place. Before `prefetch`, only a header is being
+   * read: as long as its pieces fit the window they are kept, as they may be read again.
+   */
   #release(): void {
     const start = this.#windowStart();
     // One piece more is kept, for readers that go back a little.
@@ -212,7 +210,7 @@ export class PieceSource implements ByteSource, DownloadHost {
         await this.#breathe();
       }
     });
-    // Who waits for the hash hears of a failure; the others need not.
+    // A failure is reported by `finish`, which waits for the hash; until then nobody has to handle it.
     this.#hashing.catch(() => {});
     return this.#hashing;
   }

@@ -4,18 +4,21 @@ import type { CacheFolder, StoredFile } from './cache-folder';
 
 const FOLDER = 'ternion-models';
 
-/** The folder of cached models. Rejects where there is no OPFS, or the browser keeps it shut (private windows). */
+/** Whether this browser has an OPFS, though it may keep it shut (private windows). Node has none. */
+export function hasOpfs(): boolean {
+  return typeof globalThis.navigator?.storage?.getDirectory === 'function';
+}
+
+/** The folder of cached models. Rejects where there is no OPFS, or the browser keeps it shut. */
 export async function openOpfsFolder(): Promise<CacheFolder> {
-  const { storage } = (globalThis.navigator as Navigator | undefined) ?? {};
-  if (typeof storage?.getDirectory !== 'function') throw new Error('this browser has no private file system');
-  const root = await storage.getDirectory();
+  if (!hasOpfs()) throw new Error('this browser has no private file system');
+  const root = await navigator.storage.getDirectory();
   return new OpfsFolder(await root.getDirectoryHandle(FOLDER, { create: true }));
 }
 
 /** Whether files can be written piece by piece here: in workers only. */
 export function canWriteOpfs(): boolean {
-  const { FileSystemFileHandle: handle } = globalThis as { FileSystemFileHandle?: { prototype: object } };
-  return handle !== undefined && 'createSyncAccessHandle' in handle.prototype;
+  return typeof FileSystemFileHandle === 'function' && isWritable(FileSystemFileHandle.prototype);
 }
 
 /** A file that is open in this worker. (TypeScript's DOM library leaves out what only workers have.) */
@@ -28,32 +31,36 @@ interface SyncHandle {
   close(): void;
 }
 
-type WorkerFileHandle = FileSystemFileHandle & {
+interface WorkerFileHandle extends FileSystemFileHandle {
   createSyncAccessHandle(options?: { mode: 'readwrite' | 'read-only' }): Promise<SyncHandle>;
-};
+}
+
+function isWritable(handle: FileSystemFileHandle): handle is WorkerFileHandle {
+  return 'createSyncAccessHandle' in handle;
+}
 
 class OpfsFolder implements CacheFolder {
   constructor(private readonly folder: FileSystemDirectoryHandle) {}
 
   async list(): Promise<string[]> {
     const names: string[] = [];
-    const { folder } = this as unknown as { folder: { keys(): AsyncIterable<string> } };
-    for await (const name of folder.keys()) names.push(name);
+    for await (const name of this.folder.keys()) names.push(name);
     return names;
   }
 
   async open(name: string): Promise<StoredFile> {
-    const handle = (await this.folder.getFileHandle(name, { create: true })) as WorkerFileHandle;
+    const handle = await this.folder.getFileHandle(name, { create: true });
+    if (!isWritable(handle)) throw new Error('files can be written in a worker only');
     return new SyncFile(await handle.createSyncAccessHandle());
   }
 
   async openReadable(name: string): Promise<StoredFile | undefined> {
     const handle = await unlessMissing(this.folder.getFileHandle(name));
     if (!handle) return undefined;
-    if (canWriteOpfs()) {
+    if (isWritable(handle)) {
       try {
         // Browsers that do not know the mode open the file for one tab alone; other tabs then take the slower way below.
-        return new SyncFile(await (handle as WorkerFileHandle).createSyncAccessHandle({ mode: 'read-only' }));
+        return new SyncFile(await handle.createSyncAccessHandle({ mode: 'read-only' }));
       } catch {
         // Somebody else has it open.
       }

@@ -1,9 +1,9 @@
-// What is in the cache, how much room it takes, and how to get rid of it. For pages as well as for workers.
+// Which models are in the cache, and how to delete them. For pages as well as for workers.
 
-import { TernionError } from '../errors';
-import { keyOf, lockName, type Cache } from './cache';
-import { urlOf } from './address';
-import { openBrowserCache } from './environment';
+import { TernionError } from '../../errors';
+import { urlOf } from '../http/address';
+import { openBrowserCache } from './browser-cache';
+import { keyOf, lockName, NoCache, type Cache } from './cache';
 import { allEntries, removeEntry } from './entries';
 import { bytesOf, isComplete } from './journal';
 
@@ -16,22 +16,10 @@ export interface CachedModel {
   /** Bytes that are in the cache, and bytes of all files that were begun. */
   bytes: number;
   size: number;
-  /** Whether those files are there whole. What is not is taken up by the next load where it ended. */
+  /** Whether all of those files are there whole. The next load downloads what is missing. */
   complete: boolean;
   /** How many files it has. */
   files: number;
-}
-
-/** Storage of this origin, in bytes. */
-export interface StorageUsage {
-  /** What the models in the cache take. */
-  models: number;
-  /** What all of the origin's storage takes, as the browser estimates it. */
-  used: number;
-  /** What it may take. */
-  quota: number;
-  /** Whether the browser has promised not to clear it when the disk gets full. */
-  persisted: boolean;
 }
 
 /** The models in the cache of this origin; none where there is no cache. */
@@ -47,29 +35,9 @@ export async function deleteModel(model: string | URL, signal?: AbortSignal): Pr
   return deleteIn(await openBrowserCache(), model, signal);
 }
 
-/** Asks the browser not to clear the cache when the disk gets full. Resolves to its answer. From a page only. */
-export async function persist(): Promise<boolean> {
-  const { storage } = navigator;
-  return typeof storage?.persist === 'function' ? storage.persist() : false;
-}
-
-/** How much storage there is, and how much of it is taken. */
-export async function storageUsage(): Promise<StorageUsage> {
-  const models = (await listModels()).reduce((sum, { bytes }) => sum + bytes, 0);
-  const { used = 0, quota = 0 } = (await estimateStorage()) ?? {};
-  return { models, used, quota, persisted: (await navigator.storage?.persisted?.()) ?? false };
-}
-
-/** What this origin's storage takes and may take, in bytes, as the browser estimates it; undefined where there is none. */
-export async function estimateStorage(): Promise<Pick<StorageUsage, 'used' | 'quota'> | undefined> {
-  const storage = (globalThis.navigator as Navigator | undefined)?.storage;
-  const { usage, quota } = (await storage?.estimate?.()) ?? {};
-  return usage === undefined || quota === undefined ? undefined : { used: usage, quota };
-}
-
 /** {@link listModels} of the given cache. */
-export async function listIn(cache: Cache | string): Promise<CachedModel[]> {
-  if (typeof cache === 'string') return [];
+export async function listIn(cache: Cache | NoCache): Promise<CachedModel[]> {
+  if (cache instanceof NoCache) return [];
   const models = new Map<string, CachedModel>();
   for (const entry of (await allEntries(cache.folder)).values()) {
     const bytes = bytesOf(entry);
@@ -88,11 +56,11 @@ export async function listIn(cache: Cache | string): Promise<CachedModel[]> {
 
 /** {@link deleteModel} of the given cache. */
 export async function deleteIn(
-  cache: Cache | string,
+  cache: Cache | NoCache,
   model: string | URL,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  if (typeof cache === 'string') return false;
+  if (cache instanceof NoCache) return false;
   const id = /^[0-9a-f]{32}$/.test(String(model)) ? String(model) : await keyOf(urlOf(model));
   let found = false;
   for (const [key, entry] of await allEntries(cache.folder)) {

@@ -1,6 +1,6 @@
 // Locks between the tabs of an origin.
 
-import { abortedBy } from '../errors';
+import { abortedBy } from '../../errors';
 
 /** Named locks: many may hold one `shared`, or one alone `exclusive`. They end with the tab that holds them. */
 export interface Locks {
@@ -12,33 +12,25 @@ export interface Locks {
 
 /** The Web Locks of this browser; undefined where it has none. */
 export function webLocks(): Locks | undefined {
-  const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+  const locks = globalThis.navigator?.locks;
   if (!locks) return undefined;
   return {
     acquire: (name, mode, signal) =>
       new Promise((resolve, reject) => {
-        const held = locks.request(name, { mode, ...(signal && { signal }) }, () => {
-          const { promise, resolve: release } = withResolvers();
-          resolve(release);
-          return promise;
-        });
+        const held = locks.request(name, { mode, ...(signal && { signal }) }, () => untilReleased(resolve));
         held.catch((error: Error) => reject(signal?.aborted ? abortedBy(signal) : error));
       }),
     tryAcquire: (name, mode) =>
       new Promise((resolve, reject) => {
-        const held = locks.request(name, { mode, ifAvailable: true }, (lock) => {
-          if (!lock) return resolve(undefined);
-          const { promise, resolve: release } = withResolvers();
-          resolve(release);
-          return promise;
-        });
+        const held = locks.request(name, { mode, ifAvailable: true }, (lock) =>
+          lock ? untilReleased(resolve) : resolve(undefined),
+        );
         held.catch(reject);
       }),
   };
 }
 
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => (resolve = done));
-  return { promise, resolve };
+/** A lock is held for as long as this promise is pending. `onHeld` is given the function that ends that. */
+function untilReleased(onHeld: (release: () => void) => void): Promise<void> {
+  return new Promise((release) => onHeld(release));
 }

@@ -1,5 +1,7 @@
 // A small JSON file in the origin's private file system, for what is worth keeping from one visit to the next.
 
+import { hasOpfs } from './opfs';
+
 /** Something that can be kept. `load` rejects if nothing readable is there. */
 export interface JsonFile<Value> {
   load(): Promise<Value>;
@@ -8,10 +10,9 @@ export interface JsonFile<Value> {
 
 /** The file `name` in OPFS; undefined where there is no OPFS (Node, some private windows). */
 export function jsonFile<Value>(name: string): JsonFile<Value> | undefined {
-  const { storage } = (globalThis.navigator as Navigator | undefined) ?? {};
-  if (typeof storage?.getDirectory !== 'function') return undefined;
+  if (!hasOpfs()) return undefined;
   const open = async (create: boolean): Promise<FileSystemFileHandle> =>
-    (await storage.getDirectory()).getFileHandle(name, { create });
+    (await navigator.storage.getDirectory()).getFileHandle(name, { create });
   return {
     async load() {
       const file = await (await open(false)).getFile();

@@ -1,8 +1,8 @@
 // The manifest of a cached file: one JSON value a line, only ever appended to. A line that a crash cut short is no JSON
 // any more, so it and what follows count as not written.
 
+import { pieceCount, pieceLength } from '../http/pieces';
 import type { StoredFile } from './cache-folder';
-import { pieceCount, pieceLength } from './pieces';
 
 /** The first line: what the file is. */
 export interface CacheHeader {
@@ -17,7 +17,10 @@ export interface CacheHeader {
   lastModified?: string | undefined;
 }
 
-/** The other lines: pieces that are safely on disk, each with the xxHash64 of its bytes; or that the whole was verified. */
+/**
+ * The other lines. They name pieces that are safely on disk, each with the xxHash64 of its bytes, or give the SHA-256 of
+ * the whole file once it was computed.
+ */
 type JournalLine = { pieces: [index: number, sum: string][] } | { sha256: string };
 
 /** What a journal says. */
@@ -34,10 +37,11 @@ export function isComplete({ size, sums }: CacheEntry): boolean {
   return sums.size === pieceCount(size);
 }
 
-/** Bytes of the pieces that are in the cache. */
+/** Bytes of the pieces that are in the cache; none of a file without an entry. */
 export function bytesOf(entry: Pick<CacheEntry, 'size' | 'sums'> | undefined): number {
+  if (!entry) return 0;
   let bytes = 0;
-  for (const index of entry?.sums.keys() ?? []) bytes += pieceLength(entry!.size, index);
+  for (const index of entry.sums.keys()) bytes += pieceLength(entry.size, index);
   return bytes;
 }
 

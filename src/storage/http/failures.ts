@@ -1,0 +1,55 @@
+// How a download can fail: for good, or so that another attempt may help.
+
+import { TernionError } from '../../errors';
+
+/** A refusal by the server; the `cause` of `download-failed`. */
+export class HttpStatusError extends Error {
+  override readonly name = 'HttpStatusError';
+
+  constructor(
+    readonly status: number,
+    statusText: string,
+  ) {
+    super(`the server answered ${status}${statusText && ` ${statusText}`}`);
+  }
+}
+
+/** A failure that may pass: the connection broke, the server was busy. */
+export class PassingFailure extends Error {
+  override readonly name = 'PassingFailure';
+
+  constructor(
+    message: string,
+    /** The server's own wish for the wait, if it had one. */
+    readonly retryAfterMs?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The `download-failed` error of `url`. */
+export function downloadFailed(url: string, what: string, cause?: unknown): TernionError {
+  const message = `Downloading ${withoutSecrets(url)} failed: ${what}.`;
+  return new TernionError('download-failed', message, { cause });
+}
+
+/** Query strings may hold signatures, and messages end up in logs; `data:` addresses may be very long. */
+function withoutSecrets(url: string): string {
+  return url.replace(/[?#].*$/s, '').slice(0, 200);
+}
+
+/** The `cause` of a download that failed because the server sent a web page instead of the file. */
+export const WEB_PAGE = 'web page';
+
+/** The HTTP status by which the server refused; undefined if `error` is of another kind. */
+export function refusedStatus(error: unknown): number | undefined {
+  return error instanceof Error && error.cause instanceof HttpStatusError ? error.cause.status : undefined;
+}
+
+/** Whether `error` says that there is no such file, rather than that the file could not be had. */
+export function isMissing(error: unknown): boolean {
+  if (error instanceof TernionError && error.cause === WEB_PAGE) return true;
+  // Storage services answer 403 for what is not there, unless one may list the folder.
+  return [403, 404, 410].includes(refusedStatus(error) ?? 0);
+}

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   const problem = { shape, tokens: positive(values.tokens), context: positive(values.context) };
   const device = await openDevice();
   const capabilities = await probeCapabilities(device);
-  const meter = await CeilingMeter.create(device, capabilities, { quick: true });
+  const meter = await CeilingMeter.create(device, capabilities, { quick: true, few: true });
   const gpu = new GpuContext(device, capabilities);
   const variants = values.variant?.map((json) => JSON.parse(json) as unknown);
   const times = await timeVariants(gpu, kernel, problem, meter.ceilings, variants);

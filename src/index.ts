@@ -3,6 +3,7 @@
 export { loadModel, type LoadOptions } from './api/load-model';
 export { planModel, type PlanOptions } from './api/plan-model';
 export { TernionError, type TernionErrorCode } from './errors';
+export type { KernelTime } from './gpu/profiler';
 export { deleteModel, listModels, type CachedModel } from './storage/cache/models';
 export { persist, storageUsage, type StorageUsage } from './storage/cache/usage';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
@@ -18,9 +19,11 @@ export type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
+  ProfileOptions,
   Prompt,
   Session,
   SourceInfo,
+  StepProfile,
   TokenizeOptions,
   Usage,
 } from './engine/types';

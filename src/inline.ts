@@ -10,6 +10,7 @@ export {
 export type { GpuBytes } from './gpu/buffers';
 export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
+export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   ChatMessage,
@@ -19,9 +20,11 @@ export type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
+  ProfileOptions,
   Prompt,
   Session,
   SourceInfo,
+  StepProfile,
   TokenizeOptions,
   Usage,
 } from './engine/types';

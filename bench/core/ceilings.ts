@@ -37,6 +37,8 @@ export interface Ceilings extends CeilingRates {
 /** How thoroughly to look. */
 export interface CeilingOptions {
   quick?: boolean;
+  /** Only variants that are good on most adapters: a second or two instead of many, and a ceiling that may be too low. */
+  few?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -85,12 +87,16 @@ export class CeilingMeter {
     const { maxStorageBufferBindingSize, maxBufferSize, maxComputeInvocationsPerWorkgroup } = device.limits;
     // Far beyond any cache, where that is allowed.
     const room = Math.min(maxStorageBufferBindingSize, maxBufferSize, (options.quick ? 128 : 512) * MEBI);
-    const sizes = [room, room / 4].map((size) => Math.floor(size / MEBI) * MEBI);
-    const threads = [8, 16, 64, 256].filter((n) => n <= maxComputeInvocationsPerWorkgroup);
-    meter.#bytes = candidates(readKernels(sizes, threads));
+    const sizes = (options.few ? [room / 2] : [room, room / 4]).map((size) => Math.floor(size / MEBI) * MEBI);
+    const threads = (options.few ? [8, 64] : [8, 16, 64, 256]).filter(
+      (n) => n <= maxComputeInvocationsPerWorkgroup,
+    );
+    const perThread = options.few ? [64] : [64, 256];
+    const sums = options.few ? [8] : [4, 8, 16];
+    meter.#bytes = candidates(readKernels(sizes, threads, perThread));
     const dots = packedDot ? PACKED_DOT : UNPACKED_DOT;
     const multiplying = (product: Product): Candidate[] =>
-      candidates(threads.flatMap((n) => [4, 8, 16].map((sums) => productKernel(n, sums, product))));
+      candidates(threads.flatMap((n) => sums.map((count) => productKernel(n, count, product))));
     meter.#dots = multiplying(dots);
     meter.#pairs = multiplying(PAIRS);
     for (const list of [meter.#bytes, meter.#dots, meter.#pairs]) {
@@ -216,11 +222,15 @@ const BINDINGS = `
 /** Which elements a thread reads: those next to each other, or every n-th, so that neighbours read side by side. */
 type Order = 'contiguous' | 'interleaved';
 
-function readKernels(sizes: readonly number[], threads: readonly number[]): Kernel[] {
+function readKernels(
+  sizes: readonly number[],
+  threads: readonly number[],
+  vectors: readonly number[],
+): Kernel[] {
   const kernels: Kernel[] = [];
   for (const size of sizes) {
     for (const n of threads) {
-      for (const perThread of [64, 256]) {
+      for (const perThread of vectors) {
         for (const order of ['interleaved', 'contiguous'] as const)
           kernels.push(readKernel(size, n, perThread, order));
       }

@@ -9,8 +9,10 @@ import type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
+  ProfileOptions,
   Prompt,
   Session,
+  StepProfile,
   TokenizeOptions,
 } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
@@ -71,6 +73,10 @@ export class RemoteEngine implements Engine {
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
     return this.call((api) => api.nextLogits(tokenIds));
+  }
+
+  async profile(options?: ProfileOptions): Promise<StepProfile | undefined> {
+    return this.call((api) => api.profile(options));
   }
 
   createSession(): RemoteSession {

@@ -37,6 +37,7 @@ export function sendableOptions({
   credentials,
   sha256,
   cache,
+  debug,
 }: CloneableOptions): Record<keyof CloneableOptions, unknown> & CloneableOptions {
   return {
     contextLength,
@@ -47,5 +48,6 @@ export function sendableOptions({
     credentials,
     sha256,
     cache,
+    debug,
   };
 }

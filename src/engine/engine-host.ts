@@ -7,7 +7,14 @@ import type { ModelSource } from '../storage/sources/model-source';
 import type { LocalEngine } from './engine';
 import { loadLocal } from './load-local';
 import type { LocalSession } from './session';
-import type { DetokenizeOptions, Engine, ModelInfo, TokenizeOptions } from './types';
+import type {
+  DetokenizeOptions,
+  Engine,
+  ModelInfo,
+  TokenizeOptions,
+  ProfileOptions,
+  StepProfile,
+} from './types';
 
 /** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
 export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
@@ -58,6 +65,10 @@ export class EngineHost implements Engine {
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
     return this.#loaded().nextLogits(tokenIds);
+  }
+
+  async profile(options?: ProfileOptions): Promise<StepProfile | undefined> {
+    return this.#loaded().profile(options);
   }
 
   createSession(): LocalSession {

@@ -8,15 +8,24 @@ import { ReadbackRing } from '../gpu/readback';
 import { loadWeights } from '../model/load';
 import type { ChatTemplate, Tokenizer } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
+import { profileStep, type StepProfile } from '../inference/step-profile';
 import { describeModel } from './model-info';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { checkPrecisions, choosePrecisions, readModel } from '../plan/read-model';
+import { number } from './number-option';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
 import { checkTokenIds } from './token-ids';
 import { Transformer } from '../inference/transformer';
-import type { DetokenizeOptions, Engine, ModelInfo, SourceInfo, TokenizeOptions } from './types';
+import type {
+  DetokenizeOptions,
+  Engine,
+  ModelInfo,
+  ProfileOptions,
+  SourceInfo,
+  TokenizeOptions,
+} from './types';
 
 /** How to load a model whose files and device are at hand. */
 export type EngineOptions = Omit<LocalLoadOptions, 'device' | keyof SourceOptions>;
@@ -112,17 +121,38 @@ export class LocalEngine implements Omit<Engine, 'load'> {
       const message = `${ids.length} tokens do not fit the context of ${transformer.contextLength}.`;
       throw new TernionError('context-overflow', message);
     }
-    await this.#queue.enter();
-    let cache: KvCache | undefined;
-    try {
-      cache = await KvCache.create(gpu, transformer.config, ids.length, transformer.variants.cacheFormat);
-      const pass = await transformer.forwardPass(cache);
-      await transformer.prefill(cache, pass, ids, 0);
+    return this.#withCache(ids.length, async (cache) => {
+      await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
       const encoder = gpu.device.createCommandEncoder();
       transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);
       const { logits } = transformer.work;
       return new Float32Array(await gpu.read(logits, 0, this.staticInfo.vocabularySize * 4));
+    });
+  }
+
+  async profile(options: ProfileOptions = {}): Promise<StepProfile | undefined> {
+    this.#assertUsable();
+    const { transformer } = this;
+    const { contextLength, variants } = transformer;
+    const most = Math.min(variants.prefillTokens, contextLength);
+    const tokens = number('tokens', options.tokens, 1, { min: 1, max: most, integer: true });
+    const room = { min: 0, max: contextLength - tokens, integer: true };
+    const context = number('context', options.context, 0, room);
+    const repeats = number('repeats', options.repeats, 8, { min: 1, max: 1000, integer: true });
+    return this.#withCache(context + tokens, (cache) =>
+      profileStep(transformer, cache, { tokens, context, repeats }),
+    );
+  }
+
+  /** Has the GPU to itself, and a KV cache of `positions` positions, for as long as `use` takes. */
+  async #withCache<T>(positions: number, use: (cache: KvCache) => Promise<T>): Promise<T> {
+    const { config, variants } = this.transformer;
+    await this.#queue.enter();
+    let cache: KvCache | undefined;
+    try {
+      cache = await KvCache.create(this.gpu, config, positions, variants.cacheFormat);
+      return await use(cache);
     } finally {
       cache?.destroy();
       this.#queue.leave();

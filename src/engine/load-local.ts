@@ -2,6 +2,7 @@
 
 import { probeCapabilities } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
+import { shaderLog } from '../gpu/shader-log';
 import type { TuningRecords } from '../gpu/tuner';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
@@ -43,7 +44,7 @@ async function loadOpened(
   device: GPUDevice,
   options: DeviceLoadOptions,
 ): Promise<LocalEngine> {
-  const gpu = new GpuContext(device, await probeCapabilities(device));
+  const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(options.debug));
   const engine = await LocalEngine.load(gpu, opened.files, {
     ...options,
     memoryBudget: options.memoryBudget ?? defaultMemoryBudget(),

@@ -3,6 +3,7 @@
 import { TernionError } from '../errors';
 import type { SamplingSettings } from '../inference/generation';
 import type { SamplerParameters } from '../kernels/sample';
+import { number } from './number-option';
 import type { GenerateOptions } from './types';
 
 /** Options with every default filled in. */
@@ -43,28 +44,6 @@ export function resolveOptions(options: GenerateOptions, vocabularySize: number)
     stop: stopStrings(options.stop),
     logitBias,
   };
-}
-
-interface Range {
-  min: number;
-  max: number;
-  integer?: boolean;
-}
-
-function number(
-  name: string,
-  value: number | undefined,
-  fallback: number,
-  { min, max, integer }: Range,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value === 'number' && value >= min && value <= max && (!integer || Number.isInteger(value)))
-    return value;
-  const kind = integer ? 'an integer' : 'a number';
-  throw new TernionError(
-    'invalid-argument',
-    `${name} is ${String(value)}; it must be ${kind} from ${min} to ${max}.`,
-  );
 }
 
 /** Any integer is a seed; the lower 32 bits count. Without one, a random seed. */

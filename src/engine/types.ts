@@ -1,11 +1,12 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
+import type { StepProfile } from '../inference/step-profile';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
 import type { ChatMessage, DecodeOptions, EncodeOptions } from '../tokenizer';
 
-export type { ChatMessage, SourceInfo };
+export type { ChatMessage, SourceInfo, StepProfile };
 
 /**
  * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
@@ -141,6 +142,16 @@ export type TokenizeOptions = EncodeOptions;
 /** How `detokenize` treats special tokens. */
 export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
 
+/** Which step to profile. */
+export interface ProfileOptions {
+  /** Tokens evaluated at once: 1 (default) is a step of an answer, more are a piece of a prompt. At most 128. */
+  tokens?: number | undefined;
+  /** Tokens that stand in the context before. Default 0. */
+  context?: number | undefined;
+  /** Runs of which the mean is taken. Default 8. */
+  repeats?: number | undefined;
+}
+
 /** One conversation, or one sequence of tokens, with a KV cache of its own. */
 export interface Session {
   /** Token ids that stand in the KV cache now; a prompt that begins with them need not evaluate them again. */
@@ -174,6 +185,11 @@ export interface Engine {
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
   /** Evaluates `tokenIds` from an empty context; resolves to the logits after the last one, one per vocabulary entry. */
   nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array>;
+  /**
+   * Where the time of a step goes, kernel by kernel, on the GPU's own clock; undefined where the browser has no timestamp
+   * queries. Takes its turn among the requests, and a KV cache of its own for that long.
+   */
+  profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
   /** A new, empty session. Sessions share the weights; their requests queue in order. */
   createSession(): Session;
   /** Ends everything and frees all GPU memory. */

@@ -46,6 +46,11 @@ export interface ModelOptions extends SourceOptions {
    * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
+  /**
+   * What to write to the console, for those who look for a fault: `ternion:wgsl` is the WGSL of every kernel, as it is
+   * compiled. Under Node the environment variable DEBUG says the same.
+   */
+  debug?: string | undefined;
 }
 
 /** How to load a model into this thread. */

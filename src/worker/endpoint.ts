@@ -4,7 +4,13 @@ import { transfer } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
-import type { DetokenizeOptions, ModelInfo, TokenizeOptions } from '../engine/types';
+import type {
+  DetokenizeOptions,
+  ModelInfo,
+  ProfileOptions,
+  StepProfile,
+  TokenizeOptions,
+} from '../engine/types';
 import type { CloneableOptions, LoadProgress } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import { framesOf, serveFrames } from './frames';
@@ -63,6 +69,10 @@ export class WorkerEndpoint implements WorkerApi {
   async nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>> {
     const outcome = await outcomeOf(() => this.#engine.nextLogits(ids));
     return 'value' in outcome ? transfer(outcome, [outcome.value.buffer]) : outcome;
+  }
+
+  profile(options?: ProfileOptions): Promise<Outcome<StepProfile | undefined>> {
+    return outcomeOf(() => this.#engine.profile(options));
   }
 
   generate(

@@ -8,7 +8,9 @@ import type {
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
+  ProfileOptions,
   Prompt,
+  StepProfile,
   TokenizeOptions,
 } from '../engine/types';
 import type { CloneableOptions, LoadProgress } from '../plan/load-options';
@@ -63,6 +65,7 @@ export interface WorkerApi {
   tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;
   nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>>;
+  profile(options?: ProfileOptions): Promise<Outcome<StepProfile | undefined>>;
   generate(
     request: number,
     session: number,

@@ -1,8 +1,22 @@
-// Ends every run with the line `N passed, N failed, N skipped`, and leaves it in the file named by TERNION_SUMMARY.
+// Ends every run with the line `N passed, N failed, N skipped`, after the names of the files that needed the watchdog.
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
+import type { Hang, Watchdog } from './watchdog/watchdog.ts';
 
-export default class SummaryReporter implements Reporter {
+const OUTCOMES: Record<Hang['outcome'], string> = {
+  rerun: 'what is counted is its second run',
+  again: 'it hung twice',
+  ending: 'its tests are counted',
+};
+
+/** Leaves the line in the file named by TERNION_SUMMARY, too. */
+export class SummaryReporter implements Reporter {
+  readonly #watchdog: Watchdog;
+
+  constructor(watchdog: Watchdog) {
+    this.#watchdog = watchdog;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const states = modules.flatMap((module) =>
       [...module.children.allTests()].map((test) => test.result().state),
@@ -16,7 +30,10 @@ export default class SummaryReporter implements Reporter {
     const skipped = count('skipped') + count('pending');
     const line = `${count('passed')} passed, ${count('failed') + failedElsewhere} failed, ${skipped} skipped`;
     if (process.env.TERNION_SUMMARY) writeFileSync(process.env.TERNION_SUMMARY, `${line}\n`);
+    const hangs = this.#watchdog.hangs.map(
+      ({ project, file, doing, outcome }) => `HUNG: ${file} (${project}) in ${doing}; ${OUTCOMES[outcome]}`,
+    );
     // The default reporter writes its own summary in the same turn.
-    setImmediate(() => console.log(line));
+    setImmediate(() => console.log([...hangs, line].join('\n')));
   }
 }

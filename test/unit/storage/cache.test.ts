@@ -6,8 +6,8 @@ import { openSource, type DownloadProgress, type SourceOptions } from '../../../
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';
-import { expectFailure } from '../formats/helpers';
-import { checkCache, loadAll, MIB, randomBytes, sha256 } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { checkCache, loadAll, MIB, randomBytes, sha256 } from '../../support/storage-loads';
 
 // 10 pieces of 1 MiB, the last a short one.
 const BYTES = randomBytes(9 * MIB + 1234, 1);

@@ -6,8 +6,8 @@ import { openSource, type OpenedSource, type SourceOptions } from '../../../src/
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
 import { xorshift } from '../../support/random';
-import { expectFailure } from '../formats/helpers';
-import { checkCache, loadAll, MIB, randomBytes, readAll, sha256 } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { checkCache, loadAll, MIB, randomBytes, readAll, sha256 } from '../../support/storage-loads';
 
 // 14 pieces of 1 MiB, the last a short one.
 const BYTES = randomBytes(13 * MIB + 4567, 1);

@@ -6,7 +6,7 @@ import type { CacheFolder, StoredFile } from '../../../src/storage/cache-folder'
 import type { StorageEnvironment } from '../../../src/storage/environment';
 import { openSource } from '../../../src/storage/open-source';
 import { MemoryLocks, QUICK } from '../../support/memory-storage';
-import { MIB } from './helpers';
+import { MIB } from '../../support/storage-loads';
 
 // As much as BitNet b1.58 2B4T has in its GGUF file.
 const SIZE = 1_187_801_280;

@@ -5,8 +5,8 @@ import { listIn } from '../../../src/storage/models';
 import { openSource, type ModelSource } from '../../../src/storage/open-source';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
-import { expectFailure } from '../formats/helpers';
-import { loadAll, MIB, randomBytes, sha256 } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { loadAll, MIB, randomBytes, sha256 } from '../../support/storage-loads';
 
 const BYTES = randomBytes(2 * MIB + 99, 1);
 const HASH = sha256(BYTES);

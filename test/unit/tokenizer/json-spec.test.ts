@@ -2,8 +2,13 @@
 import llama from 'llama-tokenizer-js';
 import { describe, expect, it } from 'vitest';
 import { Tokenizer, tokenizerSpecFromJson, type JsonSpecExtras } from '../../../src/tokenizer';
-import { encodeIndependently, llama3Merges, llama3Tokenizer, llama3Tokens } from './llama3-vocabulary';
-import { sampleTexts } from './samples';
+import {
+  encodeIndependently,
+  llama3Merges,
+  llama3Tokenizer,
+  llama3Tokens,
+} from '../../support/llama3-vocabulary';
+import { sampleTexts } from '../../support/sample-texts';
 
 const LLAMA3_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";

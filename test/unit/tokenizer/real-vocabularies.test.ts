@@ -8,9 +8,14 @@ import {
   tokenizerSpecFromJson,
   type TokenizerSpec,
 } from '../../../src/tokenizer';
-import { encodeIndependently, llama3Merges, llama3Tokenizer, llama3Tokens } from './llama3-vocabulary';
-import { generator, sampleTexts } from './samples';
-import { gpt2Vocabulary, qwenVocabulary, readQwenJson } from './tiktoken-vocabularies';
+import {
+  encodeIndependently,
+  llama3Merges,
+  llama3Tokenizer,
+  llama3Tokens,
+} from '../../support/llama3-vocabulary';
+import { generator, sampleTexts } from '../../support/sample-texts';
+import { gpt2Vocabulary, qwenVocabulary, readQwenJson } from '../../support/tiktoken-vocabularies';
 
 /** One long word, nothing but spaces, nothing but emoji: what a quadratic encoder would take hours for. */
 const ADVERSARIAL = ['a', 'ab', ' ', '\n', '😀', '<|'];

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StopMatcher, StreamingDetokenizer } from '../../../src/tokenizer';
-import { tinyTokenizer } from './tiny-model';
+import { tinyTokenizer } from '../../support/tiny-tokenizer';
 
 const tokenizer = tinyTokenizer();
 

@@ -8,8 +8,8 @@ import type { LoadProgress } from '../../src/engine/types';
 import type { ModelSource } from '../../src/storage/open-source';
 import { requestDevice } from '../support/dawn';
 import { FaultServer } from '../support/fault-server';
-import { expectFailure } from '../unit/formats/helpers';
-import { TINY, until, watch, type Watch } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { TINY, until, watch, type Watch } from '../support/watched-engine';
 
 const model = readFileSync(new URL(`../../${TINY}`, import.meta.url));
 

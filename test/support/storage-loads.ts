@@ -1,11 +1,11 @@
 // What the tests of storage share: files of random bytes, and readers that read as the weight loader does.
 import { createHash } from 'node:crypto';
-import { keyOf } from '../../../src/storage/cache';
-import type { CacheFolder } from '../../../src/storage/cache-folder';
-import { dataName, readEntry } from '../../../src/storage/entries';
-import { xorshift } from '../../support/random';
-import type { ByteSource } from '../../../src/storage/byte-source';
-import type { OpenedSource } from '../../../src/storage/open-source';
+import { keyOf } from '../../src/storage/cache';
+import type { CacheFolder } from '../../src/storage/cache-folder';
+import { dataName, readEntry } from '../../src/storage/entries';
+import { xorshift } from './random';
+import type { ByteSource } from '../../src/storage/byte-source';
+import type { OpenedSource } from '../../src/storage/open-source';
 
 export const MIB = 1 << 20;
 

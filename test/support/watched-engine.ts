@@ -1,8 +1,8 @@
 // Looks over an engine's shoulder: what it submits to the GPU, and what it holds there.
 import type { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
-import { openContext, type FixtureOptions } from '../support/engine';
-import { fixtureFiles } from '../support/model-files';
+import { openContext, type FixtureOptions } from './engine';
+import { fixtureFiles } from './model-files';
 
 /** The model that answers questions. */
 export const TINY = 'public/models/ternion-tiny-i2_s.gguf';

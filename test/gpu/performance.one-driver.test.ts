@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { attentionGroups, type AttentionVariant } from '../../src/kernels/attention';
 import type { Transformer } from '../../src/inference/transformer';
-import { loadWatched } from './watch';
+import { loadWatched } from '../support/watched-engine';
 
 /** Dispatches and bytes copied to buffers that the CPU maps, of all encoders of a device from now on. */
 function countEncoders(device: GPUDevice): { dispatches: number; passes: number; copiedBytes: number } {

@@ -5,8 +5,8 @@ import type { LocalSession } from '../../src/engine/session';
 import type { GenerateChunk, GenerateOptions, Prompt } from '../../src/engine/types';
 import { collect, type Collected } from '../support/collect';
 import type { GoldenPrompt } from '../support/golden';
-import { expectFailure } from '../unit/formats/helpers';
-import { loadWatched, sleep, until, type WatchedEngine } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { loadWatched, sleep, until, type WatchedEngine } from '../support/watched-engine';
 
 /** Most steps that may run before somebody wants their tokens. */
 const MOST_AHEAD = 8;

@@ -62,16 +62,3 @@ export async function loadWatched(options: FixtureOptions & EngineOptions = {}):
     engine: await LocalEngine.load(gpu, fixtureFiles(TINY), { tuning: false, ...options }),
   };
 }
-
-/** Resolves once `condition` holds, which it must within ten seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error('What was waited for did not happen');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -1,5 +1,5 @@
 // Runs Vitest with a limit for the whole run: the watchdog in it looks after test files, and this after Vitest itself.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
@@ -32,7 +32,7 @@ export async function runVitest(args, { limit = RUN_LIMIT } = {}) {
   rmSync(folder, { recursive: true, force: true });
   if (!over) return code;
   const line = '0 passed, 1 failed, 0 skipped';
-  if (env.TERNION_SUMMARY) writeFileSync(env.TERNION_SUMMARY, `${line}\n`);
+  if (env.TERNION_SUMMARY) appendFileSync(env.TERNION_SUMMARY, `${line}\n`);
   console.log(line);
   return 124;
 }

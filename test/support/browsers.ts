@@ -93,6 +93,12 @@ export const firefox: BrowserKind = {
   launch: startFirefox,
 };
 
+/** TERNION_BROWSER names the one browser to test with, in small letters. */
+function isWanted({ name }: BrowserKind): boolean {
+  const wanted = process.env.TERNION_BROWSER;
+  return !wanted || wanted === name.toLowerCase();
+}
+
 /**
  * A `describe` for each browser; `open` is good in its hooks and tests. Where a browser is missing, its tests are
  * skipped, and the title says why.
@@ -101,7 +107,7 @@ export function inBrowsers(
   body: (open: TestBrowser['open'], kind: BrowserKind) => void,
   kinds: readonly BrowserKind[] = [chromium, firefox],
 ): void {
-  for (const kind of kinds) {
+  for (const kind of kinds.filter(isWanted)) {
     const title = kind.unavailable ? `${kind.name} (skipped: ${kind.unavailable})` : kind.name;
     describe.skipIf(kind.unavailable)(title, () => {
       let browser: TestBrowser | undefined;

@@ -1,5 +1,5 @@
 // Ends every run with the line `N passed, N failed, N skipped`, after the names of the files that needed the watchdog.
-import { writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 import type { Hang, Watchdog } from './watchdog/watchdog.ts';
 
@@ -9,7 +9,7 @@ const OUTCOMES: Record<Hang['outcome'], string> = {
   ending: 'its tests are counted',
 };
 
-/** Leaves the line in the file named by TERNION_SUMMARY, too. */
+/** Adds the line to the file named by TERNION_SUMMARY, too. */
 export class SummaryReporter implements Reporter {
   readonly #watchdog: Watchdog;
 
@@ -29,7 +29,7 @@ export class SummaryReporter implements Reporter {
     // What never came to run is `pending`: after a crash, or with --bail.
     const skipped = count('skipped') + count('pending');
     const line = `${count('passed')} passed, ${count('failed') + failedElsewhere} failed, ${skipped} skipped`;
-    if (process.env.TERNION_SUMMARY) writeFileSync(process.env.TERNION_SUMMARY, `${line}\n`);
+    if (process.env.TERNION_SUMMARY) appendFileSync(process.env.TERNION_SUMMARY, `${line}\n`);
     const hangs = this.#watchdog.hangs.map(
       ({ project, file, doing, outcome }) => `HUNG: ${file} (${project}) in ${doing}; ${OUTCOMES[outcome]}`,
     );

@@ -23,6 +23,7 @@ const QUICK_GPU = [
   'test/gpu/kernels/*.test.ts',
   'test/gpu/smoke.test.ts',
   'test/gpu/golden.one-driver.test.ts',
+  'test/gpu/session/answers.one-driver.test.ts',
 ];
 const QUICK_E2E = ['test/e2e/smoke.test.ts', 'test/e2e/plan.test.ts'];
 
@@ -39,8 +40,7 @@ const ONE_AT_A_TIME = { fileParallelism: false, ...NO_TIMEOUT };
 /** TERNION_VULKAN names one driver to test with; without it all that are here take their turn. */
 function driversToTest(): Driver[] {
   const wanted = process.env.TERNION_VULKAN as Driver | undefined;
-  if (wanted) return [wanted];
-  return quick ? availableDrivers().slice(0, 1) : availableDrivers();
+  return wanted ? [wanted] : availableDrivers();
 }
 
 function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {

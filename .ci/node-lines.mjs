@@ -10,7 +10,7 @@ import { ensureDependencies, npm, requireNode } from './prepare.mjs';
 const LINES = ['20.20.2', '22.23.3', '24.21.0'];
 
 /** What differs between the lines most: JavaScript's own library, and Dawn, a native module. */
-const FILES = ['test/unit', 'test/gpu/smoke.test.ts', 'test/gpu/golden.one-driver.test.ts'];
+const FILES = ['test/unit', 'test/gpu/smoke.test.ts', 'test/gpu/session/answers.one-driver.test.ts'];
 
 /** Runs the tests under one version: the exit code, and their line `N passed, N failed, N skipped`. */
 async function testUnder(version, summary) {

@@ -48,8 +48,8 @@ const quick = take(args, '--quick');
 /** Runs again what changed, on one driver, until it is stopped. */
 const watch = take(args, '--watch');
 if (quick) env.TERNION_QUICK = '1';
-if (watch) env.TERNION_VULKAN ??= availableDrivers()[0];
 if (quick) env.TERNION_BROWSER ??= 'chromium';
+if (quick || watch) env.TERNION_VULKAN ??= availableDrivers()[0];
 
 const paths = args.filter((arg) => !arg.startsWith('-')).map((arg) => arg.replaceAll('\\', '/'));
 if (needBrowser(paths)) {

@@ -7,6 +7,7 @@ const OUTCOMES: Record<Hang['outcome'], string> = {
   rerun: 'what is counted is its second run',
   again: 'it hung twice',
   ending: 'its tests are counted',
+  recovered: 'it went on by itself, and its tests are counted',
 };
 
 /** Adds the line to the file named by TERNION_SUMMARY, too. */

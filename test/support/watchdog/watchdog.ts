@@ -17,7 +17,7 @@ const INTERVAL = 500;
 /** How long a process has for a report of its JavaScript, ms. One that is blocked in native code never writes it. */
 const REPORT_LIMIT = 5_000;
 /** How long a process may take to end, ms. Vitest itself waits for a minute and then leaves it behind. */
-const ENDING_LIMIT = 50_000;
+const ENDING_LIMIT = 40_000;
 
 /** A test file that hung. */
 export interface Hang {
@@ -26,8 +26,11 @@ export interface Hang {
   file: string;
   /** What it was doing: `the test "…"`, or what comes before and after tests. */
   doing: string;
-  /** What became of the file: it ran once more, it hung then too, or it had finished and its process did not end. */
-  outcome: 'rerun' | 'again' | 'ending';
+  /**
+   * What became of the file: it runs once more; it hung then too; it had finished, and its process did not end; or it went on
+   * while it was looked at.
+   */
+  outcome: 'rerun' | 'again' | 'ending' | 'recovered';
 }
 
 /** What progress.ts writes down. */
@@ -85,6 +88,8 @@ class WatchedWorker implements PoolWorker {
   #since = 0;
   #limit: number;
   #hung = false;
+  /** The process is no more, or Vitest is ending it. */
+  #ended = false;
   /** Another process is being started; it is sent all requests when it listens. */
   #replacing = false;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -151,11 +156,13 @@ class WatchedWorker implements PoolWorker {
   #watch(): void {
     this.#since = performance.now();
     // A process that ended by itself has nothing left to watch; Vitest says what became of it.
+    this.#ended = false;
     this.#fork.on('exit', () => this.#unwatch());
     this.#timer = setInterval(() => this.#look(), INTERVAL);
   }
 
   #unwatch(): void {
+    this.#ended = true;
     clearInterval(this.#timer);
     rmSync(this.#path, { force: true });
   }
@@ -183,20 +190,25 @@ class WatchedWorker implements PoolWorker {
   async #dealWithHang(progress: Progress | undefined): Promise<void> {
     const hang = this.#hang(progress);
     this.#watchdog.hangs.push(hang);
+    const { length } = this.#requests;
     console.error(
       `\nWATCHDOG: ${hang.file} (${hang.project}) hangs: no progress for ${this.#limit / 1000} s in ${hang.doing}.`,
     );
     if (progress) console.error(await describeProcess(progress.pid, `${this.#path}.reports`));
     rmSync(`${this.#path}.reports`, { recursive: true, force: true });
-    if (hang.outcome === 'rerun') await this.#rerun(progress);
-    else await this.#kill(progress);
+    if (this.#ended || this.#requests.length !== length || this.#progress()?.step !== progress?.step) {
+      hang.outcome = 'recovered';
+      if (!this.#ended) this.#watch();
+    } else if (hang.outcome === 'rerun') {
+      this.#hung = true;
+      await this.#rerun(progress);
+    } else await this.#kill(progress);
     console.error(`WATCHDOG: ${hang.file} (${hang.project}): ${OUTCOMES[hang.outcome]}.\n`);
   }
 
   #hang(progress: Progress | undefined): Hang {
     const ending = this.#requests.length === 0;
     const outcome = ending ? 'ending' : this.#hung ? 'again' : 'rerun';
-    this.#hung = true;
     return {
       project: this.#options.project.name,
       file: relative(this.#options.project.vitest.config.root, this.#file),
@@ -216,7 +228,8 @@ class WatchedWorker implements PoolWorker {
     this.#replacing = true;
     for (const [event, callback] of this.#listeners) this.#fork.off(event, callback);
     await this.#kill(progress);
-    await this.#fork.stop();
+    // In the same turn as the kill: it would wait for ever for an end that has come already.
+    if (progress) await this.#fork.stop();
     this.#step = 0;
     this.#fork = this.#newFork();
     await this.#fork.start();
@@ -253,6 +266,7 @@ const OUTCOMES: Record<Hang['outcome'], string> = {
   rerun: 'its process was killed, and the file runs once more',
   again: 'it was killed, and is not tried a third time',
   ending: 'its tests had finished; the process was killed',
+  recovered: 'it went on while it was looked at, and is left alone',
 };
 
 /** What can be found out about a process from outside, and from its own report if it can still write one. */

@@ -1,13 +1,41 @@
 // Which tests run where: unit tests first, then the GPU tests once for each driver, then real browsers.
+import { availableParallelism } from 'node:os';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { availableDrivers, type Driver } from './test/support/machine.mjs';
+import { SummaryReporter } from './test/support/reporter.ts';
+import { Watchdog } from './test/support/watchdog/watchdog.ts';
 
-// The heavy files run on the fastest driver only, as they test what hardly depends on it: SwiftShader takes up to ten times
-// as long as lavapipe, and Chromium runs on SwiftShader too.
-const HEAVY = 'test/gpu/**/*.heavy.test.ts';
+const watchdog = new Watchdog();
 
-/** Software GPUs and browsers use every core already: one file at a time keeps them within their time limits. */
-const ONE_AT_A_TIME = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
+/** Every file has a process of its own, and the watchdog an eye on it. Dawn, a native module, needs a process anyway. */
+const WATCHED = { pool: watchdog.pool, isolate: true };
+const PROGRESS = 'test/support/watchdog/progress.ts';
+
+/**
+ * These run on one driver only, the fastest, as what they test hardly depends on it: SwiftShader takes up to ten times as
+ * long as lavapipe, and Chromium runs on SwiftShader too.
+ */
+const ONE_DRIVER = 'test/gpu/**/*.one-driver.test.ts';
+
+/** `npm test -- --quick`: what finds most mistakes in little time. All unit tests but those of the test run itself, and these. */
+const quick = process.env.TERNION_QUICK === '1';
+const QUICK_GPU = [
+  'test/gpu/kernels/*.test.ts',
+  'test/gpu/smoke.test.ts',
+  'test/gpu/golden.one-driver.test.ts',
+  'test/gpu/session/answers.one-driver.test.ts',
+];
+const QUICK_E2E = ['test/e2e/smoke.test.ts', 'test/e2e/plan.test.ts'];
+
+/**
+ * What waits for a GPU or a browser has no limit but the watchdog's, which says more about a hang than a timeout does. What
+ * computes here gets minutes: a machine may have other things to do.
+ */
+const NO_TIMEOUT = { testTimeout: 0, hookTimeout: 0 };
+const UNIT_TIMEOUT = { testTimeout: 120_000, hookTimeout: 120_000 };
+
+/** Software GPUs and browsers use every core already. */
+const ONE_AT_A_TIME = { fileParallelism: false, ...NO_TIMEOUT };
 
 /** TERNION_VULKAN names one driver to test with; without it all that are here take their turn. */
 function driversToTest(): Driver[] {
@@ -20,28 +48,33 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
     extends: true,
     test: {
       name: `gpu-${driver}`,
-      include: ['test/gpu/**/*.test.ts'],
-      exclude: turn === 0 ? [] : [HEAVY],
-      setupFiles: ['test/support/dawn-setup.ts'],
+      include: quick ? QUICK_GPU : ['test/gpu/**/*.test.ts'],
+      exclude: turn === 0 ? [] : [ONE_DRIVER],
+      setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
       env: { TERNION_VULKAN: driver },
       sequence: { groupOrder: 1 + turn },
       ...ONE_AT_A_TIME,
+      ...WATCHED,
     },
   };
 }
 
 export default defineConfig({
   test: {
-    // Dawn is a native module and is at home in a process of its own, not in a worker thread.
-    pool: 'forks',
-    reporters: ['default', './test/support/reporter.ts'],
+    reporters: ['default', new SummaryReporter(watchdog)],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'src/**/*.test.ts'],
+          exclude: quick ? ['test/unit/watchdog.test.ts'] : [],
+          setupFiles: [PROGRESS],
           sequence: { groupOrder: 0 },
+          // Vitest would leave a core to itself, which has little to do meanwhile.
+          maxWorkers: availableParallelism(),
+          ...UNIT_TIMEOUT,
+          ...WATCHED,
         },
       },
       ...driversToTest().map(gpuProject),
@@ -49,9 +82,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: quick ? QUICK_E2E : ['test/e2e/**/*.test.ts'],
+          setupFiles: [PROGRESS],
           sequence: { groupOrder: 10 },
           ...ONE_AT_A_TIME,
+          ...WATCHED,
         },
       },
     ],

@@ -50,13 +50,18 @@ export function runInstalled(script, args) {
   return run(execPath, [join(ROOT, 'node_modules', script), ...args]);
 }
 
+/** Runs a program in the terminal of this one; resolves to its exit code, as a shell counts it. */
+export function run(command, args, options = {}) {
+  return start(command, args, options).ended;
+}
+
 /** Ctrl-C reaches the child by itself; it stops, and this process ends after it. */
 function waitForChild() {}
 
-/** Runs a program in the terminal of this one; resolves to its exit code, as a shell counts it. */
-export function run(command, args, options = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
+/** Starts a program in the terminal of this one: its process, and a promise of its exit code. */
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
+  const ended = new Promise((resolve) => {
     const passOn = (signal) => child.kill(signal);
     process.on('SIGINT', waitForChild).on('SIGTERM', passOn);
     const end = (code) => {
@@ -69,4 +74,5 @@ export function run(command, args, options = {}) {
     });
     child.on('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });
+  return { child, ended };
 }

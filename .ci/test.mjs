@@ -1,23 +1,24 @@
 // `npm test`: installs what is missing, then format, lint, types, and all tests. With arguments only Vitest, with these.
 import { existsSync } from 'node:fs';
-import process, { argv, exit, platform } from 'node:process';
+import process, { argv, env, exit, platform } from 'node:process';
 import { availableDrivers, findChromium, findFirefox } from '../test/support/machine.mjs';
-import { ensureDependencies, fail, npm, requireNode, run, runInstalled } from './prepare.mjs';
+import { ensureDependencies, fail, npm, requireNode, run } from './prepare.mjs';
+import { runVitest } from './vitest.mjs';
 
 const CHROMIUM_MISSING =
   'The tests need Chromium or Chrome, and none was found. Install one (on Debian and Ubuntu: apt-get install chromium; ' +
-  'anywhere: npx playwright-core install chromium), or set CHROMIUM_PATH.';
+  'anywhere: npx playwright install chromium), or set CHROMIUM_PATH.';
 
-/** Unit tests alone need no browser. */
-function needBrowser(args) {
-  return args.length === 0 || !args.every((arg) => /^(test\/unit|src)\b/.test(arg.replaceAll('\\', '/')));
+/** Tests of one kind need no browser. */
+function needBrowser(files) {
+  return files.length === 0 || !files.every((file) => /^(test\/(unit|gpu)|src)\b/.test(file));
 }
 
 /** Where it can be done without asking anybody: on Debian and Ubuntu, as root. */
 async function installChromium() {
   if (platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
   console.log('Installing Chromium (apt-get install chromium libvulkan1) …');
-  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const options = { env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } };
   await run('apt-get', ['update', '-qq'], options);
   await run(
     'apt-get',
@@ -31,18 +32,34 @@ async function ensureChromium() {
   if (!findChromium()) fail(CHROMIUM_MISSING);
 }
 
+/** Takes `flag` out of `args`; whether it was there. */
+function take(args, flag) {
+  const at = args.indexOf(flag);
+  if (at >= 0) args.splice(at, 1);
+  return at >= 0;
+}
+
 requireNode();
 await ensureDependencies();
 
 const args = argv.slice(2);
-if (needBrowser(args)) {
+/** Few enough tests for while one works: see vitest.config.ts. */
+const quick = take(args, '--quick');
+/** Runs again what changed, on one driver, until it is stopped. */
+const watch = take(args, '--watch');
+if (quick) env.TERNION_QUICK = '1';
+if (quick) env.TERNION_BROWSER ??= 'chromium';
+if (quick || watch) env.TERNION_VULKAN ??= availableDrivers()[0];
+
+const paths = args.filter((arg) => !arg.startsWith('-')).map((arg) => arg.replaceAll('\\', '/'));
+if (needBrowser(paths)) {
   await ensureChromium();
   console.log(`Chromium: ${findChromium()}`);
   console.log(`Firefox: ${findFirefox() ?? 'none, its tests are skipped'}`);
-  console.log(`GPU in Node: ${availableDrivers().join(', ')}`);
 }
-if (args.length === 0) {
+console.log(`GPU in Node: ${env.TERNION_VULKAN ?? availableDrivers().join(', ')}`);
+if (args.length === 0 && !quick && !watch) {
   const code = await npm('run', 'check');
   if (code !== 0) exit(code);
 }
-exit(await runInstalled('vitest/vitest.mjs', ['run', ...args]));
+exit(await (watch ? runVitest(['watch', ...args], { limit: 0 }) : runVitest(['run', ...args])));

@@ -120,7 +120,7 @@ inBrowsers((open) => {
     it.for(RANDOM_MODELS)('reproduces the reference logits of %s', async (name) => {
       const golden = await fixture<Golden>(`${name}.golden.json`);
       // Where models were trained with int8 activations, exact ones are the same. Of the others each gets one precision here,
-      // for loads take seconds; test/gpu/golden.heavy.test.ts has both of both.
+      // for loads take seconds; test/gpu/golden.one-driver.test.ts has both of both.
       const precisions = name.startsWith('random-qwen3') ? (['exact'] as const) : (['fast'] as const);
       for (const precision of precisions) {
         await page.call('load', `/test/fixtures/${name}.gguf`, undefined, undefined, precision);

@@ -64,7 +64,8 @@ inBrowsers((open, kind) => {
   });
 
   it('goes on where it was when the tab was closed amid a download', async () => {
-    server.fault = () => ({ bytesPerSecond: 1e6 });
+    // Twelve seconds for the whole, and a second or two until the first checkpoint.
+    server.fault = () => ({ bytesPerSecond: 5e5 });
     const tab = await openTab();
     await tab.call('begin', { url: server.origin + PATH });
     // Checkpoints are made every second (src/storage/cache/cached-file.ts).

@@ -6,8 +6,8 @@ import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { FaultServer, type ServedFile } from '../support/fault-server';
 import { folder } from '../support/model-files';
-import { expectFailure } from '../unit/formats/helpers';
-import { TINY, watch } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { TINY, watch } from '../support/watched-engine';
 
 const TINY_BYTES = new Uint8Array(readFileSync(new URL(`../../${TINY}`, import.meta.url)));
 const SAFETENSORS = folder('test/fixtures/models/ternion-tiny-safetensors');

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shaderText, unroll } from '../../src/gpu/shader';
 import { LocalEngine } from '../../src/engine/engine';
-import { expectFailure } from '../unit/formats/helpers';
+import { expectFailure } from '../support/expect-failure';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';
 

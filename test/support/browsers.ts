@@ -1,7 +1,7 @@
 // One way to test in Chromium and Firefox alike: open a page, call the functions it offers, read what it complained about.
-import type { Page } from 'playwright-core';
+import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { chromiumUnavailable, launchChromium } from './chromium';
+import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from './chromium';
 import { firefoxUnavailable, launchFirefox } from './firefox';
 
 /** A page that is open in a browser. */
@@ -57,6 +57,7 @@ async function startChromium(): Promise<TestBrowser> {
   const browser = await launchChromium();
   const show = async (page: Page, url: string): Promise<TestPage> => {
     const errors: string[] = [];
+    page.setDefaultTimeout(NO_TIMEOUT);
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(url);
@@ -71,6 +72,7 @@ async function startFirefox(): Promise<TestBrowser> {
   const open = async (url: string): Promise<TestPage> => {
     const errors: string[] = [];
     const page = await browser.newPage();
+    page.setDefaultTimeout(NO_TIMEOUT);
     page.on('pageerror', (error) => errors.push(error instanceof Error ? error.message : String(error)));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(url);
@@ -91,6 +93,12 @@ export const firefox: BrowserKind = {
   launch: startFirefox,
 };
 
+/** TERNION_BROWSER names the one browser to test with, in small letters. */
+function isWanted({ name }: BrowserKind): boolean {
+  const wanted = process.env.TERNION_BROWSER;
+  return !wanted || wanted === name.toLowerCase();
+}
+
 /**
  * A `describe` for each browser; `open` is good in its hooks and tests. Where a browser is missing, its tests are
  * skipped, and the title says why.
@@ -99,7 +107,7 @@ export function inBrowsers(
   body: (open: TestBrowser['open'], kind: BrowserKind) => void,
   kinds: readonly BrowserKind[] = [chromium, firefox],
 ): void {
-  for (const kind of kinds) {
+  for (const kind of kinds.filter(isWanted)) {
     const title = kind.unavailable ? `${kind.name} (skipped: ${kind.unavailable})` : kind.name;
     describe.skipIf(kind.unavailable)(title, () => {
       let browser: TestBrowser | undefined;

@@ -1,6 +1,9 @@
 // Launches Chromium with WebGPU on SwiftShader, headless, and silent towards the network.
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser } from 'playwright';
 import { findChromium } from './machine.mjs';
+
+/** What Playwright takes for waiting as long as it takes: the watchdog has the limits. */
+export const NO_TIMEOUT = 0;
 
 const ARGS = [
   '--no-sandbox',
@@ -22,5 +25,5 @@ export function chromiumUnavailable(): string | undefined {
 export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error(chromiumUnavailable());
-  return chromium.launch({ executablePath, args: [...ARGS, ...args] });
+  return chromium.launch({ executablePath, args: [...ARGS, ...args], timeout: NO_TIMEOUT });
 }

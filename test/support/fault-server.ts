@@ -48,7 +48,7 @@ const CHUNK = 64 << 10;
 export class FaultServer {
   readonly exchanges: Exchange[] = [];
   fault: (exchange: Exchange, number: number) => Fault | undefined = () => undefined;
-  /** Requests being answered, and the most that ever were at once. */
+  /** Requests being answered, until their last bytes are sent, and the most that ever were at once. */
   active = 0;
   mostActive = 0;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -97,7 +97,12 @@ export class FaultServer {
     };
     const fault = this.fault(exchange, this.exchanges.push(exchange) - 1) ?? {};
     this.mostActive = Math.max(this.mostActive, ++this.active);
-    response.once('close', () => this.active--);
+    let active = true;
+    const done = (): void => {
+      if (active) this.active--;
+      active = false;
+    };
+    response.once('close', done);
     const file = this.files.get(path);
     if (fault.status !== undefined || !file) {
       response.writeHead(fault.status ?? 404, fault.headers).end();
@@ -106,7 +111,7 @@ export class FaultServer {
     const { size, from, to } = head(response, file, fault, exchange);
     if (exchange.method === 'HEAD') return void response.end();
     if (from >= size) return void response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
-    await body(response, file.bytes.subarray(from, to), fault, exchange);
+    await body(response, file.bytes.subarray(from, to), fault, exchange, done);
   }
 }
 
@@ -144,12 +149,15 @@ async function body(
   bytes: Uint8Array,
   { cutAfter = Infinity, stallAfter = Infinity, bytesPerSecond }: Fault,
   exchange: Exchange,
+  whenSent: () => void,
 ): Promise<void> {
   response.flushHeaders();
   const closed = new Promise((resolve) => response.once('close', resolve));
   while (exchange.sent < bytes.length && !response.destroyed) {
     const end = Math.min(exchange.sent + CHUNK, bytes.length, cutAfter, stallAfter);
     const chunk = bytes.subarray(exchange.sent, end);
+    // Before the last bytes, for whoever has them may ask again at once.
+    if (end === bytes.length) whenSent();
     const flushed = new Promise<void>((resolve) => response.write(chunk, () => resolve()));
     await Promise.race([flushed, closed]);
     exchange.sent = end;

@@ -12,8 +12,8 @@ const PREFERENCES = {
   'gfx.webgpu.ignore-blocklist': true,
 };
 
-/** The longest that one call into the page may take, ms. Whole generations run in one. */
-const CALL_TIMEOUT = 600_000;
+/** What Puppeteer takes for waiting as long as it takes: the watchdog has the limits. */
+const NO_TIMEOUT = 0;
 
 /** Why tests in Firefox cannot run here; undefined if they can. */
 export function firefoxUnavailable(): string | undefined {
@@ -41,7 +41,8 @@ export async function launchFirefox(): Promise<RunningFirefox> {
     browser: 'firefox',
     executablePath,
     headless: true,
-    protocolTimeout: CALL_TIMEOUT,
+    timeout: NO_TIMEOUT,
+    protocolTimeout: NO_TIMEOUT,
     extraPrefsFirefox: PREFERENCES,
     env: { ...process.env, ...environment(home) },
   });

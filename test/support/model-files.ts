@@ -21,6 +21,11 @@ export function files(byName: Readonly<Record<string, unknown>>): ModelFiles {
   return filesAtHand([main, ...others]);
 }
 
+/** A file of the repository. */
+export function fileSource(path: string): ByteSource {
+  return bytesSource(readFileSync(new URL(`../../${path}`, import.meta.url)));
+}
+
 /** `record` but for some of its entries. */
 export function without<Value>(
   record: Readonly<Record<string, Value>>,

@@ -11,7 +11,7 @@ import {
   type ScaleGroup,
 } from '../../src/formats/canonical';
 import { floatsToHalves, halfToFloat } from '../../src/formats/half';
-import { random } from '../unit/formats/helpers';
+import { random } from './random';
 
 export { random };
 

@@ -60,33 +60,15 @@ async function readSome(
   return ids;
 }
 
-/** Runs `work`; the milliseconds of each task that the browser meanwhile finds long, which is longer than 50 ms. */
-async function longTasksDuring(work: () => Promise<unknown>): Promise<number[]> {
-  const tasks: number[] = [];
-  const note = (entries: PerformanceEntryList): void =>
-    void tasks.push(...entries.map((each) => each.duration));
-  const observer = new PerformanceObserver((list) => note(list.getEntries()));
-  observer.observe({ type: 'longtask' });
-  await work();
-  // An entry is made when its task has ended, and told some time after.
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  note(observer.takeRecords());
-  observer.disconnect();
-  return tasks;
-}
-
 Object.assign(globalThis, {
-  /** Long tasks of this page while a model is loaded and thrown away. */
-  longTasksOfLoad: (url: string) =>
-    longTasksDuring(async () => {
-      await (await loadModel(url, { onProgress: () => {}, cache: false })).dispose();
-    }),
-  longTasksOfWaiting: (ms: number) =>
-    longTasksDuring(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      const end = performance.now() + ms;
-      while (performance.now() < end);
-    }),
+  /** Loads a model and throws it away. */
+  loadOnce: async (url: string) => (await loadModel(url, { onProgress: () => {}, cache: false })).dispose(),
+  /** Keeps the page busy for `steps` additions. */
+  spin(steps: number) {
+    let sum = 0;
+    for (let i = 0; i < steps; i++) sum += i;
+    return sum;
+  },
   async load(
     url: string,
     streamTransport?: StreamTransport,

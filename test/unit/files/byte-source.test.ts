@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { blobSource, bytesSource } from '../../../src/files/byte-source';
-import { expectFailure } from '../formats/helpers';
+import { expectFailure } from '../../support/expect-failure';
 
 const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
 

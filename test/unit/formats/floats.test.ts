@@ -4,8 +4,9 @@ import { ENCODINGS, type EncodingName } from '../../../src/formats/encodings';
 import { floatPieces, type FloatOptions } from '../../../src/formats/floats';
 import { floatsToHalves, halvesToFloats } from '../../../src/formats/half';
 import { FLOAT_ENCODERS, encodeTernary } from '../../support/gguf-writer';
-import golden from './ggml-blocks.json';
-import { expectFailure, random, randomCodes } from './helpers';
+import golden from '../../fixtures/ggml-blocks.json';
+import { expectFailure } from '../../support/expect-failure';
+import { random, randomCodes } from '../../support/random';
 
 async function read(
   bytes: Uint8Array,

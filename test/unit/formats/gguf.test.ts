@@ -14,7 +14,8 @@ import {
   type GgufTensor,
   type GgufValue,
 } from '../../support/gguf-writer';
-import { expectFailure, fileSource } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { fileSource } from '../../support/model-files';
 
 const parse = (parts: GgufParts) => parseGguf(bytesSource(writeGguf(parts)));
 const parseValue = async (value: GgufValue) => (await parse({ metadata: [['k', value]] })).metadata.get('k');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bfloatsToFloats, floatsToHalves, halfToFloat, halvesToFloats } from '../../../src/formats/half';
 import { toHalf } from '../../support/gguf-writer';
-import { random } from './helpers';
+import { random } from '../../support/random';
 
 const everyHalf = Uint16Array.from({ length: 65536 }, (_, i) => i);
 

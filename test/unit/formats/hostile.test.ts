@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { samples } from '../../support/effort';
 import { TernionError } from '../../../src/errors';
 import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { parseGguf } from '../../../src/formats/gguf';
@@ -81,7 +82,7 @@ async function outcomes(
     expect(read()).toBeLessThanOrEqual(4 * bytes.length);
     counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   });
-  await fc.assert(property, { seed: SEED, numRuns: 500 });
+  await fc.assert(property, { seed: SEED, numRuns: samples(500) });
   return counts;
 }
 

@@ -7,13 +7,16 @@ import { packedTernaryPieces } from '../../../src/formats/packed';
 import { parseSafetensors } from '../../../src/formats/safetensors';
 import { readI2sScale, ternaryPieces } from '../../../src/formats/ternary';
 import { packCodes } from '../../support/gguf-writer';
-import { collect, expectFailure, fileSource, randomCodes } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { fileSource } from '../../support/model-files';
+import { randomCodes } from '../../support/random';
+import { collectPieces } from '../../support/ternary-pieces';
 
 /** Words of a packed matrix [rows, cols]; scales stay NaN, as there are none. */
 async function unpack(source: ByteSource, shape: readonly number[], offset: number, pieceBytes?: number) {
   const [quarter, cols] = shape as [number, number];
   const pieces = packedTernaryPieces(source, { name: 'w', shape, offset }, { pieceBytes });
-  const { words, scales } = await collect(pieces, quarter * 4, cols, 'row');
+  const { words, scales } = await collectPieces(pieces, quarter * 4, cols, 'row');
   expect(scales.every(Number.isNaN)).toBe(true);
   return words;
 }
@@ -58,7 +61,7 @@ describe('packedTernaryPieces', () => {
       const packed = ours.get(`${name}.weight`)!;
       const tensor = theirs.get(`blk.2.${ggufName}.weight`)!;
       const [rows, cols] = tensor.shape as [number, number];
-      const { words } = await collect(ternaryPieces(gguf, tensor), rows, cols, 'row');
+      const { words } = await collectPieces(ternaryPieces(gguf, tensor), rows, cols, 'row');
       expect(await unpack(hf, packed.shape, packed.offset)).toEqual(words);
       const scale = ours.get(`${name}.weight_scale`)!;
       const floats = floatPieces(hf, { ...scale, encoding: 'BF16' }, 'f32');

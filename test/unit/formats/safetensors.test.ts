@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../../src/files/byte-source';
 import { parseSafetensors, parseSafetensorsIndex } from '../../../src/formats/safetensors';
-import { expectFailure, fileSource } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { fileSource } from '../../support/model-files';
 
 function file(header: unknown, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));

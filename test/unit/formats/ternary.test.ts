@@ -12,7 +12,10 @@ import {
   type TernaryOptions,
 } from '../../../src/formats/ternary';
 import { encodeTernary } from '../../support/gguf-writer';
-import { collect, expectFailure, fileSource, random, randomCodes } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { fileSource } from '../../support/model-files';
+import { random, randomCodes } from '../../support/random';
+import { collectPieces } from '../../support/ternary-pieces';
 
 function tensorOf(encoding: TernaryEncoding, rows: number, cols: number, offset = 0) {
   return { name: 'w', shape: [rows, cols], encoding, offset };
@@ -31,7 +34,7 @@ async function convert(
   const file = new Uint8Array(encoded.length + 3);
   file.set(encoded, 3);
   const pieces = ternaryPieces(bytesSource(file), tensorOf(encoding, rows, cols, 3), options);
-  return collect(pieces, rows, cols, options.group ?? scaleGroup(encoding));
+  return collectPieces(pieces, rows, cols, options.group ?? scaleGroup(encoding));
 }
 
 function expectCodes(words: Uint32Array, codes: Uint8Array, rows: number, cols: number): void {
@@ -165,7 +168,7 @@ describe('ternaryPieces', () => {
         },
       };
       const pieces = ternaryPieces(source, tensorOf(encoding, rows, cols), { pieceBytes: 4096 });
-      await collect(pieces, rows, cols, scaleGroup(encoding));
+      await collectPieces(pieces, rows, cols, scaleGroup(encoding));
       let end = 0;
       for (const [offset, length] of reads) {
         expect(offset).toBe(end);
@@ -236,7 +239,7 @@ async function matrices(path: string) {
     if (tensor.shape.length < 2 || tensor.encoding === 'F16') continue;
     const { rows, cols } = matrixShape(tensor.shape);
     const pieces = ternaryPieces(source, tensor, { group: 'row', pieceBytes: 10_000 });
-    const { words, scales } = await collect(pieces, rows, cols, 'row');
+    const { words, scales } = await collectPieces(pieces, rows, cols, 'row');
     found.set(tensor.name, { words, scale: scales[0]! });
   }
   return found;

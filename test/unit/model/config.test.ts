@@ -6,7 +6,7 @@ import { architectures } from '../../../src/model/architectures';
 import { configFromMetadata, type MetadataReader, type ModelConfig } from '../../../src/model/config';
 import { checkTensors } from '../../../src/model/load';
 import { bytesSource } from '../../../src/files/byte-source';
-import { expectFailure } from '../formats/helpers';
+import { expectFailure } from '../../support/expect-failure';
 import { smallModel, VOCABULARY, type SmallShape } from '../../support/small-model';
 
 const SHAPE = { width: 64, ffnWidth: 128, heads: 4, kvHeads: 2, headDim: 32, layers: 1 } as const;

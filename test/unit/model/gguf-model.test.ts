@@ -7,7 +7,7 @@ import type { ModelFile } from '../../../src/model/model-file';
 import { openModel } from '../../../src/model/open-model';
 import { putTogether, split, takeApart, type GgufPieces } from '../../support/gguf-rewriter';
 import { files, oneFile, without } from '../../support/model-files';
-import { expectFailure } from '../formats/helpers';
+import { expectFailure } from '../../support/expect-failure';
 
 const bytes = readFileSync(new URL('../../../public/models/ternion-tiny-i2_s.gguf', import.meta.url));
 let pieces: GgufPieces;

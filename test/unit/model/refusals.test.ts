@@ -14,7 +14,7 @@ import {
   writeSafetensors,
   type StoredTensors,
 } from '../../support/safetensors-writer';
-import { expectFailure } from '../formats/helpers';
+import { expectFailure } from '../../support/expect-failure';
 
 /** Loads `model` onto a GPU that cannot do anything; gives how far each file was read. */
 async function refused(

@@ -8,7 +8,7 @@ import { openModel } from '../../../src/model/open-model';
 import { Tokenizer } from '../../../src/tokenizer';
 import { files, folder, oneFile, without } from '../../support/model-files';
 import { packedModel, readSafetensors, shard, writeSafetensors } from '../../support/safetensors-writer';
-import { expectFailure } from '../formats/helpers';
+import { expectFailure } from '../../support/expect-failure';
 
 const tiny = folder('test/fixtures/models/ternion-tiny-safetensors');
 const { 'model.safetensors': weights, ...side } = tiny as Record<string, Uint8Array> & {

@@ -1,14 +1,17 @@
 // Downloads from a server that misbehaves: the right bytes, or the right error; and no more requests than needed.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
+import type { NetworkPolicy } from '../../../src/storage/http/network';
 import { deleteIn } from '../../../src/storage/cache/models';
 import type { OpenedSource, SourceOptions } from '../../../src/storage/sources/model-source';
 import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer, type Exchange, type Fault } from '../../support/fault-server';
-import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
+import { environment, IMPATIENT, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
+import { samples } from '../../support/effort';
 import { xorshift } from '../../support/random';
-import { expectFailure } from '../formats/helpers';
-import { checkCache, loadAll, MIB, randomBytes, readAll, sha256 } from './helpers';
+import { sleep, until } from '../../support/wait';
+import { expectFailure } from '../../support/expect-failure';
+import { checkCache, loadAll, MIB, randomBytes, readAll, sha256 } from '../../support/storage-loads';
 
 // 14 pieces of 1 MiB, the last a short one.
 const BYTES = randomBytes(13 * MIB + 4567, 1);
@@ -32,26 +35,29 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
     for (const { open } of folder.files.values()) expect(open).toBe(false);
   });
 
-  const open = (options: SourceOptions & { signal?: AbortSignal } = {}): Promise<OpenedSource> =>
+  const open = (
+    options: SourceOptions & { signal?: AbortSignal } = {},
+    policy: Partial<NetworkPolicy> = {},
+  ): Promise<OpenedSource> =>
     openSource(
       server.origin + PATH,
       options,
-      environment(kind === 'into the cache' ? { folder } : undefined),
+      environment(kind === 'into the cache' ? { folder } : undefined, policy),
     );
 
   it('asks for each byte once, by several requests at a time', async () => {
     expect(await loadAll(await open())).toBe(HASH);
     expect(server.timesAsked(PATH)).toEqual([1, 1]);
     expect(server.mostActive).toBeGreaterThan(1);
-    // Four, as the policy has it, and those that were answered but not closed yet.
-    expect(server.mostActive).toBeLessThanOrEqual(6);
+    // As the policy has it.
+    expect(server.mostActive).toBeLessThanOrEqual(4);
   });
 
   it('asks for nothing but the header until it is told to fetch ahead', async () => {
     const model = await open();
     const header = await model.files.main.bytes.read(0, 1.5 * MIB);
     expect(sha256(header)).toBe(sha256(BYTES.subarray(0, 1.5 * MIB)));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     expect(server.bytesSent).toBe(2 * MIB);
     await model.close();
     expect(server.bytesSent).toBe(2 * MIB);
@@ -85,9 +91,11 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
       ({ method }) => (method === 'GET' ? { headers: { 'content-range': 'hidden' } } : undefined),
     ],
   ];
-  it.each(survived)('brings the right bytes from a server that %s', async (_name, fault) => {
+  it.each(survived)('brings the right bytes from a server that %s', async (name, fault) => {
     server.fault = fault;
-    expect(await loadAll(await open({ sha256: HASH }))).toBe(HASH);
+    // Whoever is impatient on a busy machine finds more silence than there is.
+    const policy = name.includes('silent') ? { ...IMPATIENT, attempts: 40 } : {};
+    expect(await loadAll(await open({ sha256: HASH }, policy))).toBe(HASH);
   });
 
   const refused: [string, TernionErrorCode, (exchange: Exchange, number: number) => Fault | undefined][] = [
@@ -125,7 +133,7 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
   it.each(refused)('fails on a server that %s, with %s', async (_name, code, fault) => {
     server.fault = fault;
     await expectFailure(
-      open().then((model) => loadAll(model)),
+      open({}, IMPATIENT).then((model) => loadAll(model)),
       code,
     );
   });
@@ -189,20 +197,25 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
     const stages: (Fault | undefined)[] = [
       { stallAfter: 0 },
       { stallAfter: 5000 },
-      { status: 503, headers: { 'retry-after': '1' } },
+      { status: 503, headers: { 'retry-after': '3600' } },
     ];
+    const fetching = vi.spyOn(globalThis, 'fetch');
+    onTestFinished(() => fetching.mockRestore());
     for (const stage of stages) {
       server.fault = () => stage;
+      server.exchanges.length = 0;
       const controller = new AbortController();
-      const before = server.exchanges.length;
-      const loading = open({ signal: controller.signal }).then((model) => loadAll(model, controller.signal));
-      // A request that is on its way when the signal fires would arrive afterwards.
-      await vi.waitUntil(() => server.exchanges.length > before, { timeout: 5000, interval: 5 });
-      setTimeout(() => controller.abort(new Error('enough')), 30);
+      const loading = open({ signal: controller.signal }, { maxRetryAfterMs: Infinity }).then((model) =>
+        loadAll(model, controller.signal),
+      );
+      void until(() => server.exchanges.length > 0)
+        .then(() => sleep(30))
+        .then(() => controller.abort(new Error('enough')));
       await expectFailure(loading, 'aborted');
-      const requests = server.exchanges.length;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(server.exchanges.length).toBe(requests);
+      // Requests as they are made: one may be on its way to the server still.
+      const requests = fetching.mock.calls.length;
+      await sleep(50);
+      expect(fetching).toHaveBeenCalledTimes(requests);
     }
     server.fault = () => undefined;
     await expectFailure(open({ signal: AbortSignal.abort() }), 'aborted');
@@ -211,11 +224,12 @@ describe.each(['into the cache', 'without a cache'])('a download %s', (kind) => 
 
 it('whatever happens, what a load gives is right, and so is the next one', async () => {
   let failures = 0;
-  for (let seed = 1; seed <= 8; seed++) failures += await loadsAmidFaults(seed, 6);
-  // Some of the 48 loads must fail, and not all of them, for this to mean something.
+  const seeds = samples(6);
+  for (let seed = 1; seed <= seeds; seed++) failures += await loadsAmidFaults(seed, 5);
+  // Some of the loads must fail, and not all of them, for this to mean something.
   expect(failures).toBeGreaterThan(0);
-  expect(failures).toBeLessThan(48);
-}, 60_000);
+  expect(failures).toBeLessThan(seeds * 5);
+});
 
 /** Loads so often into one cache, from a server that misbehaves at random, and once more when it does not. Failed loads. */
 async function loadsAmidFaults(seed: number, loads: number): Promise<number> {
@@ -223,8 +237,8 @@ async function loadsAmidFaults(seed: number, loads: number): Promise<number> {
   const folder = new MemoryFolder();
   const cache = { folder, locks: new MemoryLocks() };
   const url = server.origin + PATH;
-  const load = async (): Promise<string> =>
-    loadAll(await openSource(url, { sha256: HASH }, environment(cache)));
+  const load = async (policy: Partial<NetworkPolicy> = {}): Promise<string> =>
+    loadAll(await openSource(url, { sha256: HASH }, environment(cache, policy)));
   const faults: (() => Fault | undefined)[] = [
     () => ({ cutAfter: Math.floor(random() * 3 * MIB) }),
     () => ({ stallAfter: Math.floor(random() * MIB) }),
@@ -238,7 +252,7 @@ async function loadsAmidFaults(seed: number, loads: number): Promise<number> {
   let failures = 0;
   for (let i = 0; i < loads; i++) {
     try {
-      expect(await load()).toBe(HASH);
+      expect(await load(IMPATIENT)).toBe(HASH);
       await deleteIn(cache, url);
     } catch (error) {
       expect(error).toMatchObject({ code: 'download-failed' });
@@ -259,11 +273,10 @@ describe('in memory', () => {
     const { bytes: source } = model.files.main;
     await source.read(0, 100);
     source.prefetch?.(100, bytes.length);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const ahead = server.bytesSent;
-    expect(ahead).toBeGreaterThan(12 * MIB);
+    await until(() => server.bytesSent > 12 * MIB);
+    await sleep(500);
     // QUICK has the default window of 24 pieces.
-    expect(ahead).toBeLessThanOrEqual(24 * MIB);
+    expect(server.bytesSent).toBeLessThanOrEqual(24 * MIB);
     expect(await readAll(source, 100)).toBe(sha256(bytes));
     expect(server.timesAsked('/large')).toEqual([1, 1]);
     await model.close();

@@ -7,10 +7,12 @@ import type { CacheFolder, StoredFile } from '../../../src/storage/cache/cache-f
 import type { StorageEnvironment } from '../../../src/storage/sources/environment';
 import { openSource } from '../../../src/storage/sources/open-source';
 import { MemoryLocks, QUICK } from '../../support/memory-storage';
-import { MIB } from './helpers';
+import { MIB } from '../../support/storage-loads';
 
 // As much as BitNet b1.58 2B4T has in its GGUF file.
 const SIZE = 1_187_801_280;
+/** The window of 24 pieces of 1 MiB, and what is being read. 13 MiB were measured, with a disk 11. */
+const MOST = 32 * MIB;
 const BLOCK = Uint8Array.from({ length: 64 << 10 }, (_, i) => i * 31);
 
 /** Nothing comes until `pause` is over. */
@@ -88,6 +90,12 @@ describe.each(['with a disk', 'without one'])('1.2 GB %s', (kind) => {
     };
     const inUse = collector();
     const idle = await inUse();
+    // On a busy machine garbage takes longer to go. What is in use stays, however often one looks.
+    const leastInUse = async (): Promise<number> => {
+      let least = await inUse();
+      for (let i = 0; i < 100 && least - idle >= MOST; i++) least = Math.min(least, await inUse());
+      return least;
+    };
     const model = await openSource('http://localhost/model.gguf', {}, environment);
     const { bytes } = model.files.main;
     await bytes.read(0, MIB);
@@ -98,12 +106,11 @@ describe.each(['with a disk', 'without one'])('1.2 GB %s', (kind) => {
       const piece = await bytes.read(at, Math.min(MIB, SIZE - at));
       if (piece[77] !== (77 * 31) % 256) throw new Error(`Wrong bytes at ${at}`);
       at += piece.length;
-      if (reads % 50 === 0) most = Math.max(most, await inUse());
+      if (reads % 50 === 0) most = Math.max(most, await leastInUse());
     }
     await model.finish();
     await model.close();
     expect(model.info.cached).toBe(kind === 'with a disk');
-    // The window of 24 pieces of 1 MiB, and what is being read. 13 MiB were measured here, with a disk 11.
-    expect(most - idle).toBeLessThan(32 * MIB);
-  }, 60_000);
+    expect(most - idle).toBeLessThan(MOST);
+  });
 });

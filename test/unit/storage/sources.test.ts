@@ -6,8 +6,9 @@ import type { ModelSource } from '../../../src/storage/sources/model-source';
 import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer } from '../../support/fault-server';
 import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
-import { expectFailure } from '../formats/helpers';
-import { loadAll, MIB, randomBytes, sha256 } from './helpers';
+import { expectFailure } from '../../support/expect-failure';
+import { loadAll, MIB, randomBytes, sha256 } from '../../support/storage-loads';
+import { sleep } from '../../support/wait';
 
 const BYTES = randomBytes(2 * MIB + 99, 1);
 const HASH = sha256(BYTES);
@@ -91,7 +92,7 @@ describe('a source at hand', () => {
     const endless = new ReadableStream<Uint8Array>({ cancel: (reason) => void (cancelled = reason) });
     const opening = openSource(endless, { signal: controller.signal }, environment());
     const reason = new Error('enough');
-    setTimeout(() => controller.abort(reason), 10);
+    void sleep(10).then(() => controller.abort(reason));
     await expectFailure(opening, 'aborted');
     expect(cancelled).toBe(reason);
   });

@@ -1,5 +1,5 @@
 // Chat templates: what they render, what they are refused, and that a hostile one can neither escape nor run away.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChatTemplate, chatTemplateOf } from '../../../src/tokenizer';
 
 const OPTIONS = { addGenerationPrompt: true, bosToken: '<s>', eosToken: '</s>' };
@@ -10,6 +10,14 @@ const MESSAGES = [
 
 function render(source: string, messages = MESSAGES): string {
   return new ChatTemplate(source).render(messages, OPTIONS);
+}
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** A clock that runs by so many milliseconds each time it is read: a busy machine's own would run as it likes. */
+function setClock(step: number): void {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += step));
 }
 
 function failure(message: RegExp): object {
@@ -151,10 +159,9 @@ describe('a hostile template', () => {
       `{% set x = 'a' %}${repeat('{% set x = x + x %}', 15)}{{ x.replace('a', x) }}`,
       /string length|far too long/,
     ],
-  ])('is stopped in time: %s', (_, source, message) => {
-    const start = performance.now();
+  ])('is stopped: %s', (_, source, message) => {
+    setClock(1);
     expect(() => render(source)).toThrow(failure(message));
-    expect(performance.now() - start).toBeLessThan(8000);
   });
 
   it.each([
@@ -166,6 +173,7 @@ describe('a hostile template', () => {
   });
 
   it('does not keep an honest template from a long conversation', () => {
+    setClock(0);
     const messages = Array.from({ length: 2000 }, (_, i) => ({
       role: i % 2 ? 'assistant' : 'user',
       content: `turn ${i} `.repeat(20),

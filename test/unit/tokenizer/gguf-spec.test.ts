@@ -1,8 +1,8 @@
 // What is read from GGUF metadata, what is put right in it, and what is refused.
 import { describe, expect, it } from 'vitest';
 import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../../src/tokenizer';
-import { llama3Metadata } from './llama3-vocabulary';
-import { tinyMetadata } from './tiny-model';
+import { llama3Metadata } from '../../support/llama3-vocabulary';
+import { tinyMetadata } from '../../support/tiny-tokenizer';
 
 function specWith(changes: Record<string, unknown>, metadata = tinyMetadata()): TokenizerSpec {
   for (const [key, value] of Object.entries(changes)) metadata.set(`tokenizer.${key}`, value);

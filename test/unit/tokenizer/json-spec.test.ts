@@ -2,8 +2,14 @@
 import llama from 'llama-tokenizer-js';
 import { describe, expect, it } from 'vitest';
 import { Tokenizer, tokenizerSpecFromJson, type JsonSpecExtras } from '../../../src/tokenizer';
-import { encodeIndependently, llama3Merges, llama3Tokenizer, llama3Tokens } from './llama3-vocabulary';
-import { sampleTexts } from './samples';
+import {
+  encodeIndependently,
+  llama3Merges,
+  llama3Tokenizer,
+  llama3Tokens,
+} from '../../support/llama3-vocabulary';
+import { samples } from '../../support/effort';
+import { sampleTexts } from '../../support/sample-texts';
 
 const LLAMA3_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -50,7 +56,7 @@ describe('a byte-level tokenizer.json', () => {
 
   it('gives the ids of an independent encoder', () => {
     const tokenizer = new Tokenizer(spec);
-    for (const text of sampleTexts(500, 11))
+    for (const text of sampleTexts(samples(500), 11))
       expect(tokenizer.encode(text)).toEqual(encodeIndependently(text));
     expect(tokenizer.endIds).toEqual(llama3Tokenizer().endIds);
   });
@@ -149,7 +155,7 @@ describe('a SentencePiece tokenizer.json', () => {
       eos_token: '</s>',
       add_bos_token: true,
     });
-    for (const text of sampleTexts(500, 13, 10)) {
+    for (const text of sampleTexts(samples(500), 13, 10)) {
       const wellFormed = text.replace(/[\uD800-\uDFFF]/gu, '\uFFFD');
       expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(llama.encode(wellFormed, false, true));
     }

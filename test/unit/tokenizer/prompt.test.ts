@@ -10,7 +10,7 @@ import {
   Tokenizer,
   type PromptSegment,
 } from '../../../src/tokenizer';
-import { fixture, tinySpec, tinyTokenizer } from './tiny-model';
+import { fixture, tinySpec, tinyTokenizer } from '../../support/tiny-tokenizer';
 
 interface Golden {
   messages: { role: string; content: string }[];

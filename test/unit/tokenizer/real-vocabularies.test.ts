@@ -8,9 +8,15 @@ import {
   tokenizerSpecFromJson,
   type TokenizerSpec,
 } from '../../../src/tokenizer';
-import { encodeIndependently, llama3Merges, llama3Tokenizer, llama3Tokens } from './llama3-vocabulary';
-import { generator, sampleTexts } from './samples';
-import { gpt2Vocabulary, qwenVocabulary, readQwenJson } from './tiktoken-vocabularies';
+import {
+  encodeIndependently,
+  llama3Merges,
+  llama3Tokenizer,
+  llama3Tokens,
+} from '../../support/llama3-vocabulary';
+import { samples } from '../../support/effort';
+import { generator, sampleTexts } from '../../support/sample-texts';
+import { gpt2Vocabulary, qwenVocabulary, readQwenJson } from '../../support/tiktoken-vocabularies';
 
 /** One long word, nothing but spaces, nothing but emoji: what a quadratic encoder would take hours for. */
 const ADVERSARIAL = ['a', 'ab', ' ', '\n', '😀', '<|'];
@@ -51,8 +57,8 @@ describe.each([
   const tokenizer = new Tokenizer(tokenizerSpecFromGguf((key) => metadata.get(key)));
   afterAll(() => independent.free());
 
-  it('gives the ids of an independent encoder for 2,000 texts, and their text back, streamed or at once', () => {
-    for (const text of sampleTexts(2000, 17)) {
+  it('gives the ids of an independent encoder for many texts, and their text back, streamed or at once', () => {
+    for (const text of sampleTexts(samples(2000), 17)) {
       const ids = tokenizer.encode(text);
       expect(ids, JSON.stringify(text)).toEqual([...independent.encode_ordinary(wellFormed(text))]);
       expect(tokenizer.decode(ids)).toBe(wellFormed(text));
@@ -62,7 +68,7 @@ describe.each([
 
   it('streams any ids to the text of all their bytes', () => {
     const next = generator(23);
-    for (let i = 0; i < 500; i++) {
+    for (let i = 0; i < samples(500); i++) {
       const ids = Array.from({ length: 1 + next(40) }, () => next(tokenizer.vocabularySize));
       const bytes = ids.flatMap((id) => (tokenizer.isSpecial(id) ? [] : [...tokenizer.tokenBytes(id)]));
       const expected = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
@@ -76,10 +82,10 @@ describe('the tokenizer.json of Qwen 2.5', () => {
   const { independent } = qwenVocabulary();
   afterAll(() => independent.free());
 
-  it('gives the ids of an independent encoder for 2,000 texts, which it normalises first', () => {
+  it('gives the ids of an independent encoder for many texts, which it normalises first', () => {
     const spec = tokenizerSpecFromJson(readQwenJson(), { eos_token: '<|im_end|>' });
     const tokenizer = new Tokenizer(spec);
-    for (const text of sampleTexts(2000, 19)) {
+    for (const text of sampleTexts(samples(2000), 19)) {
       const normal = wellFormed(text).normalize('NFC');
       expect(tokenizer.encode(text), JSON.stringify(text)).toEqual([...independent.encode_ordinary(normal)]);
     }
@@ -93,8 +99,8 @@ describe('the tokenizer.json of Qwen 2.5', () => {
 describe('the vocabulary of Llama 3', () => {
   const tokenizer = llama3Tokenizer();
 
-  it('gives the ids of an independent encoder for 2,000 texts, and their text back', () => {
-    for (const text of sampleTexts(2000)) {
+  it('gives the ids of an independent encoder for many texts, and their text back', () => {
+    for (const text of sampleTexts(samples(2000))) {
       const ids = tokenizer.encode(text);
       expect(ids, JSON.stringify(text)).toEqual(encodeIndependently(text));
       expect(tokenizer.decode(ids)).toBe(wellFormed(text));
@@ -130,7 +136,7 @@ describe('the pre-tokenizers', () => {
   it.each(Object.keys(rules))('%s gives the ids of a plain BPE on words cut by its rules', (pre) => {
     const tokenizer = llama3Tokenizer({ pre });
     const reference = plainBpe(rules[pre]!.map((rule) => new RegExp(rule, 'gu')));
-    for (const text of sampleTexts(300, 3)) {
+    for (const text of sampleTexts(samples(300), 3)) {
       expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(reference(wellFormed(text)));
     }
   });
@@ -153,8 +159,8 @@ describe('the pre-tokenizers', () => {
 describe('the vocabulary of Llama 2', () => {
   const tokenizer = new Tokenizer(llama2Spec());
 
-  it('gives the ids of an independent encoder for 2,000 texts, and their text back', () => {
-    for (const text of sampleTexts(2000, 5, 12)) {
+  it('gives the ids of an independent encoder for many texts, and their text back', () => {
+    for (const text of sampleTexts(samples(2000), 5, 12)) {
       const expected = wellFormed(text);
       const ids = tokenizer.encode(text);
       expect(ids, JSON.stringify(text)).toEqual(llama.encode(expected, false, true));

@@ -1,8 +1,9 @@
 // Text that comes piece by piece is the text that comes at once.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { samples } from '../../support/effort';
 import { StopMatcher, StreamingDetokenizer } from '../../../src/tokenizer';
-import { tinyTokenizer } from './tiny-model';
+import { tinyTokenizer } from '../../support/tiny-tokenizer';
 
 const tokenizer = tinyTokenizer();
 
@@ -42,7 +43,7 @@ describe('the streaming detokenizer', () => {
         expect(stream(sequence).join('')).toBe(expected);
         expect(tokenizer.decode(sequence)).toBe(expected);
       }),
-      { numRuns: 1000 },
+      { numRuns: samples(1000) },
     );
   });
 });
@@ -100,7 +101,7 @@ describe('the stop matcher', () => {
         else expect(whole.startsWith(once.text + once.stop)).toBe(true);
         expect(strings.some((stop) => once.text.includes(stop))).toBe(false);
       }),
-      { numRuns: 2000 },
+      { numRuns: samples(2000) },
     );
   });
 });

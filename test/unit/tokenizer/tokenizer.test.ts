@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Tokenizer } from '../../../src/tokenizer';
-import { fixture, tinySpec, tinyTokenizer } from './tiny-model';
+import { fixture, tinySpec, tinyTokenizer } from '../../support/tiny-tokenizer';
 
 const tokenizer = tinyTokenizer();
 const goldenIds = fixture('tokenize.json') as { text: string; ids: number[] }[];

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Tiktoken } from 'tiktoken';
-import { byteOfCharacter, bytesOfToken } from '../../../src/tokenizer/byte-alphabet';
+import { byteOfCharacter, bytesOfToken } from '../../src/tokenizer/byte-alphabet';
 
 const require = createRequire(import.meta.url);
 

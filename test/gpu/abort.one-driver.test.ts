@@ -1,15 +1,15 @@
 // A signal ends a load in whatever stage it is: the load rejects with `aborted`, and nothing is left on the GPU.
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
 import type { LoadProgress } from '../../src/plan/load-options';
 import type { ModelSource } from '../../src/storage/sources/model-source';
 import { requestDevice } from '../support/dawn';
 import { FaultServer } from '../support/fault-server';
-import { expectFailure } from '../unit/formats/helpers';
-import { TINY, until, watch, type Watch } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { sleep, until } from '../support/wait';
+import { TINY, watch, type Watch } from '../support/watched-engine';
 
 const model = readFileSync(new URL(`../../${TINY}`, import.meta.url));
 
@@ -29,7 +29,7 @@ async function expectAborted(source: ModelSource, options: DeviceLoadOptions = {
   expect(counts.liveBytes).toBe(0);
   // What could not be stopped, such as a compilation, ends by itself and leaves nothing either.
   await device.queue.onSubmittedWorkDone();
-  await delay(300);
+  await sleep(300);
   expect(counts.liveBytes).toBe(0);
   device.destroy();
 }

@@ -1,8 +1,8 @@
 // Looks over an engine's shoulder: what it submits to the GPU, and what it holds there.
 import type { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
-import { openContext, type FixtureOptions } from '../support/engine';
-import { fixtureFiles } from '../support/model-files';
+import { openContext, type FixtureOptions } from './engine';
+import { fixtureFiles } from './model-files';
 
 /** The model that answers questions. */
 export const TINY = 'public/models/ternion-tiny-i2_s.gguf';
@@ -61,17 +61,4 @@ export async function loadWatched(options: FixtureOptions & EngineOptions = {}):
     counts,
     engine: await LocalEngine.load(gpu, fixtureFiles(TINY), { tuning: false, ...options }),
   };
-}
-
-/** Resolves once `condition` holds, which it must within ten seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error('What was waited for did not happen');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,11 +1,11 @@
 // What the tests of storage share: files of random bytes, and readers that read as the weight loader does.
 import { createHash } from 'node:crypto';
-import { keyOf } from '../../../src/storage/cache/cache';
-import type { CacheFolder } from '../../../src/storage/cache/cache-folder';
-import { dataName, readEntry } from '../../../src/storage/cache/entries';
-import { xorshift } from '../../support/random';
-import type { ByteSource } from '../../../src/files/byte-source';
-import type { OpenedSource } from '../../../src/storage/sources/model-source';
+import { keyOf } from '../../src/storage/cache/cache';
+import type { CacheFolder } from '../../src/storage/cache/cache-folder';
+import { dataName, readEntry } from '../../src/storage/cache/entries';
+import { xorshift } from './random';
+import type { ByteSource } from '../../src/files/byte-source';
+import type { OpenedSource } from '../../src/storage/sources/model-source';
 
 export const MIB = 1 << 20;
 

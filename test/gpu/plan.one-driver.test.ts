@@ -13,7 +13,7 @@ import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { fixtureFiles, oneFile, watchReads } from '../support/model-files';
 import { smallModel, type SmallShape } from '../support/small-model';
-import { TINY, watch } from './watch';
+import { TINY, watch } from '../support/watched-engine';
 
 /** A context on a real device; with `binding` its buffers may have no more bytes than that. No real device has so few. */
 async function measuredContext(binding?: number): Promise<GpuContext> {

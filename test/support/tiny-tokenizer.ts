@@ -1,6 +1,6 @@
 // The metadata of the embedded model, read with the smallest GGUF reader that will do, so that these tests stand alone.
 import { readFileSync } from 'node:fs';
-import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../../src/tokenizer';
+import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../src/tokenizer';
 
 class Reader {
   #at = 0;
@@ -55,7 +55,7 @@ class Reader {
 
 /** The metadata of public/models/ternion-tiny-i2_s.gguf by key. */
 export function tinyMetadata(): Map<string, unknown> {
-  const url = new URL('../../../public/models/ternion-tiny-i2_s.gguf', import.meta.url);
+  const url = new URL('../../public/models/ternion-tiny-i2_s.gguf', import.meta.url);
   const reader = new Reader(readFileSync(url));
   reader.skip(16);
   const count = reader.u64();
@@ -78,5 +78,5 @@ export function tinyTokenizer(): Tokenizer {
 
 /** A file of test/fixtures, parsed. */
 export function fixture(name: string): unknown {
-  return JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8'));
+  return JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'));
 }

@@ -13,7 +13,7 @@ import { relativeError, type Precision } from '../support/golden';
 import { oneFile } from '../support/model-files';
 import { normals } from '../support/reference';
 import { referenceLogits, type ReferenceActivations } from '../support/reference-model';
-import { expectFailure } from '../unit/formats/helpers';
+import { expectFailure } from '../support/expect-failure';
 import { smallModel, type SmallModel, type SmallShape } from '../support/small-model';
 
 /** One token (the decode kernels), and more than a prefill tile has. */

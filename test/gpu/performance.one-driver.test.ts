@@ -6,7 +6,7 @@ import type { AttentionVariant } from '../../src/kernels/attention';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { Dispatch } from '../../src/gpu/context';
 import type { Transformer } from '../../src/inference/transformer';
-import { loadWatched } from './watch';
+import { loadWatched } from '../support/watched-engine';
 
 /** Dispatches and bytes copied to buffers that the CPU maps, of all encoders of a device from now on. */
 function countEncoders(device: GPUDevice): { dispatches: number; passes: number; copiedBytes: number } {

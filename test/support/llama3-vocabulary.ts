@@ -1,6 +1,6 @@
 // The vocabulary of Llama 3, from a package with an encoder of its own, as the GGUF metadata of a Llama 3 file.
 import independent from 'llama3-tokenizer-js';
-import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../../src/tokenizer';
+import { Tokenizer, tokenizerSpecFromGguf, type TokenizerSpec } from '../../src/tokenizer';
 
 /** The package's own encoder, without begin- and end-of-text tokens. */
 export function encodeIndependently(text: string): number[] {

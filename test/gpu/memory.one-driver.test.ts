@@ -6,7 +6,7 @@ import { SHAPES, type ShapeName } from '../../bench/core/shapes';
 import { loadLocal } from '../../src/engine/load-local';
 import { requestDevice } from '../support/dawn';
 import { heapMeter } from '../support/heap';
-import { watch } from './watch';
+import { watch } from '../support/watched-engine';
 
 const MIB = 1 << 20;
 /** What docs/loading.md promises. */

@@ -10,8 +10,8 @@ import { collect } from '../support/collect';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { oneFile } from '../support/model-files';
 import type { GoldenPrompt } from '../support/golden';
-import { expectFailure } from '../unit/formats/helpers';
-import { loadWatched, TINY, watch } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { loadWatched, TINY, watch } from '../support/watched-engine';
 
 const prompts = JSON.parse(
   readFileSync(new URL('../fixtures/prompts.json', import.meta.url), 'utf8'),

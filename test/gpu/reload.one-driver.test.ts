@@ -5,8 +5,8 @@ import { EngineHost, loadHosted } from '../../src/engine/engine-host';
 import type { LocalLoadOptions } from '../../src/plan/load-options';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
-import { expectFailure } from '../unit/formats/helpers';
-import { TINY, watch, type Watch } from './watch';
+import { expectFailure } from '../support/expect-failure';
+import { TINY, watch, type Watch } from '../support/watched-engine';
 
 const bytesOf = (path: string): Uint8Array => readFileSync(new URL(`../../${path}`, import.meta.url));
 const tiny = bytesOf(TINY);

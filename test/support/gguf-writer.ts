@@ -219,6 +219,7 @@ const ENCODERS: Readonly<Record<TernaryEncoding, BlockEncoder>> = {
   },
   Q2_0: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 18),
   Q2_0_128: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 34),
+  PQ2_0: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 34),
 };
 
 function encodeQ2(codes: Uint8Array, scale: number, out: Uint8Array, at: number): void {

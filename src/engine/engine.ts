@@ -7,7 +7,7 @@ import { ReadbackRing } from '../gpu/readback';
 import type { TuningStore } from '../gpu/tuner';
 import { loadWeights } from '../model/load';
 import { TernionError } from '../errors';
-import type { ChatTemplate, Tokenizer } from '../tokenizer';
+import { ChatFormat, type ChatOptions } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { describeModel } from './model-info';
 import { plannedContext, planMemory, type MemoryOptions } from '../plan/memory-plan';
@@ -26,7 +26,7 @@ import type {
 } from './types';
 
 /** How to load a model. */
-export interface EngineOptions extends MemoryOptions {
+export interface EngineOptions extends MemoryOptions, ChatOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
@@ -47,8 +47,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   private constructor(
     private readonly gpu: GpuContext,
     private readonly transformer: Transformer,
-    private readonly tokenizer: Tokenizer,
-    private readonly template: ChatTemplate,
+    private readonly chat: ChatFormat,
     private readonly staticInfo: Omit<ModelInfo, 'gpuBytes' | 'source'>,
     private readonly onDispose: () => void,
   ) {
@@ -79,6 +78,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     const { signal, onProgress, variants, tuning = true, tuningStore } = options;
     checkPrecisions(options);
     const { model, tokenizer, template } = await readModel(files, signal);
+    const chat = new ChatFormat(tokenizer, template).with(options);
     const { activations, headPrecision } = choosePrecisions(model, options);
     const contextLength = plannedContext(planMemory(model, gpu, options), options);
     const weights = await loadWeights(gpu, model, {
@@ -97,8 +97,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     await abandonable(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
-    const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });
-    return new LocalEngine(gpu, transformer, tokenizer, template, info, onDispose);
+    const info = describeModel({ gpu, model, weights, transformer, chat, headPrecision });
+    return new LocalEngine(gpu, transformer, chat, info, onDispose);
   }
 
   get info(): ModelInfo {
@@ -109,12 +109,12 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     this.#assertUsable();
     if (typeof text !== 'string')
       throw new TernionError('invalid-argument', 'The text to tokenize is not a string.');
-    return this.tokenizer.encode(text, options);
+    return this.chat.tokenizer.encode(text, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     this.#assertUsable();
-    return this.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
+    return this.chat.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
@@ -147,8 +147,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     this.#assertUsable();
     const host: SessionHost = {
       transformer: this.transformer,
-      tokenizer: this.tokenizer,
-      template: this.template,
+      chat: this.chat,
       readbacks: this.#readbacks,
       queue: this.#queue,
       onDispose: (session) => this.#sessions.delete(session),

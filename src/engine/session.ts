@@ -2,13 +2,12 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import {
+  checkMessages,
   encodeRaw,
   encodeSegments,
-  renderConversation,
   StopMatcher,
   StreamingDetokenizer,
-  type ChatTemplate,
-  type Tokenizer,
+  type ChatFormat,
 } from '../tokenizer';
 import type { ReadbackRing } from '../gpu/readback';
 import { Generation } from '../inference/generation';
@@ -30,8 +29,7 @@ import type {
 /** What all sessions of an engine share. */
 export interface SessionHost {
   transformer: Transformer;
-  tokenizer: Tokenizer;
-  template: ChatTemplate;
+  chat: ChatFormat;
   readbacks: ReadbackRing;
   queue: RequestQueue;
   onDispose(session: LocalSession): void;
@@ -45,6 +43,9 @@ interface EncodedPrompt {
   ids: number[];
   messages: ChatMessage[] | undefined;
 }
+
+/** Makes the prompt of a turn when its time has come: it depends on what was said before. */
+type Encode = (chat: ChatFormat) => EncodedPrompt;
 
 /** A session beside its engine, in the same thread. */
 export class LocalSession implements Session {
@@ -63,13 +64,13 @@ export class LocalSession implements Session {
   }
 
   generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(() => this.#encode(prompt), options);
+    return this.#stream((chat) => this.#encode(prompt, chat), options);
   }
 
   send(text: string, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(() => {
+    return this.#stream((chat) => {
       if (typeof text !== 'string' || text === '') throw emptyPrompt();
-      return this.#encode([...this.messages, { role: 'user', content: text }]);
+      return this.#encode([...this.messages, { role: 'user', content: text }], chat);
     }, options);
   }
 
@@ -92,7 +93,7 @@ export class LocalSession implements Session {
   }
 
   /** Demand drives the generator: nothing happens before the first read, nor beyond what is read. */
-  #stream(encode: () => EncodedPrompt, options: GenerateOptions): ReadableStream<GenerateChunk> {
+  #stream(encode: Encode, options: GenerateOptions): ReadableStream<GenerateChunk> {
     const cancelled = new AbortController();
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
     const chunks = this.#run(encode, options, AbortSignal.any([cancelled.signal, ...ends]));
@@ -136,13 +137,14 @@ export class LocalSession implements Session {
   }
 
   async *#run(
-    encode: () => EncodedPrompt,
+    encode: Encode,
     options: GenerateOptions,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateChunk, void, undefined> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     const resolved = resolveOptions(options, host.transformer.config.vocabularySize);
+    const chat = host.chat.with(options);
     const clock = new Clock();
     try {
       await this.#turns.enter(signal);
@@ -151,20 +153,21 @@ export class LocalSession implements Session {
       return;
     }
     try {
-      yield* this.#turn(encode, resolved, signal, clock);
+      yield* this.#turn(encode, chat, resolved, signal, clock);
     } finally {
       this.#turns.leave();
     }
   }
 
   async *#turn(
-    encode: () => EncodedPrompt,
+    encode: Encode,
+    chat: ChatFormat,
     options: ResolvedOptions,
     signal: AbortSignal,
     clock: Clock,
   ): AsyncGenerator<GenerateChunk, void, undefined> {
-    const prompt = encode();
-    const answer = new Answer(this.host.tokenizer, options);
+    const prompt = encode(chat);
+    const answer = new Answer(chat, options);
     const gpu = new GpuTurn(this.host.queue);
     let cachedTokens = 0;
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
@@ -239,8 +242,8 @@ export class LocalSession implements Session {
     }
   }
 
-  #encode(prompt: Prompt): EncodedPrompt {
-    const { tokenizer, template, transformer } = this.host;
+  #encode(prompt: Prompt, chat: ChatFormat): EncodedPrompt {
+    const { tokenizer } = chat;
     if (typeof prompt === 'string') {
       if (prompt === '') throw emptyPrompt();
       return { ids: encodeRaw(tokenizer, prompt), messages: undefined };
@@ -248,10 +251,9 @@ export class LocalSession implements Session {
     if (Array.isArray(prompt)) {
       if (prompt.length === 0) throw emptyPrompt();
       checkMessages(prompt);
-      const segments = renderConversation(tokenizer, template, prompt);
-      return { ids: encodeSegments(tokenizer, segments, this.#sequence), messages: prompt };
+      return { ids: encodeSegments(tokenizer, chat.render(prompt), this.#sequence), messages: prompt };
     }
-    const ids = checkTokenIds(prompt?.tokenIds, transformer.config.vocabularySize);
+    const ids = checkTokenIds(prompt?.tokenIds, this.host.transformer.config.vocabularySize);
     if (ids.length === 0) throw emptyPrompt();
     return { ids, messages: undefined };
   }
@@ -328,16 +330,16 @@ class Answer {
   #cut = false;
 
   constructor(
-    private readonly tokenizer: Tokenizer,
+    private readonly chat: ChatFormat,
     options: ResolvedOptions,
   ) {
-    this.#detokenizer = new StreamingDetokenizer(tokenizer);
+    this.#detokenizer = new StreamingDetokenizer(chat.tokenizer);
     this.#stops = new StopMatcher(options.stop);
   }
 
   push(token: number): AnswerPiece {
     this.tokenIds.push(token);
-    if (this.tokenizer.endIds.has(token)) {
+    if (this.chat.endIds.has(token)) {
       this.stopped = true;
       return { text: '', tokenIds: [token] };
     }
@@ -390,11 +392,4 @@ class Clock {
 
 function emptyPrompt(): TernionError {
   return new TernionError('invalid-argument', 'The prompt is empty.');
-}
-
-function checkMessages(messages: readonly ChatMessage[]): void {
-  for (const message of messages) {
-    if (typeof message?.role === 'string' && typeof message.content === 'string') continue;
-    throw new TernionError('invalid-argument', 'A chat message needs a role and a content, both strings.');
-  }
 }

@@ -67,7 +67,7 @@ test('hidden_activation overrides the usual one, and an unknown one is named', a
 describe('what no kernel is made for is refused by name', () => {
   test.each([
     [{ 'llama.expert_count': 8 }, 'Mixture-of-experts'],
-    [{ 'llama.rope.scaling.type': 'yarn' }, 'yarn'],
+    [{ 'llama.rope.scaling.type': 'dynamic' }, 'dynamic'],
     [{ 'llama.attention.value_length': 64 }, 'values of 64'],
   ])('%j', async (values, words) => {
     const { metadata } = await open({ architecture: 'llama', encoding: 'I2_S' });

@@ -46,9 +46,9 @@ describe('a GGUF file', () => {
     ['with experts', { [key('expert_count')]: u32(8) }, 'unsupported-feature', /[Mm]ixture.of.experts/],
     [
       'with RoPE scaling',
-      { [key('rope.scaling.type')]: text('yarn') },
+      { [key('rope.scaling.type')]: text('dynamic') },
       'unsupported-feature',
-      /RoPE.*'yarn'/,
+      /RoPE.*'dynamic'/,
     ],
     [
       'with another activation',
@@ -149,15 +149,21 @@ describe('a packed Hugging Face model', () => {
     ['with experts', { num_local_experts: 8 }, 'unsupported-feature', /[Mm]ixture.of.experts/],
     [
       'with RoPE scaling',
-      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+      { rope_scaling: { rope_type: 'dynamic', factor: 4 } },
       'unsupported-feature',
-      /'yarn'/,
+      /'dynamic'/,
     ],
     [
       'with RoPE scaling as once written',
-      { rope_scaling: { type: 'linear' } },
+      { rope_scaling: { type: 'longrope', factor: 4 } },
       'unsupported-feature',
-      /'linear'/,
+      /'longrope'/,
+    ],
+    [
+      'with RoPE scaling by no factor',
+      { rope_scaling: { type: 'linear' } },
+      'corrupt-file',
+      /factor of rope_scaling/,
     ],
     ['with another activation', { hidden_act: 'gelu' }, 'unsupported-feature', /'gelu'/],
     ['with biases', { attention_bias: true }, 'unsupported-feature', /attention_bias/],

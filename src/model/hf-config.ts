@@ -91,6 +91,7 @@ function refuseUnsupported(reader: Reader): void {
  * while it is loaded has no ternary weights yet.
  */
 function readQuantization(reader: Reader): boolean {
+  refuseMlx(reader.optionalObject('quantization'));
   const quantization = reader.optionalObject('quantization_config');
   if (!quantization) {
     throw unsupported('a model without quantization_config in config.json: its weights are not packed');
@@ -107,6 +108,16 @@ function readQuantization(reader: Reader): boolean {
   }
   if (quantization.optionalBoolean('use_rms_norm')) throw unsupported('use_rms_norm in quantization_config');
   return linearClass === 'bitlinear';
+}
+
+/** MLX packs in a way of its own, and says so under this key (and again under quantization_config). */
+function refuseMlx(quantization: Reader | undefined): void {
+  const bits = quantization?.optionalNumber('bits');
+  if (bits === undefined) return;
+  const group = quantization?.optionalNumber('group_size') ?? 64;
+  throw unsupported(
+    `a folder of MLX (weights of ${bits} bits in groups of ${group}); load the model's GGUF file`,
+  );
 }
 
 interface Rope {

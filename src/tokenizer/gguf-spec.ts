@@ -36,7 +36,15 @@ export function tokenizerSpecFromGguf(get: MetadataGetter): TokenizerSpec {
 
 interface CommonSpec extends Pick<
   TokenizerSpec,
-  'tokens' | 'tokenTypes' | 'bosId' | 'eosId' | 'unknownId' | 'endIds' | 'chatTemplate' | 'toolTemplate'
+  | 'tokens'
+  | 'tokenTypes'
+  | 'bosId'
+  | 'eosId'
+  | 'unknownId'
+  | 'endIds'
+  | 'chatTemplate'
+  | 'toolTemplate'
+  | 'addEos'
 > {
   /** Grows as the file is read. */
   adjustments: string[];
@@ -58,6 +66,7 @@ function readCommon(get: MetadataGetter): CommonSpec {
     endIds,
     chatTemplate: withoutPlaceholder(readTemplate(get, 'tokenizer.chat_template'), adjustments),
     toolTemplate: readTemplate(get, 'tokenizer.chat_template.tool_use'),
+    addEos: readBoolean(get, 'add_eos_token') ?? false,
     adjustments,
   };
 }

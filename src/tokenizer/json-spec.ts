@@ -204,7 +204,15 @@ function readConfig(
   extras: JsonSpecExtras,
 ): Pick<
   TokenizerSpec,
-  'bosId' | 'eosId' | 'unknownId' | 'endIds' | 'addBos' | 'chatTemplate' | 'toolTemplate' | 'adjustments'
+  | 'bosId'
+  | 'eosId'
+  | 'unknownId'
+  | 'endIds'
+  | 'addBos'
+  | 'chatTemplate'
+  | 'toolTemplate'
+  | 'addEos'
+  | 'adjustments'
 > {
   const adjustments: string[] = [];
   const [bosId, eosId, unknownId] = ['bos_token', 'eos_token', 'unk_token'].map((key) =>
@@ -220,6 +228,7 @@ function readConfig(
     endIds: [...new Set(ends)],
     addBos: addBos && bosId !== undefined,
     chatTemplate: withoutPlaceholder(readTemplate(config.chat_template, 'default'), adjustments),
+    addEos: config.add_eos_token === true && eosId !== undefined,
     toolTemplate: namedTemplate(config.chat_template, 'tool_use'),
     adjustments,
   };

@@ -47,6 +47,8 @@ export interface TokenizerSpec {
   endIds: readonly number[];
   /** A prompt begins with `bosId`. */
   addBos: boolean;
+  /** Texts to be embedded end with `eosId`. Prompts to be continued never do. */
+  addEos: boolean;
   /** `llama` only: text is encoded with a space in front. */
   addSpacePrefix: boolean;
   /** The Jinja source of the model's chat template, if it has one. */

@@ -43,7 +43,27 @@ describe('a GGUF file', () => {
       'unsupported-architecture',
       /qwen3moe/,
     ],
+    ['of Bonsai 2', { 'general.architecture': text('qwen35') }, 'unsupported-architecture', /'qwen35'/],
+    [
+      'of the embedding model of 270M',
+      { 'general.architecture': text('gemma3') },
+      'unsupported-architecture',
+      /'gemma3'/,
+    ],
     ['with experts', { [key('expert_count')]: u32(8) }, 'unsupported-feature', /[Mm]ixture.of.experts/],
+    ['that embeds texts', { [key('pooling_type')]: u32(3) }, 'unsupported-feature', /embedding model.*last/],
+    [
+      'with pooling of no known type',
+      { [key('pooling_type')]: u32(9) },
+      'unsupported-feature',
+      /Pooling of type 9/,
+    ],
+    [
+      'with factors for long contexts',
+      { [key('rope.scaling.type')]: text('longrope') },
+      'unsupported-feature',
+      /'longrope'/,
+    ],
     [
       'with RoPE scaling',
       { [key('rope.scaling.type')]: text('dynamic') },
@@ -86,6 +106,22 @@ describe('a GGUF file', () => {
       (tensors) => [...tensors, { ...extra('blk.0.extra.weight'), type: 13 }],
       'unsupported-tensor-type',
       /blk.0.extra.weight.*Q5_K/,
+    ],
+    ...[
+      [43, 'STQ1_0'],
+      [143, 'PTQ1_0'],
+      [200, 'unknown'],
+    ].map(([type, name]): [string, (tensors: GgufTensor[]) => GgufTensor[], TernionErrorCode, RegExp] => [
+      `with tensors of ${name}`,
+      (tensors) => [...tensors, { ...extra('blk.0.extra.weight'), type: Number(type) }],
+      'unsupported-tensor-type',
+      new RegExp(`type ${type} \\(${name}\\)`),
+    ]),
+    [
+      'with a norm before each matrix',
+      (tensors) => [...tensors, extra('blk.0.attn_q_norm_in.weight')],
+      'unsupported-feature',
+      /norm before each matrix/,
     ],
     [
       'with layers that are not ternary',
@@ -182,6 +218,12 @@ describe('a packed Hugging Face model', () => {
       /'online'/,
     ],
     ['with norms in its layers', quantization({ use_rms_norm: true }), 'unsupported-feature', /use_rms_norm/],
+    [
+      'in the packing of MLX',
+      { quantization: { group_size: 128, bits: 2 }, quantization_config: { group_size: 128, bits: 2 } },
+      'unsupported-feature',
+      /MLX.*2 bits in groups of 128/,
+    ],
     ['of another linear class', quantization({ linear_class: 'other' }), 'unsupported-feature', /'other'/],
     ['without a width', { hidden_size: undefined }, 'corrupt-file', /hidden_size of config.json is missing/],
     ['with a width that is none', { hidden_size: '256' }, 'corrupt-file', /hidden_size.*should be a number/],

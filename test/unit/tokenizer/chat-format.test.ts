@@ -67,7 +67,7 @@ describe('a template of the caller', () => {
   });
 
   it.each([
-    ['that fails', () => JSON.parse('{'), /of the options failed/],
+    ['that fails', () => 'x'.repeat(-1), /of the options failed/],
     ['that gives no string', () => 4, /gave no string/],
   ])('is reported: one %s', (_name, template, words) => {
     const own = tiny().with({ chatTemplate: template as TemplateFunction });

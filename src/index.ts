@@ -17,6 +17,7 @@ export type { GpuBytes } from './plan/gpu-parts';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,
+  ChatOptions,
   DetokenizeOptions,
   Engine,
   FinishReason,
@@ -28,6 +29,11 @@ export type {
   Prompt,
   Session,
   SourceInfo,
+  TemplateFunction,
+  TemplateMessage,
+  TemplateOptions,
+  TextPart,
   TokenizeOptions,
+  ToolCall,
   Usage,
 } from './engine/types';

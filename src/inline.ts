@@ -13,6 +13,7 @@ export { TernionError, type TernionErrorCode } from './errors';
 export type { ModelSource, SourceOptions } from './storage/open-source';
 export type {
   ChatMessage,
+  ChatOptions,
   DetokenizeOptions,
   Engine,
   FinishReason,
@@ -24,6 +25,11 @@ export type {
   Prompt,
   Session,
   SourceInfo,
+  TemplateFunction,
+  TemplateMessage,
+  TemplateOptions,
+  TextPart,
   TokenizeOptions,
+  ToolCall,
   Usage,
 } from './engine/types';

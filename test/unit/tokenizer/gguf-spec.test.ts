@@ -195,6 +195,11 @@ describe('the metadata of a byte-level vocabulary', () => {
     expect(spec.adjustments).toEqual([expect.stringMatching(/placeholder.*BITNETAssistant/)]);
   });
 
+  it('say whether texts to be embedded end with the end-of-text token', () => {
+    expect(specWith({}).addEos).toBe(false);
+    expect(specWith({ 'ggml.add_eos_token': true }).addEos).toBe(true);
+  });
+
   it('may have a second template, for tools', () => {
     expect(specWith({ 'chat_template.tool_use': 'with tools' }).toolTemplate).toBe('with tools');
   });

@@ -13,6 +13,7 @@ export type { LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,
+  ChatOptions,
   DetokenizeOptions,
   Engine,
   FinishReason,
@@ -24,6 +25,11 @@ export type {
   Session,
   SourceInfo,
   StepProfile,
+  TemplateFunction,
+  TemplateMessage,
+  TemplateOptions,
+  TextPart,
   TokenizeOptions,
+  ToolCall,
   Usage,
 } from './engine/types';

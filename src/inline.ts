@@ -14,6 +14,7 @@ export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   ChatMessage,
+  ChatOptions,
   DetokenizeOptions,
   Engine,
   FinishReason,
@@ -25,6 +26,11 @@ export type {
   Session,
   SourceInfo,
   StepProfile,
+  TemplateFunction,
+  TemplateMessage,
+  TemplateOptions,
+  TextPart,
   TokenizeOptions,
+  ToolCall,
   Usage,
 } from './engine/types';

@@ -26,6 +26,7 @@ import {
   type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
+import { checkChatOptions, checkPrompt } from './chat-options';
 import { sendableSource } from './sendable';
 import type { WorkerLink } from './worker-link';
 
@@ -173,6 +174,8 @@ export class RemoteSession implements Session {
     let reader: Promise<FrameReader> | undefined;
     const open = async (): Promise<FrameReader> => {
       if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
+      checkChatOptions(options);
+      checkPrompt(what);
       const channel = this.engine.call((api) => api.generate(request, this.#id, what, options));
       // Listening begins once the call is on its way, so that an abort never overtakes it.
       if (signal?.aborted) onAbort();

@@ -38,6 +38,8 @@ export function sendableOptions({
   sha256,
   cache,
   debug,
+  chatTemplate,
+  templateOptions,
 }: CloneableOptions): Record<keyof CloneableOptions, unknown> & CloneableOptions {
   return {
     contextLength,
@@ -49,5 +51,7 @@ export function sendableOptions({
     sha256,
     cache,
     debug,
+    chatTemplate,
+    templateOptions,
   };
 }

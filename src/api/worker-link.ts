@@ -8,6 +8,7 @@ import type { ModelPlan } from '../plan/plan-model';
 import type { ModelSource } from '../storage/sources/model-source';
 import TernionWorker from '../worker/main?worker&inline';
 import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
+import { checkChatOptions } from './chat-options';
 import { sendableOptions } from './sendable';
 
 /** A worker and the calls to it. Owns the worker: `close` ends it. */
@@ -62,6 +63,7 @@ export class WorkerLink {
     { signal, onProgress, ...options }: ModelOptions,
     streamTransport: StreamTransport | undefined,
   ): Promise<ModelInfo> {
+    checkChatOptions(options);
     const sent = { ...sendableOptions(options), streamTransport };
     const onRemoteProgress = proxy((progress: LoadProgress) => onProgress?.(progress));
     return this.#abortable(signal, (api, request) => api.load(request, source, sent, onRemoteProgress));

@@ -1,6 +1,6 @@
 // An answer as it grows: sampled tokens in, text that is final out, until an end token or a stop string.
 
-import { StopMatcher, StreamingDetokenizer, type Tokenizer } from '../tokenizer';
+import { StopMatcher, StreamingDetokenizer, type ChatFormat } from '../tokenizer';
 import type { ResolvedOptions } from './sampling';
 
 /** What one token adds to an answer. */
@@ -20,17 +20,17 @@ export class Answer {
   #cut = false;
 
   constructor(
-    private readonly tokenizer: Tokenizer,
+    private readonly chat: ChatFormat,
     options: Pick<ResolvedOptions, 'stop'>,
   ) {
-    this.#detokenizer = new StreamingDetokenizer(tokenizer);
+    this.#detokenizer = new StreamingDetokenizer(chat.tokenizer);
     this.#stops = new StopMatcher(options.stop);
   }
 
   /** Adds a sampled token. */
   push(token: number): AnswerPiece {
     this.tokenIds.push(token);
-    if (this.tokenizer.endIds.has(token)) {
+    if (this.chat.endIds.has(token)) {
       this.stopped = true;
       return { text: '', tokenIds: [token] };
     }

@@ -1,14 +1,7 @@
 // What a caller calls a prompt becomes the ids to evaluate.
 
 import { TernionError } from '../errors';
-import {
-  encodeRaw,
-  encodeSegments,
-  renderConversation,
-  type ChatMessage,
-  type ChatTemplate,
-  type Tokenizer,
-} from '../tokenizer';
+import { checkMessages, encodeRaw, encodeSegments, type ChatFormat, type ChatMessage } from '../tokenizer';
 import { checkTokenIds } from './token-ids';
 import type { Prompt } from './types';
 
@@ -19,22 +12,17 @@ export interface EncodedPrompt {
   messages: ChatMessage[] | undefined;
 }
 
-/** What prompts are encoded with. */
-export interface PromptEncoding {
-  tokenizer: Tokenizer;
-  template: ChatTemplate;
-  vocabularySize: number;
-}
-
 /**
  * Encodes `prompt`. Where a conversation begins as `sequence` does, it gets the same ids, so that they are found in the KV
  * cache. Throws `invalid-argument` (no prompt, or an empty one) or `template-failed`.
  */
 export function encodePrompt(
   prompt: Prompt,
-  { tokenizer, template, vocabularySize }: PromptEncoding,
+  chat: ChatFormat,
+  vocabularySize: number,
   sequence: readonly number[],
 ): EncodedPrompt {
+  const { tokenizer } = chat;
   if (typeof prompt === 'string') {
     if (prompt === '') throw emptyPrompt();
     return { ids: encodeRaw(tokenizer, prompt), messages: undefined };
@@ -42,8 +30,7 @@ export function encodePrompt(
   if (Array.isArray(prompt)) {
     if (prompt.length === 0) throw emptyPrompt();
     checkMessages(prompt);
-    const segments = renderConversation(tokenizer, template, prompt);
-    return { ids: encodeSegments(tokenizer, segments, sequence), messages: prompt };
+    return { ids: encodeSegments(tokenizer, chat.render(prompt), sequence), messages: prompt };
   }
   const ids = checkTokenIds(prompt?.tokenIds, vocabularySize);
   if (ids.length === 0) throw emptyPrompt();
@@ -53,11 +40,4 @@ export function encodePrompt(
 /** The error of a prompt that says nothing. */
 export function emptyPrompt(): TernionError {
   return new TernionError('invalid-argument', 'The prompt is empty.');
-}
-
-function checkMessages(messages: readonly ChatMessage[]): void {
-  for (const message of messages) {
-    if (typeof message?.role === 'string' && typeof message.content === 'string') continue;
-    throw new TernionError('invalid-argument', 'A chat message needs a role and a content, both strings.');
-  }
 }

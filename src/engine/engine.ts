@@ -6,7 +6,7 @@ import type { SourceOptions } from '../storage/sources/model-source';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import { loadWeights } from '../model/load';
-import type { ChatTemplate, Tokenizer } from '../tokenizer';
+import { ChatFormat } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { profileStep, type StepProfile } from '../inference/step-profile';
 import { describeModel } from './model-info';
@@ -42,8 +42,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   private constructor(
     private readonly gpu: GpuContext,
     private readonly transformer: Transformer,
-    private readonly tokenizer: Tokenizer,
-    private readonly template: ChatTemplate,
+    private readonly chat: ChatFormat,
     private readonly staticInfo: Omit<ModelInfo, 'gpuBytes' | 'source'>,
     private readonly onDispose: () => void,
   ) {
@@ -73,7 +72,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   ): Promise<LocalEngine> {
     const { signal, onProgress, variants, tuning = true, tuningStore } = options;
     checkPrecisions(options);
-    const { model, tokenizer, template } = await readModel(files, signal);
+    const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
+    const chat = new ChatFormat(tokenizer, template).with(options);
     const { activations, headPrecision } = choosePrecisions(model, options);
     const contextLength = contextToLoad(fitMemory(model, gpu, options), options);
     const weights = await loadWeights(gpu, model, {
@@ -92,8 +92,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     await untilAborted(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
-    const info = describeModel({ gpu, model, weights, transformer, template, headPrecision });
-    return new LocalEngine(gpu, transformer, tokenizer, template, info, onDispose);
+    const info = describeModel({ gpu, model, weights, transformer, chat, headPrecision });
+    return new LocalEngine(gpu, transformer, chat, info, onDispose);
   }
 
   get info(): ModelInfo {
@@ -104,12 +104,12 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     this.#assertUsable();
     if (typeof text !== 'string')
       throw new TernionError('invalid-argument', 'The text to tokenize is not a string.');
-    return this.tokenizer.encode(text, options);
+    return this.chat.tokenizer.encode(text, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     this.#assertUsable();
-    return this.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
+    return this.chat.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
@@ -163,8 +163,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     this.#assertUsable();
     const host: SessionHost = {
       transformer: this.transformer,
-      tokenizer: this.tokenizer,
-      template: this.template,
+      chat: this.chat,
       readbacks: this.#readbacks,
       queue: this.#queue,
       onDispose: (session) => this.#sessions.delete(session),

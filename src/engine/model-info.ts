@@ -3,7 +3,7 @@
 import type { GpuContext } from '../gpu/context';
 import type { ModelFile, TensorEncoding } from '../model/model-file';
 import type { ModelWeights } from '../model/weights';
-import type { ChatTemplate } from '../tokenizer';
+import type { ChatFormat } from '../tokenizer';
 import type { Transformer } from '../inference/transformer';
 import type { ModelInfo } from './types';
 
@@ -13,13 +13,13 @@ export interface LoadedModel {
   model: ModelFile;
   weights: ModelWeights;
   transformer: Transformer;
-  template: ChatTemplate;
+  chat: ChatFormat;
   headPrecision: 'int8' | 'f16';
 }
 
 /** `Engine.info`, but for what changes as it runs. */
 export function describeModel(loaded: LoadedModel): Omit<ModelInfo, 'gpuBytes' | 'source'> {
-  const { gpu, model, weights, transformer, template } = loaded;
+  const { gpu, model, weights, transformer, chat } = loaded;
   const { config, tokenizer } = model;
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   return {
@@ -35,7 +35,8 @@ export function describeModel(loaded: LoadedModel): Omit<ModelInfo, 'gpuBytes' |
       kind: tokenizer.model === 'gpt2' ? 'byte-level BPE' : 'SentencePiece BPE',
       preTokenizer: tokenizer.preTokenizer,
     },
-    chatTemplate: template.origin,
+    chatTemplate: chat.template.origin,
+    adjustments: [...model.adjustments],
     kernels: transformer.tuning,
     adapter: { vendor, architecture, device, description },
     codePaths: codePaths(loaded),

@@ -1,7 +1,7 @@
 // A conversation: prompts in, a stream of chunks out, and a KV cache that spans the turns.
 
 import { TernionError, throwIfAborted } from '../errors';
-import type { ChatTemplate, Tokenizer } from '../tokenizer';
+import type { ChatFormat } from '../tokenizer';
 import type { ReadbackRing } from '../gpu/readback';
 import { Generation } from '../inference/generation';
 import { KvCache } from '../inference/kv-cache';
@@ -18,12 +18,14 @@ import type { ChatMessage, FinishReason, GenerateChunk, GenerateOptions, Prompt,
 /** What all sessions of an engine share. */
 export interface SessionHost {
   transformer: Transformer;
-  tokenizer: Tokenizer;
-  template: ChatTemplate;
+  chat: ChatFormat;
   readbacks: ReadbackRing;
   queue: RequestQueue;
   onDispose(session: LocalSession): void;
 }
+
+/** Makes the prompt of a turn when its time has come: it depends on what was said before. */
+type Encode = (chat: ChatFormat) => EncodedPrompt;
 
 /** A session beside its engine, in the same thread. */
 export class LocalSession implements Session {
@@ -42,13 +44,13 @@ export class LocalSession implements Session {
   }
 
   generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(() => this.#encode(prompt), options);
+    return this.#stream((chat) => this.#encode(prompt, chat), options);
   }
 
   send(text: string, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(() => {
+    return this.#stream((chat) => {
       if (typeof text !== 'string' || text === '') throw emptyPrompt();
-      return this.#encode([...this.messages, { role: 'user', content: text }]);
+      return this.#encode([...this.messages, { role: 'user', content: text }], chat);
     }, options);
   }
 
@@ -70,19 +72,20 @@ export class LocalSession implements Session {
     return this.dispose();
   }
 
-  #stream(encode: () => EncodedPrompt, options: GenerateOptions): ReadableStream<GenerateChunk> {
+  #stream(encode: Encode, options: GenerateOptions): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
     return chunkStream((signal) => this.#run(encode, options, signal), ends);
   }
 
   async *#run(
-    encode: () => EncodedPrompt,
+    encode: Encode,
     options: GenerateOptions,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateChunk, void, undefined> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     const resolved = resolveOptions(options, host.transformer.config.vocabularySize);
+    const chat = host.chat.with(options);
     const clock = new Clock();
     try {
       await this.#turns.enter(signal);
@@ -91,20 +94,21 @@ export class LocalSession implements Session {
       return;
     }
     try {
-      yield* this.#turn(encode, resolved, signal, clock);
+      yield* this.#turn(encode, chat, resolved, signal, clock);
     } finally {
       this.#turns.leave();
     }
   }
 
   async *#turn(
-    encode: () => EncodedPrompt,
+    encode: Encode,
+    chat: ChatFormat,
     options: ResolvedOptions,
     signal: AbortSignal,
     clock: Clock,
   ): AsyncGenerator<GenerateChunk, void, undefined> {
-    const prompt = encode();
-    const answer = new Answer(this.host.tokenizer, options);
+    const prompt = encode(chat);
+    const answer = new Answer(chat, options);
     const gpu = new GpuTurn(this.host.queue);
     let cachedTokens = 0;
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
@@ -142,10 +146,9 @@ export class LocalSession implements Session {
     }
   }
 
-  #encode(prompt: Prompt): EncodedPrompt {
-    const { tokenizer, template, transformer } = this.host;
-    const { vocabularySize } = transformer.config;
-    return encodePrompt(prompt, { tokenizer, template, vocabularySize }, this.#sequence);
+  #encode(prompt: Prompt, chat: ChatFormat): EncodedPrompt {
+    const { vocabularySize } = this.host.transformer.config;
+    return encodePrompt(prompt, chat, vocabularySize, this.#sequence);
   }
 
   async #begin(ids: readonly number[], options: ResolvedOptions): Promise<Generation> {

@@ -4,9 +4,17 @@ import type { StepProfile } from '../inference/step-profile';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
-import type { ChatMessage, DecodeOptions, EncodeOptions } from '../tokenizer';
+import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, TemplateOrigin } from '../tokenizer';
 
-export type { ChatMessage, SourceInfo, StepProfile };
+export type { ChatOptions, SourceInfo, StepProfile };
+export type {
+  ChatMessage,
+  TemplateFunction,
+  TemplateMessage,
+  TemplateOptions,
+  TextPart,
+  ToolCall,
+} from '../tokenizer';
 
 /**
  * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
@@ -14,8 +22,11 @@ export type { ChatMessage, SourceInfo, StepProfile };
  */
 export type Prompt = string | ChatMessage[] | { tokenIds: ArrayLike<number> };
 
-/** How to choose tokens, and when to stop. All optional. */
-export interface GenerateOptions {
+/**
+ * How to choose tokens, when to stop, and how messages become a prompt (`templateOptions` are added to those that the
+ * model was loaded with). All optional.
+ */
+export interface GenerateOptions extends ChatOptions {
   /** Most tokens to generate. Default: until the context is full. */
   maxTokens?: number;
   /** 0 (default) always takes the likeliest token; higher is more varied. */
@@ -106,8 +117,13 @@ export interface ModelInfo {
     /** How text is cut into words, as GGUF names it; undefined where there is none, or the file has rules of its own. */
     preTokenizer: string | undefined;
   };
-  /** Where the chat template comes from: the file, or the family that was recognised; `plain` if none was. */
-  chatTemplate: 'file' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
+  /**
+   * Where the chat template comes from: the file, the options that the model was loaded with, or the family that was
+   * recognised; `plain` if none was.
+   */
+  chatTemplate: TemplateOrigin;
+  /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
+  adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };
   /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */

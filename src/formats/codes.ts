@@ -29,8 +29,14 @@ export const CODE_READERS: Readonly<Record<TernaryEncoding, CodeReader>> = {
     return (byte >> (2 * ((inBlock >> 5) & 3))) & 3;
   },
   Q2_0: (bytes, index) => (bytes[(index >> 6) * 18 + 2 + ((index & 63) >> 2)]! >> (2 * (index & 3))) & 3,
-  Q2_0_128: (bytes, index) => (bytes[(index >> 7) * 34 + 2 + ((index & 127) >> 2)]! >> (2 * (index & 3))) & 3,
+  Q2_0_128: wideQ2,
+  PQ2_0: wideQ2,
 };
+
+/** Q2_0 in blocks of 128. */
+function wideQ2(bytes: Uint8Array, index: number): number {
+  return (bytes[(index >> 7) * 34 + 2 + ((index & 127) >> 2)]! >> (2 * (index & 3))) & 3;
+}
 
 /** Trit `n` (0 to 4, most significant first) of a byte that holds five, as the fraction byte / 256 in base 3. */
 function trit(byte: number, n: number): number {
@@ -48,6 +54,7 @@ export const SCALE_OFFSETS: Readonly<Record<ScaledBlockEncoding, number>> = {
   TQ2_0: 64,
   Q2_0: 0,
   Q2_0_128: 0,
+  PQ2_0: 0,
 };
 
 /** The scale of a block: the IEEE half at byte `at`. */

@@ -3,16 +3,25 @@
 import { TernionError } from '../errors';
 
 /** Encodings whose weights are ternary (codes of two bits) and become canonical words. */
-export type TernaryEncoding = 'I2_S' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q2_0_128';
+export type TernaryEncoding = 'I2_S' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q2_0_128' | 'PQ2_0';
 
 /** Encodings of embeddings, LM heads and norms, which become f32 or f16. */
 export type FloatEncoding = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_K' | 'Q6_K';
 
 /**
  * Names of encodings, as ggml writes them. `Q2_0_128` is no ggml name: some files use the id of Q2_0 for blocks of 128
- * elements instead of 64; the GGUF parser tells them apart by the tensor offsets.
+ * elements instead of 64; the GGUF parser tells them apart by the tensor offsets. Later files of the same fork have an id
+ * of their own for that layout, `PQ2_0`.
  */
 export type EncodingName = TernaryEncoding | FloatEncoding;
+
+/** The encodings with the layout of Q2_0, in blocks of 64 or 128. */
+export type Q2Encoding = 'Q2_0' | 'Q2_0_128' | 'PQ2_0';
+
+/** Whether an encoding has the layout of Q2_0. */
+export function isQ2(name: EncodingName): name is Q2Encoding {
+  return name === 'Q2_0' || name === 'Q2_0_128' || name === 'PQ2_0';
+}
 
 /** What the size of an encoded tensor follows from. */
 export interface Encoding {
@@ -30,7 +39,7 @@ export interface Encoding {
 
 /**
  * Every encoding that can be read. Sources: ggml-common.h (blocks) and ggml.h (ids) of llama.cpp; I2_S from bitnet.cpp,
- * where the codes are followed by 32 bytes that begin with the one f32 scale.
+ * where the codes are followed by 32 bytes that begin with the one f32 scale; PQ2_0 from PrismML's fork of llama.cpp.
  */
 export const ENCODINGS: Readonly<Record<EncodingName, Encoding>> = {
   F32: encoding(0, 'float', 1, 4),
@@ -45,6 +54,7 @@ export const ENCODINGS: Readonly<Record<EncodingName, Encoding>> = {
   TQ2_0: encoding(35, 'ternary', 256, 66),
   Q2_0: encoding(42, 'ternary', 64, 18),
   Q2_0_128: encoding(42, 'ternary', 128, 34),
+  PQ2_0: encoding(142, 'ternary', 128, 34),
 };
 
 function encoding(
@@ -92,6 +102,8 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
   39: 'MXFP4 or TL2',
   40: 'NVFP4',
   41: 'Q1_0',
+  43: 'STQ1_0',
+  143: 'PTQ1_0',
 };
 
 /**

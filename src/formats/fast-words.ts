@@ -29,12 +29,14 @@ const FAST: readonly { encoding: TernaryEncoding; cols: number; convert: WordCon
   { encoding: 'TQ1_0', cols: 256, convert: tq1Words },
   { encoding: 'TQ2_0', cols: 256, convert: tq2Words },
   { encoding: 'Q2_0', cols: 64, convert: (bytes, rows, cols, out) => q2Words(bytes, rows, cols, out, 9) },
-  {
-    encoding: 'Q2_0_128',
-    cols: 128,
-    convert: (bytes, rows, cols, out) => q2Words(bytes, rows, cols, out, 17),
-  },
+  { encoding: 'Q2_0_128', cols: 128, convert: wideQ2Words },
+  { encoding: 'PQ2_0', cols: 128, convert: wideQ2Words },
 ];
+
+/** Q2_0 in blocks of 128. */
+function wideQ2Words(bytes: Uint8Array, rows: number, cols: number, out: Int32Array): void {
+  q2Words(bytes, rows, cols, out, 17);
+}
 
 /** Code by code, for rows of any length; blocks may begin anywhere in a row. */
 export function plainWords(encoding: TernaryEncoding): WordConverter {

@@ -3,7 +3,14 @@
 import { TernionError, throwIfAborted } from '../errors';
 import type { ByteSource } from '../files/byte-source';
 import { CODE_READERS, SCALE_OFFSETS, scaleAt } from './codes';
-import { ENCODINGS, isTernary, type EncodingName, type TernaryEncoding } from './encodings';
+import {
+  ENCODINGS,
+  isQ2,
+  isTernary,
+  type EncodingName,
+  type Q2Encoding,
+  type TernaryEncoding,
+} from './encodings';
 import { bfloatsToFloats, floatsToHalves, halvesToFloats } from './half';
 import { readI2sScale, type TernaryTensor } from './ternary';
 import { asFloat32, asUint16 } from './views';
@@ -120,7 +127,7 @@ function ternaryDecoder(encoding: TernaryEncoding, scale: number): Decoder {
       for (let i = 0; i < out.length; i++) out[i] = (read(bytes, i) - 1) * scale;
     };
   }
-  if (encoding === 'Q2_0' || encoding === 'Q2_0_128') return (bytes, out) => decodeQ2(bytes, out, encoding);
+  if (isQ2(encoding)) return (bytes, out) => decodeQ2(bytes, out, encoding);
   const { blockElements, blockBytes } = ENCODINGS[encoding];
   return (bytes, out) => {
     for (let i = 0, at = SCALE_OFFSETS[encoding]; i < out.length; at += blockBytes) {
@@ -131,7 +138,7 @@ function ternaryDecoder(encoding: TernaryEncoding, scale: number): Decoder {
 }
 
 /** Q2_0 is what ternary embeddings come in, the largest tensors of their models: four at a time. */
-function decodeQ2(bytes: Uint8Array, out: Float32Array, encoding: 'Q2_0' | 'Q2_0_128'): void {
+function decodeQ2(bytes: Uint8Array, out: Float32Array, encoding: Q2Encoding): void {
   const { blockBytes } = ENCODINGS[encoding];
   for (let o = 0, block = 0; o < out.length; block += blockBytes) {
     const d = scaleAt(bytes, block);

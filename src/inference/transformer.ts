@@ -18,6 +18,7 @@ import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
+import { ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
@@ -80,8 +81,8 @@ export class Transformer {
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, activations),
     );
-    const { rotary, ropeTheta } = config;
-    gpu.write(work.angles, 0, ropeAngles(contextLength, rotary, ropeTheta, weights.ropeFactors));
+    const { frequencies, magnitude } = ropeFrequencies(config, weights.ropeFactors);
+    gpu.write(work.angles, 0, ropeAngles(contextLength, frequencies, magnitude));
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
     throwIfAborted(tuner.signal);
     const { cacheFormat } = fixed;

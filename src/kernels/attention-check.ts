@@ -40,7 +40,8 @@ export async function checkAttention(
   const cached = (): Float32Array => Float32Array.from({ length: most * kvHeads * headDim }, value);
   const keys = cached();
   const values = cached();
-  const table = ropeAngles(most, rotary, 10000);
+  const frequencies = Array.from({ length: rotary / 2 }, (_, j) => 10000 ** ((-2 * j) / rotary));
+  const table = ropeAngles(most, frequencies);
   const normWeights = {
     q: Float32Array.from({ length: headDim }, () => 1 + value() / 8),
     k: Float32Array.from({ length: headDim }, () => 1 + value() / 8),

@@ -21,22 +21,21 @@ export interface Rope {
 }
 
 /**
- * (cos, sin) of pos · theta^(−2j/rotary) / factors[j] for `positions` positions, f32 [positions, rotary/2, 2], computed
- * in float64: sines of large angles are where GPUs are least exact. `factors` is `rope_freqs.weight` where a model has it.
+ * (cos, sin) of pos · frequencies[j], times `magnitude`, for `positions` positions, f32 [positions, rotary/2, 2], computed in
+ * float64: sines of large angles are where GPUs are least exact. `frequencies` in radians a position, [rotary/2].
  */
 export function ropeAngles(
   positions: number,
-  rotary: number,
-  theta: number,
-  factors?: ArrayLike<number>,
-): Float32Array {
-  const half = rotary / 2;
+  frequencies: ArrayLike<number>,
+  magnitude = 1,
+): Float32Array<ArrayBuffer> {
+  const half = frequencies.length;
   const table = new Float32Array(positions * half * 2);
   for (let j = 0; j < half; j++) {
-    const frequency = theta ** ((-2 * j) / rotary) / (factors?.[j] ?? 1);
     for (let position = 0; position < positions; position++) {
-      table[(position * half + j) * 2] = Math.cos(position * frequency);
-      table[(position * half + j) * 2 + 1] = Math.sin(position * frequency);
+      const angle = position * frequencies[j]!;
+      table[(position * half + j) * 2] = magnitude * Math.cos(angle);
+      table[(position * half + j) * 2 + 1] = magnitude * Math.sin(angle);
     }
   }
   return table;

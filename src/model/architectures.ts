@@ -4,6 +4,7 @@ import { bitnet } from './bitnet';
 import { bitnetB158 } from './bitnet-b158';
 import type { Architecture } from './config';
 import { llama } from './llama';
+import { minicpm } from './minicpm';
 import { qwen3 } from './qwen3';
 
-export const architectures: readonly Architecture[] = [bitnetB158, bitnet, llama, qwen3];
+export const architectures: readonly Architecture[] = [bitnetB158, bitnet, llama, qwen3, minicpm];

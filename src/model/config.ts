@@ -3,6 +3,8 @@
 import { TernionError } from '../errors';
 import type { TernaryEncoding } from '../formats/encodings';
 import type { RopePairs } from '../kernels/rope';
+import type { MetadataReader } from './metadata-reader';
+import { readRopeScaling, type RopeScaling } from './rope-frequencies';
 
 /** What all models of an architecture have in common. Adding a family is one more of these. */
 export interface Architecture {
@@ -23,12 +25,37 @@ export interface Architecture {
    * activations are int8, one scale a token, as in training.
    */
   weightOnly: readonly TernaryEncoding[];
+  /** What scales are where the file does not say. Without this, all are 1 and no key is read. */
+  defaultScales?: (sizes: { layers: number; width: number }) => ModelScales;
+  /** Other models that go by the same name, and how to tell them. */
+  namesakes?: readonly Namesake[];
+}
+
+/** Constants that multiply embeddings, and each residual branch before it is added; logits are multiplied, too. */
+export interface ModelScales {
+  embedding: number;
+  residual: number;
+  logits: number;
+}
+
+/** How an embedding model makes one vector of a text: from the final norm's output at some token. */
+export type Pooling = 'none' | 'mean' | 'cls' | 'last' | 'rank';
+
+/** A model that converters give the name of another architecture. Told by its vocabulary, which no other model has. */
+export interface Namesake {
+  /** `tokenizer.ggml.model`. */
+  tokenizer: 'llama' | 'gpt2';
+  vocabularySize: number;
+  /** What differs from the architecture that the file names. */
+  traits: Partial<Pick<Architecture, 'activation'>>;
+  /** The decision in words. */
+  adjustment: string;
 }
 
 export type Activation = 'relu2' | 'silu';
 
 /** Everything that shapes the computation of one model. Widths are in elements. */
-export interface ModelConfig extends Architecture {
+export interface ModelConfig extends Omit<Architecture, 'namesakes' | 'defaultScales'> {
   /** `general.architecture`. */
   architecture: string;
   name: string;
@@ -41,6 +68,12 @@ export interface ModelConfig extends Architecture {
   /** Dimensions of a head that RoPE turns. */
   rotary: number;
   ropeTheta: number;
+  ropeScaling: RopeScaling;
+  scales: ModelScales;
+  /** An RMSNorm of its own before each of the seven matrices of a layer, on that matrix's input (`…_norm_in.weight`). */
+  perMatrixNorms: boolean;
+  /** `none` for models that generate. */
+  pooling: Pooling;
   /** Added to the mean square in RMSNorm. */
   eps: number;
   /** Positions that the model was made for. */
@@ -48,25 +81,19 @@ export interface ModelConfig extends Architecture {
   vocabularySize: number;
 }
 
-/** The part of a file's metadata reader that the config needs (`Metadata` of src/formats/gguf.ts). */
-export interface MetadataReader {
-  getString(key: string): string;
-  getInteger(key: string): number;
-  getNumber(key: string): number;
-  optionalString(key: string): string | undefined;
-  optionalInteger(key: string): number | undefined;
-  optionalNumber(key: string): number | undefined;
-}
-
-/** The config that `metadata` describes. `vocabularySize` is that of the embedding. */
+/**
+ * The config that `metadata` describes. `vocabularySize` is that of the embedding. What is decided against the file's
+ * word is added to `adjustments`.
+ */
 export function configFromMetadata(
   metadata: MetadataReader,
   architectures: readonly Architecture[],
   vocabularySize: number,
+  adjustments: string[] = [],
 ): ModelConfig {
   const architecture = metadata.getString('general.architecture');
-  const traits = architectures.find(({ names }) => names.includes(architecture));
-  if (!traits) {
+  const family = architectures.find(({ names }) => names.includes(architecture));
+  if (!family) {
     const known = architectures.flatMap(({ names }) => names).join(', ');
     const message = `The architecture '${architecture}' is not supported. Supported: ${known}.`;
     throw new TernionError('unsupported-architecture', message);
@@ -81,12 +108,14 @@ export function configFromMetadata(
     const message = `Heads with keys of ${headDim} and values of ${valueLength} dimensions are not supported.`;
     throw new TernionError('unsupported-feature', message);
   }
+  const traits = traitsOf(family, metadata, vocabularySize, adjustments);
+  const contextLength = metadata.getInteger(key('context_length'));
+  const layers = metadata.getInteger(key('block_count'));
   const config: ModelConfig = {
     ...traits,
-    activation: activation(metadata.optionalString(key('hidden_activation')), traits.activation),
     architecture,
     name: metadata.optionalString('general.name') ?? architecture,
-    layers: metadata.getInteger(key('block_count')),
+    layers,
     width,
     ffnWidth: metadata.getInteger(key('feed_forward_length')),
     heads,
@@ -94,12 +123,75 @@ export function configFromMetadata(
     headDim,
     rotary: metadata.optionalInteger(key('rope.dimension_count')) ?? headDim,
     ropeTheta: metadata.optionalNumber(key('rope.freq_base')) ?? 10000,
+    ropeScaling: readRopeScaling(metadata, key, contextLength),
+    scales: readScales(metadata, key, family.defaultScales?.({ layers, width })),
+    perMatrixNorms: false,
+    pooling: readPooling(metadata, key),
     eps: metadata.getNumber(key('attention.layer_norm_rms_epsilon')),
-    contextLength: metadata.getInteger(key('context_length')),
+    contextLength,
     vocabularySize,
   };
   checkConfig(config);
   return config;
+}
+
+/** What the family, or the namesake that the model turns out to be, has in common. */
+function traitsOf(
+  family: Architecture,
+  metadata: MetadataReader,
+  vocabularySize: number,
+  adjustments: string[],
+): Omit<Architecture, 'namesakes' | 'defaultScales'> {
+  const { namesakes = [], names, ropePairs, subNorms, headNorms, tiedHead, weightOnly } = family;
+  const traits = {
+    names,
+    ropePairs,
+    activation: family.activation,
+    subNorms,
+    headNorms,
+    tiedHead,
+    weightOnly,
+  };
+  const named = metadata.optionalString(`${metadata.getString('general.architecture')}.hidden_activation`);
+  if (named !== undefined) return { ...traits, activation: activation(named, traits.activation) };
+  const tokenizer = metadata.optionalString('tokenizer.ggml.model');
+  const namesake = namesakes.find(
+    (each) => each.tokenizer === tokenizer && each.vocabularySize === vocabularySize,
+  );
+  if (!namesake) return traits;
+  adjustments.push(namesake.adjustment);
+  return { ...traits, ...namesake.traits };
+}
+
+/** `logit_scale` divides: here it is turned over, so that all three multiply. */
+function readScales(
+  metadata: MetadataReader,
+  key: (name: string) => string,
+  defaults: ModelScales | undefined,
+): ModelScales {
+  if (!defaults) return { embedding: 1, residual: 1, logits: 1 };
+  const number = (name: string): number | undefined => metadata.optionalNumber(key(name));
+  const divisor = number('logit_scale');
+  const scales = {
+    embedding: number('embedding_scale') ?? defaults.embedding,
+    residual: number('residual_scale') ?? defaults.residual,
+    logits: divisor === undefined ? defaults.logits : 1 / divisor,
+  };
+  for (const [name, value] of Object.entries(scales)) {
+    if (value > 0 && Number.isFinite(value)) continue;
+    throw new TernionError('corrupt-file', `The metadata gives ${value} as the scale of ${name}.`);
+  }
+  return scales;
+}
+
+/** `llama_pooling_type` of llama.cpp. */
+const POOLINGS: readonly Pooling[] = ['none', 'mean', 'cls', 'last', 'rank'];
+
+function readPooling(metadata: MetadataReader, key: (name: string) => string): Pooling {
+  const type = metadata.optionalInteger(key('pooling_type')) ?? 0;
+  const pooling = POOLINGS[type];
+  if (pooling) return pooling;
+  throw new TernionError('unsupported-feature', `Pooling of type ${type} is not supported.`);
 }
 
 function activation(named: string | undefined, usual: Activation): Activation {
@@ -114,10 +206,6 @@ function activation(named: string | undefined, usual: Activation): Activation {
 function refuseUnsupported(metadata: MetadataReader, key: (name: string) => string): void {
   if ((metadata.optionalInteger(key('expert_count')) ?? 0) > 0) {
     throw new TernionError('unsupported-feature', 'Mixture-of-experts models are not supported.');
-  }
-  const scaling = metadata.optionalString(key('rope.scaling.type')) ?? 'none';
-  if (scaling !== 'none') {
-    throw new TernionError('unsupported-feature', `RoPE scaling of type '${scaling}' is not supported.`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { ByteSource } from '../files/byte-source';
 import type { ModelFiles } from '../files/model-files';
 import { configFromMetadata, type Architecture } from './config';
 import type { ModelFile, ModelTensors } from './model-file';
+import { refuseNotYet } from './not-yet';
 
 /**
  * Reads the headers of a GGUF model; any part of a split one may be the main file. Rejects with `corrupt-file` (naming a
@@ -20,11 +21,30 @@ export async function openGguf(
   const { contents, sources, isSplit } = await readParts(files, signal);
   const { metadata, tensors, version } = contents;
   // The architecture first: it says more about a file than what its tokenizer lacks.
-  const config = configFromMetadata(metadata, architectures, tensors.get('token_embd.weight')?.shape[0] ?? 0);
+  const adjustments: string[] = [];
+  const vocabularySize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
+  const config = {
+    ...configFromMetadata(metadata, architectures, vocabularySize, adjustments),
+    perMatrixNorms: tensors.has('blk.0.attn_q_norm_in.weight'),
+  };
+  refuseNotYet(config);
   refuseExtras(tensors);
+  if (config.tiedHead && tensors.has('output.weight')) adjustments.push(HEAD_LEFT_OUT);
   const tokenizer = tokenizerSpecFromGguf((key) => metadata.get(key));
-  return { format: isSplit ? 'gguf-split' : 'gguf', version, config, tensors, sources, tokenizer };
+  adjustments.push(...tokenizer.adjustments);
+  return {
+    format: isSplit ? 'gguf-split' : 'gguf',
+    version,
+    config,
+    tensors,
+    sources,
+    tokenizer,
+    adjustments,
+  };
 }
+
+const HEAD_LEFT_OUT =
+  'The file has an output.weight, which is left out: in this architecture the LM head is the embedding.';
 
 interface Parts {
   contents: GgufContents;

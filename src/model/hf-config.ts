@@ -53,7 +53,7 @@ export function readHfConfig(config: JsonObject): HfConfig {
     'attention.layer_norm_rms_epsilon': Math.fround(reader.number('rms_norm_eps')),
     'rope.dimension_count': rope.rotary,
     'rope.freq_base': rope.theta,
-    'rope.scaling.type': rope.scaling,
+    ...rope.scaling,
   };
   return {
     metadata: new Metadata(withPrefix(architecture, values)),
@@ -91,6 +91,7 @@ function refuseUnsupported(reader: Reader): void {
  * while it is loaded has no ternary weights yet.
  */
 function readQuantization(reader: Reader): boolean {
+  refuseMlx(reader.optionalObject('quantization'));
   const quantization = reader.optionalObject('quantization_config');
   if (!quantization) {
     throw unsupported('a model without quantization_config in config.json: its weights are not packed');
@@ -109,11 +110,21 @@ function readQuantization(reader: Reader): boolean {
   return linearClass === 'bitlinear';
 }
 
+/** MLX packs in a way of its own, and says so under this key (and again under quantization_config). */
+function refuseMlx(quantization: Reader | undefined): void {
+  const bits = quantization?.optionalNumber('bits');
+  if (bits === undefined) return;
+  const group = quantization?.optionalNumber('group_size') ?? 64;
+  throw unsupported(
+    `a folder of MLX (weights of ${bits} bits in groups of ${group}); load the model's GGUF file`,
+  );
+}
+
 interface Rope {
   rotary: number;
   theta: number | undefined;
-  /** A scaling that is left to be refused by its name. */
-  scaling: string | undefined;
+  /** `rope.scaling.…` of GGUF; a type that is not supported is left to be refused by its name. */
+  scaling: Record<string, MetadataValue | undefined>;
   factors: Float32Array<ArrayBuffer> | undefined;
 }
 
@@ -126,9 +137,41 @@ function readRope(reader: Reader, headDim: number): Rope {
     parameters?.optionalNumber('partial_rotary_factor') ?? reader.optionalNumber('partial_rotary_factor');
   const rotary = headDim * (partial ?? 1);
   const type = scaling?.optionalString('rope_type') ?? scaling?.optionalString('type') ?? 'default';
-  if (type === 'default') return { rotary, theta, scaling: undefined, factors: undefined };
-  if (type !== 'llama3' || !scaling) return { rotary, theta, scaling: type, factors: undefined };
-  return { rotary, theta, scaling: undefined, factors: llama3Factors(scaling, rotary, theta ?? 10000) };
+  if (type === 'default' || !scaling) return { rotary, theta, scaling: {}, factors: undefined };
+  if (type === 'llama3') {
+    return { rotary, theta, scaling: {}, factors: llama3Factors(scaling, rotary, theta ?? 10000) };
+  }
+  return { rotary, theta, scaling: scalingKeys(type, scaling), factors: undefined };
+}
+
+/** transformers' names of what GGUF has under `rope.scaling`. */
+function scalingKeys(type: string, scaling: Reader): Record<string, MetadataValue | undefined> {
+  const own = { 'rope.scaling.type': type };
+  if (type === 'linear') return { ...own, 'rope.scaling.factor': scaling.number('factor') };
+  if (type !== 'yarn') return own;
+  if (scaling.optionalBoolean('truncate') === false)
+    throw unsupported('RoPE scaling of type yarn without truncate');
+  return {
+    ...own,
+    'rope.scaling.factor': scaling.number('factor'),
+    'rope.scaling.original_context_length': scaling.optionalNumber('original_max_position_embeddings'),
+    'rope.scaling.attn_factor': yarnAttentionFactor(scaling),
+    'rope.scaling.yarn_beta_fast': scaling.optionalNumber('beta_fast'),
+    'rope.scaling.yarn_beta_slow': scaling.optionalNumber('beta_slow'),
+  };
+}
+
+/**
+ * What GGUF's magnitude, 1 + 0.1·ln factor, is to be multiplied by: `attention_factor` is the whole of it, and DeepSeek's
+ * `mscale` and `mscale_all_dim` are coefficients in place of the 0.1 (`_compute_yarn_parameters` of transformers).
+ */
+function yarnAttentionFactor(scaling: Reader): number | undefined {
+  const growth = (mscale: number): number =>
+    1 + 0.1 * mscale * Math.log(Math.max(1, scaling.number('factor')));
+  const whole = scaling.optionalNumber('attention_factor');
+  if (whole !== undefined) return whole / growth(1);
+  const [mscale, allDim] = [scaling.optionalNumber('mscale'), scaling.optionalNumber('mscale_all_dim')];
+  return mscale && allDim ? growth(mscale) / growth(allDim) / growth(1) : undefined;
 }
 
 /**

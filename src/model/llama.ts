@@ -11,5 +11,5 @@ export const llama: Architecture = {
   subNorms: false,
   headNorms: false,
   tiedHead: false,
-  weightOnly: ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128'],
+  weightOnly: ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128', 'PQ2_0'],
 };

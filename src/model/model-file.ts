@@ -47,6 +47,8 @@ export interface ModelFile {
   /** The files with tensors. */
   readonly sources: readonly ByteSource[];
   readonly tokenizer: TokenizerSpec;
+  /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
+  readonly adjustments: readonly string[];
 }
 
 /** Whether a tensor is a matrix of ternary codes. */

@@ -10,5 +10,5 @@ export const qwen3: Architecture = {
   subNorms: false,
   headNorms: true,
   tiedHead: false,
-  weightOnly: ['I2_S', 'TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128'],
+  weightOnly: ['I2_S', 'TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128', 'PQ2_0'],
 };

@@ -13,6 +13,7 @@ import type { ModelFiles } from '../files/model-files';
 import { configFromMetadata, type Architecture, type ModelConfig } from './config';
 import { readHfConfig, type HfConfig, type JsonObject } from './hf-config';
 import type { ModelFile, ModelTensor, PlainTensor, WeightScale } from './model-file';
+import { refuseNotYet } from './not-yet';
 
 /**
  * Reads the headers of a packed Hugging Face model. Beside the weights there must be config.json and tokenizer.json;
@@ -28,12 +29,15 @@ export async function openSafetensors(
   const side = new SideFiles(files, signal);
   const hf = readHfConfig(await side.json('config.json'));
   // The architecture first: tensors of one that is not known have names that say less.
-  const base = configFromMetadata(hf.metadata, architectures, 0);
+  const adjustments: string[] = [];
+  const base = configFromMetadata(hf.metadata, architectures, 0, adjustments);
+  refuseNotYet(base);
   const { tensors, sources } = await readTensors(files, side, hf, signal);
   const config = withTensors(base, hf, tensors);
   if (config.tiedHead) tensors.delete('output.weight');
   const tokenizer = await readTokenizer(side, hf, config.vocabularySize);
-  return { format: 'safetensors', version: undefined, config, tensors, sources, tokenizer };
+  adjustments.push(...tokenizer.adjustments);
+  return { format: 'safetensors', version: undefined, config, tensors, sources, tokenizer, adjustments };
 }
 
 function withTensors(

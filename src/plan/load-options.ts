@@ -4,6 +4,7 @@ import type { TuningStore } from '../gpu/tuner';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { Precision } from '../model/activations';
 import type { SourceOptions } from '../storage/sources/model-source';
+import type { ChatOptions } from '../tokenizer';
 
 /** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
 export interface LoadProgress {
@@ -18,7 +19,7 @@ export interface LoadProgress {
 }
 
 /** How to load a model. */
-export interface ModelOptions extends SourceOptions {
+export interface ModelOptions extends SourceOptions, ChatOptions {
   /** Called as the load goes on; see `LoadProgress` for the units. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */

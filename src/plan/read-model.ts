@@ -17,11 +17,20 @@ export interface ReadModel {
   template: ChatTemplate;
 }
 
-/** Reads the headers. Rejects with `unsupported-…`, naming what is not supported, or `corrupt-file`. */
-export async function readModel(files: ModelFiles, signal?: AbortSignal): Promise<ReadModel> {
+/**
+ * Reads the headers. Rejects with `unsupported-…`, naming what is not supported, with `corrupt-file`, or with
+ * `template-failed` for a chat template that cannot be read; `ownTemplate` says that the caller brings one, so that the
+ * file's is not looked at.
+ */
+export async function readModel(
+  files: ModelFiles,
+  signal?: AbortSignal,
+  ownTemplate = false,
+): Promise<ReadModel> {
   const model = await openModel(files, architectures, signal);
   const tokenizer = new Tokenizer(model.tokenizer);
-  const template = chatTemplateOf(model.tokenizer, model.config.architecture);
+  const spec = ownTemplate ? { tokens: model.tokenizer.tokens } : model.tokenizer;
+  const template = chatTemplateOf(spec, model.config.architecture);
   checkTensors(model);
   return { model, tokenizer, template };
 }

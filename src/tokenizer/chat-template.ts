@@ -1,14 +1,42 @@
 // Renders a conversation to the text that a model was trained to continue.
 import { TernionError } from '../errors';
-import { parseTemplate, runTemplate, TemplateRaisedError } from './template-guard';
+import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
 import type { TokenizerSpec } from './spec';
 
-/** One message of a conversation, in the shape that chat templates and chat APIs share. */
+/** One message of a conversation, in the shape that chat templates and chat APIs share (see `checkMessages`). */
 export interface ChatMessage {
-  /** `system`, `user`, `assistant`; a model's template may know more. */
+  /** `system`, `user`, `assistant`, `tool`; a model's template may know more. */
   role: string;
-  content: string;
+  /** Text, or parts of it, which are joined by newlines. Null is nothing, for an assistant that only calls tools. */
+  content: string | readonly TextPart[] | null;
+  /** The tools that an assistant called. */
+  tool_calls?: readonly ToolCall[] | undefined;
+  /** Which call a `tool` message answers. */
+  tool_call_id?: string | undefined;
+  /** Who speaks, or which tool answers. */
+  name?: string | undefined;
+  /** What a model thought before it answered, for templates that keep it apart. */
+  reasoning_content?: string | undefined;
 }
+
+/** A part of a message's content. Other types, such as images, are not supported. */
+export interface TextPart {
+  type: 'text';
+  text: string;
+}
+
+/** A call that an assistant made, in the shape of the OpenAI API. */
+export interface ToolCall {
+  id?: string | undefined;
+  type?: 'function' | undefined;
+  function: { name: string; arguments: string | Readonly<Record<string, unknown>> };
+}
+
+/**
+ * Further variables of a template, by name, as JSON values: `tools` (a list of JSON schemas), `enable_thinking`, and what
+ * else the template of a model knows.
+ */
+export type TemplateOptions = Readonly<Record<string, unknown>>;
 
 /** What a template is rendered with, besides the messages. */
 export interface RenderOptions {
@@ -17,34 +45,70 @@ export interface RenderOptions {
   /** The texts of the begin- and end-of-text tokens; '' if there are none. */
   bosToken: string;
   eosToken: string;
+  /** Default: none. */
+  variables?: TemplateOptions | undefined;
 }
 
-/** Where a template comes from: the model's own files, or the family that {@link chatTemplateOf} recognised. */
-export type TemplateOrigin = 'file' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
+/** A message as templates take it: its content is text. */
+export type TemplateMessage = Omit<ChatMessage, 'content'> & { content: string };
+
+/**
+ * A template in JavaScript: gives the text that the model is to continue. Control tokens are recognised in it, but not
+ * where they come from a message: there they hold a private-use character, which must be left in and is taken out later.
+ */
+export type TemplateFunction = (
+  messages: readonly TemplateMessage[],
+  options: Required<RenderOptions>,
+) => string;
+
+/**
+ * Where a template comes from: the model's own files, the caller's options, or the family that {@link chatTemplateOf}
+ * recognised.
+ */
+export type TemplateOrigin = 'file' | 'options' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
+
+/** Anything that renders conversations. */
+export interface ConversationTemplate {
+  readonly origin: TemplateOrigin;
+  /** @throws TernionError `template-failed` if the messages cannot be rendered. */
+  render(messages: readonly TemplateMessage[], options: RenderOptions): string;
+}
 
 /**
  * A chat template in Jinja. Templates come from model files, which anyone may have made: one sees only the messages and
  * options, and a template that runs away is stopped within seconds.
  */
-export class ChatTemplate {
-  readonly #program: ReturnType<typeof parseTemplate>;
+export class ChatTemplate implements ConversationTemplate {
+  readonly #program: Program;
+  readonly #toolProgram: Program | undefined;
 
-  /** @throws TernionError `template-failed` if the source is no Jinja template. */
+  /**
+   * @param toolSource the template for conversations with tools, where the model has another one for these.
+   * @throws TernionError `template-failed` if a source is no Jinja template.
+   */
   constructor(
     readonly source: string,
     readonly origin: TemplateOrigin = 'file',
+    toolSource?: string,
   ) {
     try {
       this.#program = parseTemplate(source);
+      this.#toolProgram = toolSource === undefined ? undefined : parseTemplate(toolSource);
     } catch (cause) {
-      throw failed('The chat template of this model cannot be read', cause);
+      throw failed(`The chat template of ${this.#owner} cannot be read`, cause);
     }
   }
 
   /** @throws TernionError `template-failed` if the template refuses the messages, or fails or runs away on them. */
-  render(messages: readonly ChatMessage[], options: RenderOptions): string {
+  render(messages: readonly TemplateMessage[], options: RenderOptions): string {
+    const { variables = {} } = options;
+    const program = variables['tools'] ? (this.#toolProgram ?? this.#program) : this.#program;
     try {
-      return runTemplate(this.#program, {
+      return runTemplate(program, {
+        // As in transformers, where these two are always there.
+        tools: null,
+        documents: null,
+        ...variables,
         messages,
         add_generation_prompt: options.addGenerationPrompt,
         bos_token: options.bosToken,
@@ -52,15 +116,37 @@ export class ChatTemplate {
       });
     } catch (cause) {
       if (cause instanceof TemplateRaisedError) {
-        throw failed('The chat template of this model does not take these messages', cause);
+        throw failed(`The chat template of ${this.#owner} does not take these messages`, cause);
       }
-      throw failed('The chat template of this model failed', cause);
+      throw failed(`The chat template of ${this.#owner} failed`, cause);
     }
+  }
+
+  get #owner(): string {
+    return this.origin === 'options' ? 'the options' : 'this model';
+  }
+}
+
+/** A template that is a function of the caller's. */
+export class FunctionTemplate implements ConversationTemplate {
+  readonly origin = 'options';
+
+  constructor(private readonly template: TemplateFunction) {}
+
+  render(messages: readonly TemplateMessage[], { variables = {}, ...options }: RenderOptions): string {
+    let rendered: unknown;
+    try {
+      rendered = this.template(messages, { ...options, variables });
+    } catch (cause) {
+      throw failed('The chat template of the options failed', cause);
+    }
+    if (typeof rendered === 'string') return rendered;
+    throw new TernionError('template-failed', 'The chat template of the options gave no string.');
   }
 }
 
 /**
- * The template of a model: its own, or where the file has none the one that its family is known to use, told by the
+ * The template of a model: its own, or where the file has none (or a placeholder) the one that its family is known to use, told by the
  * vocabulary and the architecture:
  *
  * - BitNet b1.58 with `<|eot_id|>`: `User: Hello<|eot_id|>Assistant: `
@@ -69,10 +155,10 @@ export class ChatTemplate {
  * - anything else: `User: Hello`, an empty line, `Assistant: `
  */
 export function chatTemplateOf(
-  spec: Pick<TokenizerSpec, 'chatTemplate' | 'tokens'>,
+  spec: Pick<TokenizerSpec, 'chatTemplate' | 'toolTemplate' | 'tokens'>,
   architecture: string,
 ): ChatTemplate {
-  if (spec.chatTemplate !== undefined) return new ChatTemplate(spec.chatTemplate);
+  if (spec.chatTemplate !== undefined) return new ChatTemplate(spec.chatTemplate, 'file', spec.toolTemplate);
   const family = familyOf(spec.tokens, architecture);
   return new ChatTemplate(FALLBACKS[family], family);
 }

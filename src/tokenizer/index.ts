@@ -1,8 +1,29 @@
 // The tokenizer room: what the rest of the engine may use of it.
-export { ChatTemplate, chatTemplateOf, type ChatMessage } from './chat-template';
+export {
+  ChatTemplate,
+  chatTemplateOf,
+  FunctionTemplate,
+  type ChatMessage,
+  type ConversationTemplate,
+  type RenderOptions,
+  type TemplateFunction,
+  type TemplateMessage,
+  type TemplateOptions,
+  type TemplateOrigin,
+  type TextPart,
+  type ToolCall,
+} from './chat-template';
 export { tokenizerSpecFromGguf } from './gguf-spec';
 export { tokenizerSpecFromJson, type JsonSpecExtras } from './json-spec';
-export { encodeRaw, encodeSegments, renderConversation, type PromptSegment } from './prompt';
+export { checkMessages, checkTemplateOptions } from './messages';
+export {
+  ChatFormat,
+  encodeRaw,
+  encodeSegments,
+  renderConversation,
+  type ChatOptions,
+  type PromptSegment,
+} from './prompt';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
 export { Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';

@@ -1,7 +1,15 @@
 // Reads the tokenizer out of the JSON files that stand beside safetensors: tokenizer.json and tokenizer_config.json.
 import { GPT2_WORD_PATTERN } from './pre-tokenizers';
 import { byteOfByteToken } from './sentencepiece';
-import { checkSpec, corrupt, TokenType, unsupported, withControlTypes, type TokenizerSpec } from './spec';
+import {
+  checkSpec,
+  corrupt,
+  TokenType,
+  unsupported,
+  withControlTypes,
+  withoutPlaceholder,
+  type TokenizerSpec,
+} from './spec';
 
 type Json = Record<string, unknown>;
 
@@ -194,7 +202,19 @@ function readConfig(
   ids: ReadonlyMap<string, number>,
   config: Json,
   extras: JsonSpecExtras,
-): Pick<TokenizerSpec, 'bosId' | 'eosId' | 'unknownId' | 'endIds' | 'addBos' | 'chatTemplate'> {
+): Pick<
+  TokenizerSpec,
+  | 'bosId'
+  | 'eosId'
+  | 'unknownId'
+  | 'endIds'
+  | 'addBos'
+  | 'chatTemplate'
+  | 'toolTemplate'
+  | 'addEos'
+  | 'adjustments'
+> {
+  const adjustments: string[] = [];
   const [bosId, eosId, unknownId] = ['bos_token', 'eos_token', 'unk_token'].map((key) =>
     namedToken(config, key, ids),
   );
@@ -207,7 +227,10 @@ function readConfig(
     unknownId,
     endIds: [...new Set(ends)],
     addBos: addBos && bosId !== undefined,
-    chatTemplate: readTemplate(config.chat_template),
+    chatTemplate: withoutPlaceholder(readTemplate(config.chat_template, 'default'), adjustments),
+    addEos: config.add_eos_token === true && eosId !== undefined,
+    toolTemplate: namedTemplate(config.chat_template, 'tool_use'),
+    adjustments,
   };
 }
 
@@ -242,12 +265,20 @@ function startsWithBos(file: Json, config: Json): boolean {
   return false;
 }
 
-function readTemplate(value: unknown): string | undefined {
+/** A template, or the one called `name` of several. Where none is, the first will do. */
+function readTemplate(value: unknown, name: string): string | undefined {
   if (typeof value === 'string') return value;
+  return namedTemplate(value, name) ?? templateIn(Array.isArray(value) ? value[0] : undefined);
+}
+
+function namedTemplate(value: unknown, name: string): string | undefined {
   if (!Array.isArray(value)) return undefined;
-  const named = value.map((item) => objectAt(item, 'a chat template'));
-  const chosen = named.find((item) => item.name === 'default') ?? named[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
+  return templateIn(value.find((item) => objectAt(item, 'a chat template').name === name));
+}
+
+function templateIn(item: unknown): string | undefined {
+  const template = item === undefined ? undefined : objectAt(item, 'a chat template').template;
+  return typeof template === 'string' ? template : undefined;
 }
 
 /** The steps of a component, which may be none, one, or a `Sequence` of them. */

@@ -45,9 +45,10 @@ const DEFAULT: PreTokenizer = {
 
 /** The pre-tokenizers by their name in GGUF (`tokenizer.ggml.pre`); names in one line mean the same rules in llama.cpp. */
 const BY_NAME: ReadonlyMap<string, PreTokenizer> = new Map([
-  ...named(LLAMA3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1'),
+  // falcon_e is the name in the files of Falcon-E, which llama.cpp calls falcon-h1.
+  ...named(LLAMA3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'falcon_e'),
   ...named(QWEN2, 'qwen2', 'deepseek-r1-qwen'),
-  ...named(GPT_2, 'gpt-2', 'olmo', 'mpt', 'phi-2'),
+  ...named(GPT_2, 'gpt-2', 'olmo', 'gpt-neox', 'mpt', 'phi-2'),
   ...named(FALCON, 'falcon'),
   ...named(DEFAULT, 'default'),
 ]);
@@ -60,15 +61,41 @@ export function preTokenizerNamed(name: string): PreTokenizer | undefined {
 /** The word pattern of GPT-2, which the `ByteLevel` pre-tokenizer of a tokenizer.json applies by itself. */
 export const GPT2_WORD_PATTERN = GPT2;
 
+/** A vocabulary that can be told by its tokens alone, and the rules that it was made with. */
+interface KnownVocabulary {
+  /** Whose it is, for people. */
+  readonly of: string;
+  readonly preTokenizer: string;
+  readonly matches: (tokens: readonly string[]) => boolean;
+}
+
+const isFalcon = (tokens: readonly string[]): boolean =>
+  tokens[0] === '>>TITLE<<' && tokens[11] === '<|endoftext|>';
+
+const KNOWN_VOCABULARIES: readonly KnownVocabulary[] = [
+  {
+    of: 'Llama 3',
+    preTokenizer: 'llama-bpe',
+    matches: (tokens) => /^(<\|begin_of_text\|>)+$/.test(tokens[128000] ?? ''),
+  },
+  { of: 'Qwen 2', preTokenizer: 'qwen2', matches: (tokens) => tokens[151643] === '<|endoftext|>' },
+  // The first Falcon has the same first tokens; the sizes tell them apart.
+  {
+    of: 'Falcon3',
+    preTokenizer: 'falcon3',
+    matches: (tokens) => isFalcon(tokens) && tokens.length >= 131_072,
+  },
+  { of: 'Falcon', preTokenizer: 'falcon', matches: (tokens) => isFalcon(tokens) && tokens.length < 131_072 },
+];
+
 /**
- * The name for a vocabulary that comes without one (or with `default`, which converters write when they do not know):
- * the official BitNet b1.58 files are such. The vocabularies of Llama 3 and Qwen 2 are recognised for certain by what
- * stands at the first id after their text tokens. Any other is `default`, as in llama.cpp.
+ * What a vocabulary is that comes without a pre-tokenizer's name (or with `default`, which converters write when they do
+ * not know): the official BitNet b1.58 files are such. Undefined if nothing in it is certain.
  */
-export function preTokenizerNameOf(tokens: readonly string[]): string {
-  if (tokens[128000] === '<|begin_of_text|>') return 'llama-bpe';
-  if (tokens[151643] === '<|endoftext|>') return 'qwen2';
-  return 'default';
+export function knownVocabulary(
+  tokens: readonly string[],
+): Pick<KnownVocabulary, 'of' | 'preTokenizer'> | undefined {
+  return KNOWN_VOCABULARIES.find(({ matches }) => matches(tokens));
 }
 
 function named(rules: PreTokenizer, ...names: string[]): [string, PreTokenizer][] {

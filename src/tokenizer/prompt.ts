@@ -1,13 +1,110 @@
 // Renders conversations and raw text to ids, so that what a user writes stays text and what a model wrote stays its ids.
-import type { ChatMessage, ChatTemplate } from './chat-template';
+import { TernionError } from '../errors';
+import {
+  ChatTemplate,
+  FunctionTemplate,
+  type ChatMessage,
+  type ConversationTemplate,
+  type TemplateFunction,
+  type TemplateMessage,
+  type TemplateOptions,
+} from './chat-template';
+import { checkTemplateOptions, toTemplateMessages } from './messages';
 import { toWellFormed, type Tokenizer } from './tokenizer';
 
 /** A piece of a rendered prompt: a control token, or text between control tokens. */
 export type PromptSegment = { readonly special: number } | { readonly text: string };
 
+/** How conversations become prompts, where it shall not be as the model's files have it. */
+export interface ChatOptions {
+  /** A template in Jinja, or a function, in place of the model's own. */
+  chatTemplate?: string | TemplateFunction | undefined;
+  /** Further variables of the template, such as `tools` and `enable_thinking`. */
+  templateOptions?: TemplateOptions | undefined;
+}
+
+/** A template for one tokenizer, and the variables that it is rendered with: conversations in, prompts out. */
+export class ChatFormat {
+  #endIds: ReadonlySet<number> | undefined;
+
+  constructor(
+    readonly tokenizer: Tokenizer,
+    readonly template: ConversationTemplate,
+    private readonly variables: TemplateOptions = {},
+  ) {}
+
+  /**
+   * Tokens that end an answer: those that the tokenizer names, and the control tokens that the template itself writes
+   * behind an assistant's message.
+   */
+  get endIds(): ReadonlySet<number> {
+    this.#endIds ??= new Set([...this.tokenizer.endIds, ...this.#endMarks()]);
+    return this.#endIds;
+  }
+
+  /**
+   * This format with what `options` ask for: another template, or variables over those that are here.
+   *
+   * @throws TernionError `invalid-argument` for options of the wrong type, `template-failed` for a string that is no
+   *   Jinja template.
+   */
+  with({ chatTemplate, templateOptions }: ChatOptions): ChatFormat {
+    if (chatTemplate === undefined && templateOptions === undefined) return this;
+    checkTemplateOptions(templateOptions);
+    const template = chatTemplate === undefined ? this.template : templateOf(chatTemplate);
+    return new ChatFormat(this.tokenizer, template, { ...this.variables, ...templateOptions });
+  }
+
+  /** Renders `messages`, see {@link renderConversation}. */
+  render(messages: readonly ChatMessage[]): PromptSegment[] {
+    return renderConversation(this.tokenizer, this.template, messages, { variables: this.variables });
+  }
+
+  /** Found by having the template write a conversation; one that refuses it (as it may) names no marks. */
+  #endMarks(): number[] {
+    const user = { role: 'user', content: 'a' };
+    const assistant = { role: 'assistant', content: PROBE };
+    return [
+      [user, assistant],
+      [user, assistant, user],
+    ].flatMap((messages) => this.#markAfterProbe(messages));
+  }
+
+  #markAfterProbe(messages: readonly ChatMessage[]): number[] {
+    let segments: PromptSegment[];
+    try {
+      segments = renderConversation(this.tokenizer, this.template, messages, { addGenerationPrompt: false });
+    } catch (error) {
+      if (error instanceof TernionError && error.code === 'template-failed') return [];
+      throw error;
+    }
+    const at = segments.findIndex((segment) => 'text' in segment && segment.text.trimEnd().endsWith(PROBE));
+    const next = at < 0 ? undefined : segments[at + 1];
+    return next && 'special' in next ? [next.special] : [];
+  }
+}
+
+/** What no template says by itself. */
+const PROBE = 'ternion-probe';
+
+function templateOf(chatTemplate: string | TemplateFunction): ConversationTemplate {
+  if (typeof chatTemplate === 'string') return new ChatTemplate(chatTemplate, 'options');
+  if (typeof chatTemplate === 'function') return new FunctionTemplate(chatTemplate);
+  throw new TernionError('invalid-argument', 'chatTemplate must be a string in Jinja, or a function.');
+}
+
+/** What a rendering may ask for. */
+export interface ConversationOptions {
+  /** End with the opening of the assistant's turn. Default true. */
+  addGenerationPrompt?: boolean;
+  /** Further variables of the template. Default: none. */
+  variables?: TemplateOptions;
+}
+
 /**
  * Renders `messages` with `template`. Control tokens are those that the template writes; one that is spelled out in a
- * message stays plain text. If the model wants a begin-of-text token, the first segment is one, and only the first.
+ * message, or in a variable, stays plain text. If the model wants a begin-of-text token, the first segment is one, and
+ * only the first.
  *
  * How: a character that occurs nowhere in the messages is put inside every control token's text in them (and behind a
  * tail that the text after it could complete). It goes through the template like any other, keeps those texts from being
@@ -17,16 +114,18 @@ export type PromptSegment = { readonly special: number } | { readonly text: stri
  */
 export function renderConversation(
   tokenizer: Tokenizer,
-  template: ChatTemplate,
+  template: ConversationTemplate,
   messages: readonly ChatMessage[],
-  options: { addGenerationPrompt?: boolean } = {},
+  { addGenerationPrompt = true, variables = {} }: ConversationOptions = {},
 ): PromptSegment[] {
-  const marker = unusedCharacter(JSON.stringify(messages));
-  const broken = messages.map((message) => breakMessage(message, tokenizer, marker));
-  const rendered = template.render(broken, {
-    addGenerationPrompt: options.addGenerationPrompt ?? true,
+  const marker = unusedCharacter(JSON.stringify([messages, variables]));
+  const broken = breakInside([toTemplateMessages(messages), variables], tokenizer, marker);
+  const [safeMessages, safeVariables] = broken as [TemplateMessage[], TemplateOptions];
+  const rendered = template.render(safeMessages, {
+    addGenerationPrompt,
     bosToken: textOf(tokenizer, tokenizer.bosId),
     eosToken: textOf(tokenizer, tokenizer.eosId),
+    variables: safeVariables,
   });
   const segments = tokenizer.splitSpecial(toWellFormed(rendered)).flatMap((piece): PromptSegment[] => {
     if ('id' in piece) return [{ special: piece.id }];
@@ -100,17 +199,7 @@ function unusedCharacter(text: string): string {
   return String.fromCharCode(code);
 }
 
-/** A copy of a message whose strings are as those of {@link breakInside}. */
-function breakMessage(message: ChatMessage, tokenizer: Tokenizer, marker: string): ChatMessage {
-  const { role, content, ...others } = message;
-  return {
-    role: breakText(role, tokenizer, marker),
-    content: breakText(content, tokenizer, marker),
-    ...breakFields(others, tokenizer, marker),
-  };
-}
-
-/** A copy of `value` in which no string holds a control token's text whole, or a beginning of one at its end. */
+/** A copy of `value` in which no string, key or not, holds a control token's text whole, or a beginning of one at its end. */
 function breakInside(value: unknown, tokenizer: Tokenizer, marker: string): unknown {
   if (typeof value === 'string') return breakText(value, tokenizer, marker);
   if (Array.isArray(value)) return value.map((item) => breakInside(item, tokenizer, marker));
@@ -119,7 +208,10 @@ function breakInside(value: unknown, tokenizer: Tokenizer, marker: string): unkn
 
 function breakFields(value: object, tokenizer: Tokenizer, marker: string): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, breakInside(item, tokenizer, marker)]),
+    Object.entries(value).map(([key, item]) => [
+      breakText(key, tokenizer, marker),
+      breakInside(item, tokenizer, marker),
+    ]),
   );
 }
 

@@ -47,10 +47,16 @@ export interface TokenizerSpec {
   endIds: readonly number[];
   /** A prompt begins with `bosId`. */
   addBos: boolean;
+  /** Texts to be embedded end with `eosId`. Prompts to be continued never do. */
+  addEos: boolean;
   /** `llama` only: text is encoded with a space in front. */
   addSpacePrefix: boolean;
   /** The Jinja source of the model's chat template, if it has one. */
   chatTemplate?: string;
+  /** That of the template for conversations with tools, where the model has one of its own for them. */
+  toolTemplate?: string;
+  /** What was decided against the file's word, or without one: whole sentences for people. */
+  adjustments: readonly string[];
 }
 
 /** Names under which vocabularies keep tokens that end an answer; they count where they are control tokens. */
@@ -63,9 +69,23 @@ export const WELL_KNOWN_END_TOKENS: readonly string[] = [
   '<|end|>',
   '<end_of_turn>',
   '<|end_of_turn|>',
+  '<turn|>',
   '<EOT>',
   '</s>',
 ];
+
+/** The template that bitnet.cpp's converter writes into every file. No model was trained with it: BitNet 2B4T loops. */
+const PLACEHOLDER_TEMPLATE = 'BITNETAssistant';
+
+/** `source`, unless it is a placeholder; then undefined, and `adjustments` says so. */
+export function withoutPlaceholder(source: string | undefined, adjustments: string[]): string | undefined {
+  if (!source?.includes(PLACEHOLDER_TEMPLATE)) return source;
+  adjustments.push(
+    `The chat template of the file is a converter's placeholder (it says '${PLACEHOLDER_TEMPLATE}'): ` +
+      'that of the model family is used.',
+  );
+  return undefined;
+}
 
 /**
  * The types of all tokens, put right. What the files name as begin or end (`named`) is a control token whatever a

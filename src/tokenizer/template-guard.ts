@@ -1,7 +1,8 @@
 // Runs a Jinja template from an untrusted file: it sees only the values passed, and its time and memory are bounded.
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 
-type Program = ReturnType<typeof parse>;
+/** A parsed template. */
+export type Program = ReturnType<typeof parse>;
 type Statement = Parameters<Interpreter['evaluate']>[0];
 type Value = ReturnType<Interpreter['evaluate']>;
 

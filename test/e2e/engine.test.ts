@@ -171,6 +171,26 @@ inBrowsers((open) => {
     await page.close();
   });
 
+  it('takes a template and its options from the page, and refuses functions by name', async () => {
+    const page = await openPage();
+    const source =
+      "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content + '<|eot_id|>' }}{% endfor %}{{ name }}: ";
+    const info = await page.call<ModelInfo>('loadWithTemplate', MODEL, source, { name: 'Assistant' });
+    expect(info).toMatchObject({ chatTemplate: 'options', adjustments: [] });
+    expect((await page.call<Collected>('send', 'Count from 3 to 9.')).text).toBe('3, 4, 5, 6, 7, 8, 9');
+    const given = { chatTemplate: source.replace('name', 'other'), templateOptions: { other: 'Assistant' } };
+    await page.call('newSession');
+    expect((await page.call<Collected>('send', 'Count from 3 to 9.', given)).text).toBe(
+      '3, 4, 5, 6, 7, 8, 9',
+    );
+    const refused = { code: 'invalid-argument', isTernionError: true };
+    expect(await page.call('refusedFunctionTemplate')).toMatchObject(refused);
+    expect(await page.call('refusedLoadWithFunctionTemplate', MODEL)).toMatchObject(refused);
+    await page.call('dispose');
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
   it('refuses what it cannot load with the right code', async () => {
     const page = await openPage();
     expect(await page.call('refusedLoad', '/no-such-model.gguf')).toMatchObject({

@@ -86,6 +86,10 @@ describe('with ternary weights alone', () => {
     ],
     ['qwen3', { ...RAGGED, architecture: 'qwen3', encoding: 'I2_S', tied: true }],
     [
+      'qwen3 with YaRN',
+      { ...WIDE_HEADS, architecture: 'qwen3', encoding: 'PQ2_0', yarn: { factor: 4, originalContext: 256 } },
+    ],
+    [
       'qwen3 with a scale for 128 weights, and weights of +2',
       { ...WIDE_HEADS, architecture: 'qwen3', encoding: 'Q2_0_128', variedScales: true, twos: true },
     ],

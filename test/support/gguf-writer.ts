@@ -90,7 +90,10 @@ export function writeGguf(parts: GgufParts): Uint8Array<ArrayBuffer> {
   }
   out.pad(alignment);
   const dataOffset = out.length;
-  for (const [i, tensor] of tensors.entries()) out.bytesAt(dataOffset + offsets[i]!, tensor.bytes);
+  for (const [i, tensor] of tensors.entries()) {
+    // One without bytes is at its place in the table all the same: the header of a file that is not there.
+    if (tensor.bytes.length > 0) out.bytesAt(dataOffset + offsets[i]!, tensor.bytes);
+  }
   if (!parts.unpadded) out.pad(alignment);
   return out.finish();
 }
@@ -219,6 +222,7 @@ const ENCODERS: Readonly<Record<TernaryEncoding, BlockEncoder>> = {
   },
   Q2_0: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 18),
   Q2_0_128: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 34),
+  PQ2_0: (codes, scale, out, block) => encodeQ2(codes, scale, out, block * 34),
 };
 
 function encodeQ2(codes: Uint8Array, scale: number, out: Uint8Array, at: number): void {

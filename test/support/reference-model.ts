@@ -89,16 +89,34 @@ function attend({ shape, weights }: SmallModel, layer: string, tokens: Projectio
   });
 }
 
-function rotate({ architecture, ropeFactors }: SmallModel['shape'], x: Float64Array, position: number) {
+function rotate(shape: SmallModel['shape'], x: Float64Array, position: number) {
+  const { architecture, ropeFactors, yarn } = shape;
   const half = x.length / 2;
   const out = new Float64Array(x.length);
+  const magnitude = yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1;
   for (let j = 0; j < half; j++) {
-    const angle = (position * THETA ** (-j / half)) / (ropeFactors?.[j] ?? 1);
+    const plain = THETA ** (-j / half) / (ropeFactors?.[j] ?? 1);
+    const angle = position * (yarn ? stretched(plain, j, half, yarn) : plain);
     const [a, b] = architecture === 'llama' ? [2 * j, 2 * j + 1] : [j, j + half];
-    out[a] = x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle);
-    out[b] = x[b]! * Math.cos(angle) + x[a]! * Math.sin(angle);
+    out[a] = magnitude * (x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle));
+    out[b] = magnitude * (x[b]! * Math.cos(angle) + x[a]! * Math.sin(angle));
   }
   return out;
+}
+
+/** YaRN: a pair that turns 32 times in the original context keeps its frequency, one that turns once has it divided. */
+function stretched(
+  frequency: number,
+  j: number,
+  half: number,
+  { factor, originalContext }: NonNullable<SmallModel['shape']['yarn']>,
+): number {
+  const pairThatTurns = (times: number): number =>
+    (half * Math.log(originalContext / (2 * Math.PI * times))) / Math.log(THETA);
+  const first = Math.max(0, Math.floor(pairThatTurns(32)));
+  const last = Math.min(2 * half - 1, Math.ceil(pairThatTurns(1)));
+  const share = Math.min(1, Math.max(0, (j - first) / (last - first)));
+  return frequency * (1 - share + share / factor);
 }
 
 function rmsNorm(x: Float64Array, weight: Float32Array): Float64Array {

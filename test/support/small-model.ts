@@ -41,6 +41,8 @@ export interface SmallShape {
   tied?: boolean;
   /** RoPE frequencies are divided by these, [headDim / 2]. */
   ropeFactors?: Float32Array;
+  /** YaRN, with the defaults of llama.cpp. Default: none. */
+  yarn?: { factor: number; originalContext: number };
   hiddenActivation?: 'relu2' | 'silu';
   contextLength?: number;
   seed?: number;
@@ -187,6 +189,11 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     ['rope.dimension_count', u32(headDim)],
     ['rope.freq_base', f32(THETA)],
   ];
+  if (shape.yarn) {
+    own.push(['rope.scaling.type', text('yarn')]);
+    own.push(['rope.scaling.factor', f32(shape.yarn.factor)]);
+    own.push(['rope.scaling.original_context_length', u32(shape.yarn.originalContext)]);
+  }
   if (shape.hiddenActivation) own.push(['hidden_activation', text(shape.hiddenActivation)]);
   const tokens = [...byteOfCharacter().keys(), '<|begin|>', '<|end|>', '<|turn|>'];
   while (tokens.length < VOCABULARY) tokens.push(`<extra_${tokens.length}>`);

@@ -95,6 +95,15 @@ Object.assign(globalThis, {
   },
   refusedSend: (text: string, options?: GenerateOptions) =>
     refusal(() => collect(session.send(text, options))),
+  refusedFunctionTemplate: () => refusal(() => collect(session.send('x', { chatTemplate: () => 'x' }))),
+  refusedLoadWithFunctionTemplate: (url: string) =>
+    refusal(() => loadModel(url, { chatTemplate: () => 'x' })),
+  /** Loads with a template of the page's own. */
+  async loadWithTemplate(url: string, chatTemplate: string, templateOptions: Record<string, unknown>) {
+    engine = await loadModel(url, { chatTemplate, templateOptions });
+    session = engine.createSession();
+    return engine.info;
+  },
   nextLogits: async (ids: number[]) => Array.from(await engine.nextLogits(ids)),
   tokenize: (text: string) => engine.tokenize(text),
   detokenize: (ids: number[]) => engine.detokenize(ids),

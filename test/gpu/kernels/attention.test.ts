@@ -253,7 +253,13 @@ describe.each([
   test.each(['neox', 'normal'] as const)(
     'turns %s pairs and appends as the kernels apart do',
     async (pairs) => {
-      const angles = gpu.upload('angles', ropeAngles(CAPACITY, rotary, 10000));
+      const angles = gpu.upload(
+        'angles',
+        ropeAngles(
+          CAPACITY,
+          Array.from({ length: rotary / 2 }, (_, j) => 10000 ** ((-2 * j) / rotary)),
+        ),
+      );
       const rope = { rotary, pairs, angles };
       expect(attentionAppends(variant, rope)).toBe(true);
       for (const position of [0, 3, variant.split - 1, variant.split, 130]) {

@@ -37,6 +37,11 @@ const EPS = 1e-5;
 /** What the cache holds before. */
 const UNTOUCHED = 0xabcd;
 
+/** theta^(−2j/rotary) / factors[j]. */
+function frequenciesOf(rotary: number, factors?: Float32Array): number[] {
+  return Array.from({ length: rotary / 2 }, (_, j) => THETA ** ((-2 * j) / rotary) / (factors?.[j] ?? 1));
+}
+
 async function append(shape: Shape, { position, qkv, factors }: Step) {
   const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
   const tokens = qkv.length / row;
@@ -48,7 +53,7 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
       : gpu.upload('cache', new Float32Array(count).fill(halfToFloat(UNTOUCHED)));
   const cache = { keys: untouched(), values: untouched(), format };
   const buffer = gpu.upload('qkv', qkv);
-  const angles = gpu.upload('angles', ropeAngles(CAPACITY, shape.rotary, THETA, factors));
+  const angles = gpu.upload('angles', ropeAngles(CAPACITY, frequenciesOf(shape.rotary, factors)));
   const state = uploadState(gpu, position, tokens);
   const norms = shape.norms && {
     q: gpu.upload('q norm', shape.norms.q),

@@ -70,7 +70,7 @@ describe('floatPieces', () => {
     for (const [i, value] of values.entries()) expect(Math.abs(back[i]! - value)).toBeLessThanOrEqual(error);
   });
 
-  it.each(['I2_S', 'TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128'] as const)(
+  it.each(['I2_S', 'TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128', 'PQ2_0'] as const)(
     'reads %s as (code - 1) scale',
     async (encoding) => {
       const codes = randomCodes(3 * 256, 2, encoding === 'TQ1_0' ? 3 : 4);

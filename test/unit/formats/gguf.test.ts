@@ -152,6 +152,14 @@ describe('parseGguf', () => {
       expect(tensors.get('small')).toMatchObject({ encoding: 'Q2_0_128', byteLength: 34 });
     });
 
+    it('also beside PQ2_0, which always has blocks of 128', async () => {
+      const { tensors } = await parse({
+        tensors: [tensor('p', 'PQ2_0', 8, 1024), tensor('w', 'Q2_0', 8, 1024)],
+      });
+      expect(tensors.get('p')).toMatchObject({ encoding: 'PQ2_0', byteLength: 64 * 34 });
+      expect(tensors.get('w')!.encoding).toBe('Q2_0');
+    });
+
     it('and refuses a truncated file rather than to guess', async () => {
       const bytes = writeGguf({ tensors: [tensor('a', 'Q2_0', 8, 1024), tensor('w', 'Q2_0', 8, 1024)] });
       await expectFailure(parseGguf(bytesSource(bytes.subarray(0, bytes.length - 100))), 'corrupt-file');

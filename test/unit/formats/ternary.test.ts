@@ -75,6 +75,8 @@ const SIZES: readonly [TernaryEncoding, number, number][] = [
   ['Q2_0_128', 11, 128],
   ['Q2_0_128', 8, 384],
   ['Q2_0_128', 6, 192],
+  ['PQ2_0', 11, 128],
+  ['PQ2_0', 6, 192],
 ];
 
 describe('ternaryPieces', () => {
@@ -93,7 +95,7 @@ describe('ternaryPieces', () => {
     expect(parts).toEqual(whole);
   });
 
-  it.each(['TQ2_0', 'Q2_0', 'Q2_0_128', 'I2_S'] as const)('keeps code 3 of %s', async (encoding) => {
+  it.each(['TQ2_0', 'Q2_0', 'Q2_0_128', 'PQ2_0', 'I2_S'] as const)('keeps code 3 of %s', async (encoding) => {
     const codes = randomCodes(8 * 256, 7, 4);
     const { words } = await convert(encoding, codes, 8, 256, 1);
     expectCodes(words, codes, 8, 256);
@@ -104,6 +106,7 @@ describe('ternaryPieces', () => {
     ['TQ2_0', 256],
     ['Q2_0', 64],
     ['Q2_0_128', 128],
+    ['PQ2_0', 128],
   ] as const)('gives each block of %s its own scale, for %i columns', async (encoding, group) => {
     const [rows, cols] = [11, group * 3];
     const next = random(group);
@@ -198,6 +201,7 @@ describe('the fast conversions', () => {
     ['TQ2_0', 256],
     ['Q2_0', 64],
     ['Q2_0_128', 128],
+    ['PQ2_0', 128],
   ] as const)('of %s, rows of multiples of %i, agree with the plain one on any bytes', (encoding, unit) => {
     const next = random(unit);
     // 4 rows of 3 units are whole blocks even for I2_S with 96.
@@ -214,12 +218,12 @@ describe('the fast conversions', () => {
 });
 
 describe('hasUniformScale', () => {
-  it.each(['TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128'] as const)(
+  it.each(['TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0_128', 'PQ2_0'] as const)(
     'sees whether blocks of %s differ',
     async (encoding) => {
       const codes = randomCodes(16 * 512, 8);
       const tensor = tensorOf(encoding, 16, 512);
-      const blocks = (16 * 512) / { TQ1_0: 256, TQ2_0: 256, Q2_0: 64, Q2_0_128: 128 }[encoding];
+      const blocks = (16 * 512) / { TQ1_0: 256, TQ2_0: 256, Q2_0: 64, Q2_0_128: 128, PQ2_0: 128 }[encoding];
       const scales = Array.from({ length: blocks }, () => 0.25);
       const check = () =>
         hasUniformScale(bytesSource(encodeTernary(encoding, codes, scales)), tensor, { pieceBytes: 100 });

@@ -26,6 +26,7 @@ test.each([
   ['llama', 'Q2_0_128'],
   ['qwen3', 'Q2_0'],
   ['qwen3', 'Q2_0_128'],
+  ['qwen3', 'PQ2_0'],
   ['qwen3', 'TQ2_0'],
   ['qwen3', 'I2_S'],
 ])('%s with %s has ternary weights alone: rounding activations is a choice', (architecture, encoding) => {

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
 import { parseGguf } from '../../../src/formats/gguf';
 import { architectures } from '../../../src/model/architectures';
-import { configFromMetadata, type MetadataReader, type ModelConfig } from '../../../src/model/config';
+import { configFromMetadata, type ModelConfig } from '../../../src/model/config';
+import type { MetadataReader } from '../../../src/model/metadata-reader';
 import { checkTensors } from '../../../src/model/load';
 import { bytesSource } from '../../../src/files/byte-source';
 import { expectFailure } from '../../support/expect-failure';
@@ -64,10 +65,77 @@ test('hidden_activation overrides the usual one, and an unknown one is named', a
   await expectRefusal(() => configOf(odd), 'unsupported-feature', 'gelu');
 });
 
+describe('a file of bitnet_b1_58-large that calls itself bitnet-b1.58', () => {
+  const opened = async (vocabularySize: number, values: Record<string, string>) => {
+    const { metadata } = await open({ architecture: 'bitnet-b1.58', encoding: 'I2_S' });
+    const adjustments: string[] = [];
+    const config = configFromMetadata(patched(metadata, values), architectures, vocabularySize, adjustments);
+    return { activation: config.activation, adjustments };
+  };
+
+  test('is told by its vocabulary, and it is said', async () => {
+    const { activation, adjustments } = await opened(32_002, { 'tokenizer.ggml.model': 'llama' });
+    expect(activation).toBe('silu');
+    expect(adjustments).toEqual([expect.stringMatching(/squared ReLU.*32,002.*SiLU/)]);
+  });
+
+  test('is what it says where it names its activation, or has another vocabulary', async () => {
+    const relu2 = { activation: 'relu2', adjustments: [] };
+    const named = { 'tokenizer.ggml.model': 'llama', 'bitnet-b1.58.hidden_activation': 'relu2' };
+    expect(await opened(32_002, named)).toEqual(relu2);
+    expect(await opened(32_000, { 'tokenizer.ggml.model': 'llama' })).toEqual(relu2);
+    expect(await opened(32_002, { 'tokenizer.ggml.model': 'gpt2' })).toEqual(relu2);
+  });
+});
+
+describe('minicpm', () => {
+  const scales = async (values: Record<string, number>) => {
+    const { metadata } = await open({ architecture: 'llama', encoding: 'TQ2_0', width: 128, layers: 4 });
+    const asMinicpm: MetadataReader = {
+      getString: (key) => (key === 'general.architecture' ? 'minicpm' : metadata.getString(key)),
+      getInteger: (key) => metadata.getInteger(key.replace('minicpm', 'llama')),
+      getNumber: (key) => metadata.getNumber(key.replace('minicpm', 'llama')),
+      optionalString: (key) => metadata.optionalString(key.replace('minicpm', 'llama')),
+      optionalInteger: (key) => metadata.optionalInteger(key.replace('minicpm', 'llama')),
+      optionalNumber: (key) => values[key] ?? metadata.optionalNumber(key.replace('minicpm', 'llama')),
+    };
+    return configOf(asMinicpm).scales;
+  };
+
+  test('has three scales; logits are divided by theirs', async () => {
+    const given = { embedding_scale: 10, residual_scale: 0.25, logit_scale: 8 };
+    const keys = Object.fromEntries(Object.entries(given).map(([name, value]) => [`minicpm.${name}`, value]));
+    expect(await scales(keys)).toEqual({ embedding: 10, residual: 0.25, logits: 1 / 8 });
+  });
+
+  test('has those of its first models where the file does not say', async () => {
+    // 1.4 / √4 layers, 256 / 128.
+    expect(await scales({})).toEqual({ embedding: 12, residual: 0.7, logits: 2 });
+  });
+
+  test('cannot have a scale of 0', async () => {
+    await expectFailure(scales({ 'minicpm.logit_scale': 0 }), 'corrupt-file', 'scale of logits');
+  });
+});
+
+test('other families have no scales, whatever the file says', async () => {
+  const { metadata } = await open({ architecture: 'llama', encoding: 'I2_S' });
+  const scaled = patched(metadata, { 'llama.logit_scale': 8 });
+  expect(configOf(scaled).scales).toEqual({ embedding: 1, residual: 1, logits: 1 });
+});
+
+test.each([
+  [0, 'none'],
+  [3, 'last'],
+])('pooling of type %i is %s', async (type, pooling) => {
+  const { metadata } = await open({ architecture: 'qwen3', encoding: 'I2_S' });
+  expect(configOf(patched(metadata, { 'qwen3.pooling_type': type })).pooling).toBe(pooling);
+});
+
 describe('what no kernel is made for is refused by name', () => {
   test.each([
     [{ 'llama.expert_count': 8 }, 'Mixture-of-experts'],
-    [{ 'llama.rope.scaling.type': 'yarn' }, 'yarn'],
+    [{ 'llama.rope.scaling.type': 'dynamic' }, 'dynamic'],
     [{ 'llama.attention.value_length': 64 }, 'values of 64'],
   ])('%j', async (values, words) => {
     const { metadata } = await open({ architecture: 'llama', encoding: 'I2_S' });

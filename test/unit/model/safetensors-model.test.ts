@@ -169,6 +169,49 @@ describe('a packed llama', () => {
     expect(config).toMatchObject({ headDim: 32, rotary: 8, ropeTheta: 7 });
   });
 
+  const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 8192 };
+  it.each([
+    ['in rope_scaling', { rope_scaling: yarn }, {}],
+    ['in rope_parameters', { rope_parameters: { ...yarn, rope_theta: 7 } }, {}],
+    [
+      'with a magnitude of its own',
+      { rope_scaling: { ...yarn, attention_factor: 1 } },
+      { attentionFactor: 1 / (1 + 0.1 * Math.log(4)) },
+    ],
+    [
+      'with the magnitudes of DeepSeek',
+      { rope_scaling: { ...yarn, mscale: 2, mscale_all_dim: 1 } },
+      {
+        attentionFactor: expect.closeTo((1 + 0.2 * Math.log(4)) / (1 + 0.1 * Math.log(4)) ** 2, 12) as number,
+      },
+    ],
+    ['with betas', { rope_scaling: { ...yarn, beta_fast: 16, beta_slow: 2 } }, { betaFast: 16, betaSlow: 2 }],
+    [
+      'from the whole context, where none is named',
+      { rope_scaling: { type: 'yarn', factor: 4 } },
+      { originalContext: 131072 },
+    ],
+  ])('has YaRN %s', async (_name, changes, differs) => {
+    const { config } = await openLlama(changes);
+    expect(config.ropeScaling).toEqual({
+      kind: 'yarn',
+      factor: 4,
+      originalContext: 8192,
+      betaFast: 32,
+      betaSlow: 1,
+      extrapolation: 1,
+      attentionFactor: 1,
+      ...differs,
+    });
+  });
+
+  it('has linear scaling, or none by a factor of 1', async () => {
+    const scaled = async (factor: number) =>
+      (await openLlama({ rope_scaling: { type: 'linear', factor } })).config.ropeScaling;
+    expect(await scaled(4)).toEqual({ kind: 'linear', factor: 4 });
+    expect(await scaled(1)).toEqual({ kind: 'none' });
+  });
+
   it('has the RoPE factors of Llama 3.1 that a converter writes', async () => {
     const scaling = {
       rope_type: 'llama3',

@@ -13,6 +13,28 @@ function wantsBos(pre: string): boolean {
   return specWith({ 'ggml.add_bos_token': undefined, 'ggml.pre': pre }).addBos;
 }
 
+/** The first tokens of Falcon and Falcon3. */
+const FALCON_MARKS = [
+  '>>TITLE<<',
+  '>>ABSTRACT<<',
+  '>>INTRODUCTION<<',
+  '>>SUMMARY<<',
+  '>>COMMENT<<',
+  '>>ANSWER<<',
+  '>>QUESTION<<',
+  '>>DOMAIN<<',
+  '>>PREFIX<<',
+  '>>SUFFIX<<',
+  '>>MIDDLE<<',
+  '<|endoftext|>',
+];
+const FALCON_ENDS = {
+  'ggml.bos_token_id': undefined,
+  'ggml.eos_token_id': 11,
+  'ggml.eot_token_id': undefined,
+  'ggml.add_bos_token': undefined,
+};
+
 function code(name: string, message: RegExp): object {
   return expect.objectContaining({
     code: name,
@@ -110,16 +132,85 @@ describe('the metadata of a byte-level vocabulary', () => {
 
   it.each([undefined, 'default'])('need not name the pre-tokenizer of the Llama 3 vocabulary: %s', (pre) => {
     const given = specWith({ 'ggml.pre': pre }, llama3Metadata());
-    expect(given).toEqual(specWith({}, llama3Metadata()));
-    // A vocabulary that is not recognised is cut by other rules.
-    expect(specWith({ 'ggml.pre': pre }).wordPatterns).toHaveLength(4);
+    const { adjustments, ...spec } = specWith({}, llama3Metadata());
+    expect(given).toMatchObject(spec);
+    expect(adjustments).toEqual([]);
+    expect(given.adjustments).toEqual([expect.stringMatching(/no pre-tokenizer.*Llama 3.*llama-bpe/)]);
+  });
+
+  it('need not name that of Falcon3 or of Falcon, which begin alike and differ in size', () => {
+    const falcon = Array.from({ length: 131_072 }, (_, id) => FALCON_MARKS[id] ?? `token ${id}`);
+    const named = (tokens: string[]): string | undefined => {
+      const changes = { 'ggml.tokens': tokens, 'ggml.token_type': undefined, 'ggml.pre': undefined };
+      return specWith({ ...changes, ...FALCON_ENDS }).preTokenizer;
+    };
+    expect(named(falcon)).toBe('falcon3');
+    expect(named(falcon.slice(0, 65_024))).toBe('falcon');
+    expect(named(falcon.with(0, 'a'))).toBe('default');
+  });
+
+  it('say that the default rules are a guess where a vocabulary is none that is known', () => {
+    const given = specWith({ 'ggml.pre': undefined });
+    expect(given.wordPatterns).toHaveLength(4);
+    expect(given.adjustments).toEqual([expect.stringMatching(/need not be those of the model/)]);
+    expect(specWith({ 'ggml.pre': 'default' }).adjustments).toEqual([]);
+  });
+
+  it('may call every token plain text, as old files of Falcon3 do: marks are told by their looks', () => {
+    const tokens = [...FALCON_MARKS, '<|user|>', 'a', '<b>', '>>x', '<|x', '<||>'];
+    const changes = {
+      'ggml.tokens': tokens,
+      'ggml.token_type': tokens.map(() => 1),
+      'ggml.pre': 'falcon3',
+      ...FALCON_ENDS,
+    };
+    const spec = specWith(changes);
+    const tokenizer = new Tokenizer(spec);
+    expect(tokens.filter((_, id) => tokenizer.isSpecial(id))).toEqual([...FALCON_MARKS, '<|user|>']);
+    expect(spec.adjustments).toEqual([expect.stringMatching(/all tokens plain text/)]);
+    // One type that says more, and all are believed.
+    const told = specWith({ ...changes, 'ggml.token_type': tokens.map((_, id) => (id === 12 ? 3 : 1)) });
+    expect(new Tokenizer(told).isSpecial(0)).toBe(false);
+    expect(told.adjustments).toEqual([]);
+  });
+
+  it.each([
+    ['falcon_e', 'llama-bpe'],
+    ['falcon-h1', 'llama-bpe'],
+    ['gpt-neox', 'gpt-2'],
+    ['olmo', 'gpt-2'],
+  ])('mean by the pre-tokenizer %s what they mean by %s', (pre, same) => {
+    expect(specWith({ 'ggml.pre': pre })).toEqual({ ...specWith({ 'ggml.pre': same }), preTokenizer: pre });
+  });
+
+  it.each(['eos_token_ids', 'eog_token_ids'])('end an answer at every token of the list %s', (key) => {
+    const tokenizer = new Tokenizer(specWith({ [`ggml.${key}`]: Uint32Array.of(64, 65) }));
+    expect(tokenizer.endIds).toEqual(new Set([64, 65, 1534, 1535]));
+  });
+
+  it("have no template where it is the converter's placeholder, and say so", () => {
+    const placeholder = "{{ 'Human: ' + messages[0].content + '\n\nBITNETAssistant: ' }}";
+    const spec = specWith({ chat_template: placeholder });
+    expect(spec.chatTemplate).toBeUndefined();
+    expect(spec.adjustments).toEqual([expect.stringMatching(/placeholder.*BITNETAssistant/)]);
+  });
+
+  it('say whether texts to be embedded end with the end-of-text token', () => {
+    expect(specWith({}).addEos).toBe(false);
+    expect(specWith({ 'ggml.add_eos_token': true }).addEos).toBe(true);
+  });
+
+  it('may have a second template, for tools', () => {
+    expect(specWith({ 'chat_template.tool_use': 'with tools' }).toolTemplate).toBe('with tools');
   });
 
   it('are repaired where a converter wrote begin-of-text in front of every control token', () => {
     const metadata = llama3Metadata();
     const tokens = metadata.get('tokenizer.ggml.tokens') as string[];
     const doubled = tokens.map((text, id) => (id > 128000 ? `<|begin_of_text|>${text}` : text));
-    expect(specWith({ 'ggml.tokens': doubled }, metadata).tokens).toEqual(tokens);
+    const spec = specWith({ 'ggml.tokens': doubled }, metadata);
+    expect(spec.tokens).toEqual(tokens);
+    expect(spec.adjustments).toEqual([expect.stringMatching(/^255 control tokens.*taken off/)]);
   });
 });
 

@@ -1,5 +1,5 @@
 // The cache in memory: a folder that can crash and fill up as a real one does, and locks as between tabs.
-import { TernionError } from '../../src/errors';
+import { TernionError, throwIfAborted } from '../../src/errors';
 import type { CacheFolder, StoredFile } from '../../src/storage/cache-folder';
 import type { StorageEnvironment } from '../../src/storage/environment';
 import type { Locks } from '../../src/storage/locks';
@@ -135,7 +135,9 @@ export class MemoryLocks implements Locks {
     return queue.length === 0 && isFree ? this.acquire(name, mode) : undefined;
   }
 
-  acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
+  async acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
+    // As with Web Locks, a signal may have fired before.
+    throwIfAborted(signal);
     const lock = this.#held.get(name) ?? { modes: [], queue: [] };
     this.#held.set(name, lock);
     const next = (): void => {

@@ -1,5 +1,5 @@
 // The cache in memory: a folder that can crash and fill up as a real one does, and locks as between tabs.
-import { TernionError } from '../../src/errors';
+import { TernionError, throwIfAborted } from '../../src/errors';
 import { NoCache } from '../../src/storage/cache/cache';
 import type { CacheFolder, StoredFile } from '../../src/storage/cache/cache-folder';
 import type { StorageEnvironment } from '../../src/storage/sources/environment';
@@ -136,7 +136,9 @@ export class MemoryLocks implements Locks {
     return queue.length === 0 && isFree ? this.acquire(name, mode) : undefined;
   }
 
-  acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
+  async acquire(name: string, mode: LockMode, signal?: AbortSignal): Promise<() => void> {
+    // As with Web Locks, a signal may have fired before.
+    throwIfAborted(signal);
     const lock = this.#held.get(name) ?? { modes: [], queue: [] };
     this.#held.set(name, lock);
     const next = (): void => {

@@ -1,0 +1,417 @@
+// Runs a model's layers stage by stage and puts each result beside the formula in float64. A formula gets the engine's own
+// input of the stage, so errors do not add up, and nothing before the stage has to be computed in JavaScript.
+
+import { encodePass, type Dispatch } from '../../src/gpu/context';
+import { KvCache } from '../../src/inference/kv-cache';
+import type { LayerStage, QuantizeStep, Transformer } from '../../src/inference/transformer';
+import { cacheDim } from '../../src/kernels/kv-layout';
+import type { QuantizedRows } from '../../src/kernels/matrices';
+import type { ModelConfig } from '../../src/model/config';
+import { layerTensors, type LayerTensors, type MatrixTensors } from '../../src/model/tensors';
+import type { Compared } from './compare';
+import { FileWeights } from './file-weights';
+import {
+  activate,
+  attend,
+  largest,
+  lengthOf,
+  mapHeads,
+  rmsNorm,
+  rotate,
+  roundToInt8,
+  toF16,
+  type Row,
+  type Turning,
+} from './formulas';
+import { gather, Readings, spread } from './readings';
+import { concatenate, rowsOf } from './rows';
+import type { Subject } from './subject';
+import {
+  addTolerance,
+  attentionTolerance,
+  dotTolerance,
+  f16Tolerance,
+  gatedTolerance,
+  normTolerance,
+  roundedTolerance,
+  turnTolerance,
+  widenedTolerance,
+} from './tolerance';
+
+/** What to look at. */
+export interface InspectOptions {
+  /** One layer, counted from 0. Default: all of them, and what is before and after. */
+  layer?: number | undefined;
+}
+
+/**
+ * Evaluates `ids`, at most `mostTokens` of them, and yields each result as soon as it is there, in the order in which they
+ * are made.
+ */
+export async function* inspectLayers(
+  { model, transformer }: Subject,
+  ids: readonly number[],
+  { layer }: InspectOptions = {},
+): AsyncGenerator<Compared, void, undefined> {
+  const { gpu, config, variants } = transformer;
+  const cache = await KvCache.create(gpu, config, ids.length, variants.cacheFormat);
+  try {
+    const inspection = new Inspection(transformer, new FileWeights(model), cache, ids);
+    yield* inspection.run(layer);
+  } finally {
+    cache.destroy();
+  }
+}
+
+/** The part of a comparison that a formula gives. */
+type Reference = Pick<Compared, 'result' | 'shape' | 'actual' | 'expected' | 'allowed'>;
+
+class Inspection {
+  readonly #tokens: number;
+  readonly #read: Readings;
+  readonly #config: ModelConfig;
+  /** The input of the next matrix, as the stage before left it. */
+  #rows: QuantizedRows | undefined;
+
+  constructor(
+    private readonly transformer: Transformer,
+    private readonly weights: FileWeights,
+    private readonly cache: KvCache,
+    private readonly ids: readonly number[],
+  ) {
+    this.#tokens = ids.length;
+    this.#read = new Readings(transformer, ids.length);
+    this.#config = transformer.config;
+  }
+
+  async *run(only: number | undefined): AsyncGenerator<Compared, void, undefined> {
+    const { transformer, cache, ids } = this;
+    const { embed, layers } = await transformer.prefillStages(cache);
+    transformer.writeIds(ids);
+    transformer.writeState(0, ids.length, 0);
+    this.#dispatch(embed);
+    if (only === undefined) yield* this.#named(undefined, 'embed', embed, await this.#embedding());
+    for (const [index, stages] of layers.slice(0, only === undefined ? undefined : only + 1).entries()) {
+      const isWanted = only === undefined || index === only;
+      for (const stage of stages) {
+        if (isWanted) yield* this.#stage(index, stage);
+        else this.#dispatch(stage.dispatches);
+      }
+    }
+    if (only === undefined) yield* this.#head();
+  }
+
+  async *#stage(index: number, stage: LayerStage): AsyncGenerator<Compared, void, undefined> {
+    const references = await this.#references(index, stage);
+    yield* this.#named(index, stage.step, stage.dispatches, references);
+  }
+
+  /** Runs the stage and computes what it should have made. */
+  async #references(index: number, stage: LayerStage): Promise<Reference[]> {
+    const tensors = layerTensors(this.#config, index);
+    const run = (): void => this.#dispatch(stage.dispatches);
+    switch (stage.step) {
+      case 'attnNorm':
+      case 'attnSubNorm':
+      case 'ffnNorm':
+      case 'ffnSubNorm':
+        run();
+        this.#rows = stage.writes;
+        return this.#quantized(stage.step, stage.writes, tensors);
+      case 'qkv':
+        run();
+        return [await this.#stored(tensors.qkv, stage.writes)];
+      case 'append':
+        return this.#appended(index, tensors, stage.writes, run);
+      case 'attention':
+        run();
+        return [await this.#attended(index, stage.writes)];
+      case 'attnOutput':
+      case 'ffnDown':
+        return [await this.#added(tensors[stage.step], stage.writes, run)];
+      case 'gateUp':
+        run();
+        return [await this.#gated(tensors.gateUp, stage.writes)];
+    }
+  }
+
+  async #embedding(): Promise<Reference[]> {
+    const { width } = this.#config;
+    const rows = await this.weights.tableRows('token_embd.weight', this.ids);
+    const expected = concatenate(rows);
+    return [
+      {
+        result: 'x',
+        shape: [this.#tokens, width],
+        actual: await this.#read.floats(this.transformer.work.x, width),
+        expected,
+        allowed: expected.map(widenedTolerance),
+      },
+    ];
+  }
+
+  async #quantized(step: QuantizeStep, out: QuantizedRows, tensors: LayerTensors): Promise<Reference[]> {
+    const { work, activations } = this.transformer;
+    const source = { attnNorm: work.x, attnSubNorm: work.attended, ffnNorm: work.x, ffnSubNorm: work.hidden };
+    const matrix = {
+      attnNorm: tensors.qkv,
+      attnSubNorm: tensors.attnOutput,
+      ffnNorm: tensors.gateUp,
+      ffnSubNorm: tensors.ffnDown,
+    };
+    const { cols } = matrix[step];
+    const x = await this.#read.floats(source[step], cols);
+    const norm = tensors[step];
+    const weight = norm && (await this.weights.vector(norm.name));
+    const { values, sums } = await this.#read.matrixInput(out);
+    const shape = [this.#tokens, out.padded];
+    // Columns of padding are 0, and nothing else is allowed there.
+    const expected = new Float64Array(values.length);
+    const allowed = new Float64Array(values.length);
+    for (const [token, row] of rowsOf(x, cols).entries()) {
+      const y = weight ? rmsNorm(row, weight, this.#config.eps) : Float64Array.from(row);
+      const at = token * out.padded;
+      if (activations === 'f32') {
+        expected.set(y, at);
+        allowed.set(weight ? normTolerance(y) : new Float64Array(cols), at);
+        continue;
+      }
+      const rounded = roundToInt8(y, activations === 'int8-group' ? 'group' : 'token');
+      expected.set(rounded.values, at);
+      allowed.set(
+        rounded.scaled.map((scaled, i) => roundedTolerance(scaled, rounded.steps[i]!)),
+        at,
+      );
+    }
+    const rows = { result: sums ? 'int8 rows' : 'rows', shape, actual: values, expected, allowed };
+    if (!sums) return [rows];
+    return [
+      rows,
+      {
+        result: 'sums of rows',
+        shape: [this.#tokens, sums.read.length / this.#tokens],
+        actual: sums.read,
+        expected: sums.counted,
+        allowed: new Float64Array(sums.read.length),
+      },
+    ];
+  }
+
+  async #stored(matrix: MatrixTensors, out: GPUBuffer): Promise<Reference> {
+    const { expected, allowed, rows } = await this.#product(matrix);
+    return {
+      result: 'q, k, v',
+      shape: [this.#tokens, rows],
+      actual: await this.#read.floats(out, rows),
+      expected,
+      allowed,
+    };
+  }
+
+  async #added(matrix: MatrixTensors, x: GPUBuffer, run: () => void): Promise<Reference> {
+    const { expected: products, allowed, rows } = await this.#product(matrix);
+    const before = await this.#read.floats(x, rows);
+    run();
+    const expected = products.map((value, i) => before[i]! + value);
+    return {
+      result: 'x',
+      shape: [this.#tokens, rows],
+      actual: await this.#read.floats(x, rows),
+      expected,
+      allowed: allowed.map((bound, i) => bound + addTolerance(before[i]!, expected[i]!)),
+    };
+  }
+
+  async #gated(matrix: MatrixTensors, out: GPUBuffer): Promise<Reference> {
+    const { expected: products, allowed: bounds, rows } = await this.#product(matrix);
+    const { activation, ffnWidth } = this.#config;
+    const expected = new Float64Array(this.#tokens * ffnWidth);
+    const allowed = new Float64Array(expected.length);
+    for (let i = 0; i < expected.length; i++) {
+      const gateAt = Math.floor(i / ffnWidth) * rows + (i % ffnWidth);
+      const upAt = gateAt + ffnWidth;
+      const gate = products[gateAt]!;
+      const up = products[upAt]!;
+      const activated = activate(gate, activation);
+      expected[i] = activated * up;
+      allowed[i] = gatedTolerance([gate, bounds[gateAt]!], [up, bounds[upAt]!], activated);
+    }
+    return {
+      result: 'hidden',
+      shape: [this.#tokens, ffnWidth],
+      actual: await this.#read.floats(out, ffnWidth),
+      expected,
+      allowed,
+    };
+  }
+
+  async #appended(
+    index: number,
+    { headNorms }: LayerTensors,
+    qkv: GPUBuffer,
+    run: () => void,
+  ): Promise<Reference[]> {
+    const { heads, kvHeads, headDim, eps } = this.#config;
+    const width = (heads + 2 * kvHeads) * headDim;
+    const before = rowsOf(await this.#read.floats(qkv, width), width);
+    run();
+    const after = rowsOf(await this.#read.floats(qkv, width), width);
+    const turning = await this.#turning();
+    const qEnd = heads * headDim;
+    const kEnd = qEnd + kvHeads * headDim;
+    const turned = async (from: number, to: number, norm: string | undefined): Promise<Float64Array> => {
+      const weight = norm === undefined ? undefined : await this.weights.vector(norm);
+      return concatenate(
+        before.map((row, position) =>
+          mapHeads(row.subarray(from, to), headDim, (head) =>
+            rotate(weight ? rmsNorm(head, weight, eps) : head, position, turning),
+          ),
+        ),
+      );
+    };
+    const queries = await turned(0, qEnd, headNorms?.q.name);
+    const exactKeys = await turned(qEnd, kEnd, headNorms?.k.name);
+    const exactValues = concatenate(before.map((row) => row.subarray(kEnd)));
+    const headTolerances = (values: Float64Array): Float64Array =>
+      mapHeads(values, headDim, (head) => new Float64Array(headDim).fill(turnTolerance(head)));
+    const keyErrors = headTolerances(exactKeys);
+    const stored = await this.#read.cached(this.cache.layers[index]!);
+    // Room between heads stays 0, since attention reads whole vectors.
+    const padded = (values: Float64Array): Float64Array => spread(values, headDim);
+    const cacheShape = [this.#tokens, kvHeads, cacheDim(headDim)];
+    return [
+      {
+        result: 'turned queries',
+        shape: [this.#tokens, heads, headDim],
+        actual: concatenate(after.map((row) => row.subarray(0, qEnd))),
+        expected: queries,
+        allowed: headTolerances(queries),
+      },
+      {
+        result: 'cached keys',
+        shape: cacheShape,
+        actual: stored.keys,
+        expected: padded(exactKeys.map(toF16)),
+        allowed: padded(exactKeys.map((key, i) => f16Tolerance(key, keyErrors[i]!))),
+      },
+      {
+        result: 'cached values',
+        shape: cacheShape,
+        actual: stored.values,
+        expected: padded(exactValues.map(toF16)),
+        allowed: new Float64Array(stored.values.length),
+      },
+    ];
+  }
+
+  async #attended(index: number, out: GPUBuffer): Promise<Reference> {
+    const { work } = this.transformer;
+    const { heads, kvHeads, headDim } = this.#config;
+    const width = (heads + 2 * kvHeads) * headDim;
+    const queries = rowsOf(await this.#read.floats(work.qkv, width), width);
+    const cached = await this.#read.cached(this.cache.layers[index]!);
+    const keys = rowsOf(gather(cached.keys, headDim), kvHeads * headDim);
+    const values = rowsOf(gather(cached.values, headDim), kvHeads * headDim);
+    const expected = queries.map((query, position) =>
+      attend(this.#config, query, keys.slice(0, position + 1), values.slice(0, position + 1)),
+    );
+    const largestValue = largest(cached.values);
+    const longest = (row: Row, count: number): number =>
+      Math.max(...rowsOf(row.subarray(0, count * headDim), headDim).map(lengthOf));
+    const longestKey = Math.max(...keys.map((key) => longest(key, kvHeads)));
+    const allowed = queries.map((query) => {
+      const largestScore = (longest(query, heads) * longestKey) / Math.sqrt(headDim);
+      return new Float64Array(heads * headDim).fill(attentionTolerance(largestScore, largestValue));
+    });
+    return {
+      result: 'attended',
+      shape: [this.#tokens, heads, headDim],
+      actual: await this.#read.floats(out, heads * headDim),
+      expected: concatenate(expected),
+      allowed: concatenate(allowed),
+    };
+  }
+
+  /** The output norm and the exact logits of the last token. */
+  async *#head(): AsyncGenerator<Compared, void, undefined> {
+    const { gpu, work } = this.transformer;
+    const { width, vocabularySize, eps, tiedHead } = this.#config;
+    const x = rowsOf(await this.#read.floats(work.x, width), width).at(-1)!;
+    const encoder = gpu.device.createCommandEncoder();
+    this.transformer.encodeLogits(encoder);
+    gpu.device.queue.submit([encoder.finish()]);
+    const last = new Float32Array(await gpu.read(work.last, 0, width * 4));
+    const expectedNorm = rmsNorm(x, await this.weights.vector('output_norm.weight'), eps);
+    const after = { layer: undefined, result: 'last row' };
+    yield {
+      ...after,
+      stage: 'outputNorm',
+      kernel: 'rms_norm',
+      shape: [width],
+      actual: last,
+      expected: expectedNorm,
+      allowed: normTolerance(expectedNorm),
+    };
+    const isTied = tiedHead || !this.weights.has('output.weight');
+    const head = isTied ? 'token_embd.weight' : 'output.weight';
+    const { products, norms } = await this.weights.multiply(head, [last], 'f16');
+    yield {
+      ...after,
+      stage: 'head',
+      kernel: 'lm_head_f16',
+      result: 'logits',
+      shape: [vocabularySize],
+      actual: new Float32Array(await gpu.read(work.logits, 0, vocabularySize * 4)),
+      expected: products[0]!,
+      allowed: norms.map((norm) => dotTolerance(norm, lengthOf(last))),
+    };
+  }
+
+  /** The product of a matrix, its parts side by side, with the rows of the stage before: [tokens, rows]. */
+  async #product(matrix: MatrixTensors): Promise<Pick<Reference, 'expected' | 'allowed'> & { rows: number }> {
+    const input = this.#rows!;
+    const { values } = await this.#read.matrixInput(input);
+    const inputs = rowsOf(values, input.padded).map((row) => row.subarray(0, matrix.cols));
+    const rows = matrix.parts.reduce((sum, part) => sum + part.rows, 0);
+    const expected = new Float64Array(this.#tokens * rows);
+    const allowed = new Float64Array(expected.length);
+    let first = 0;
+    for (const part of matrix.parts) {
+      const { products, norms } = await this.weights.multiply(part.name, inputs);
+      for (const [token, product] of products.entries()) {
+        const length = lengthOf(inputs[token]!);
+        expected.set(product, token * rows + first);
+        allowed.set(
+          norms.map((norm) => dotTolerance(norm, length)),
+          token * rows + first,
+        );
+      }
+      first += part.rows;
+    }
+    return { expected, allowed, rows };
+  }
+
+  async #turning(): Promise<Turning> {
+    const { rotary, ropePairs: pairs, ropeTheta: theta } = this.#config;
+    const name = 'rope_freqs.weight';
+    const factors = this.weights.has(name) ? await this.weights.vector(name) : undefined;
+    return { rotary, pairs, theta, factors };
+  }
+
+  *#named(
+    layer: number | undefined,
+    stage: string,
+    dispatches: readonly Dispatch[],
+    references: readonly Reference[],
+  ): Generator<Compared, void, undefined> {
+    const kernel = [...new Set(dispatches.map(({ pipeline }) => pipeline.label))].join(', ');
+    for (const reference of references) yield { layer, stage, kernel, ...reference };
+  }
+
+  #dispatch(dispatches: readonly Dispatch[]): void {
+    const { device } = this.transformer.gpu;
+    const encoder = device.createCommandEncoder();
+    encodePass(encoder, dispatches, this.#tokens, 0);
+    device.queue.submit([encoder.finish()]);
+  }
+}

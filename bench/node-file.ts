@@ -13,6 +13,7 @@ export interface OpenFile {
 
 /** Opens one file. */
 export async function openFile(path: string): Promise<OpenFile> {
+  if (!(await stat(path)).isFile()) throw new Error(`${path} is no file.`);
   const file = await open(path);
   const { size } = await file.stat();
   const source: ByteSource = {

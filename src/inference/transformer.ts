@@ -146,6 +146,11 @@ export class Transformer {
     );
   }
 
+  /** Whether generations use the head as the file has it. */
+  get exactHeadOnly(): boolean {
+    return this.heads.fast === this.heads.exact;
+  }
+
   /** The dispatches for `cache`, made at its first use. */
   forwardPass(cache: KvCache): Promise<ForwardPass> {
     let pass = this.#passes.get(cache);

@@ -21,6 +21,9 @@ export interface Compared {
   allowed: Float64Array;
 }
 
+/** The part of a comparison that a formula gives. */
+export type Reference = Pick<Compared, 'result' | 'shape' | 'actual' | 'expected' | 'allowed'>;
+
 /** How far two buffers are apart. */
 export interface Difference {
   /** ‖actual − expected‖ / ‖expected‖. */

@@ -16,7 +16,7 @@ export interface Products {
 }
 
 /** Some whole rows of a matrix; used again for the next ones. */
-interface RowBlock {
+export interface RowBlock {
   firstRow: number;
   values: Float32Array;
 }
@@ -44,7 +44,7 @@ export class FileWeights {
     const { shape } = this.#tensor(name);
     const cols = shape[1]!;
     const found = new Map<number, Float32Array>();
-    for await (const { firstRow, values } of this.#rows(name, 'f16')) {
+    for await (const { firstRow, values } of this.rowBlocks(name, 'f16')) {
       for (const id of ids) {
         const at = (id - firstRow) * cols;
         if (at >= 0 && at < values.length) found.set(id, values.slice(at, at + cols));
@@ -58,7 +58,7 @@ export class FileWeights {
     const [rows, cols] = this.#tensor(name).shape as [number, number];
     const products = inputs.map(() => new Float64Array(rows));
     const norms = new Float64Array(rows);
-    for await (const { firstRow, values } of this.#rows(name, as)) {
+    for await (const { firstRow, values } of this.rowBlocks(name, as)) {
       for (let at = 0, row = firstRow; at < values.length; at += cols, row++) {
         const weights = values.subarray(at, at + cols);
         norms[row] = Math.sqrt(dot(weights, weights));
@@ -68,7 +68,8 @@ export class FileWeights {
     return { rows, products, norms };
   }
 
-  async *#rows(name: string, as: 'f32' | 'f16'): AsyncGenerator<RowBlock, void, undefined> {
+  /** The whole matrix, in order. */
+  async *rowBlocks(name: string, as: 'f32' | 'f16'): AsyncGenerator<RowBlock, void, undefined> {
     const tensor = this.#tensor(name);
     const source = this.model.sources[tensor.file]!;
     const cols = tensor.shape[1]!;

@@ -8,7 +8,7 @@ import { cacheDim } from '../../src/kernels/kv-layout';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import type { ModelConfig } from '../../src/model/config';
 import { layerTensors, type LayerTensors, type MatrixTensors } from '../../src/model/tensors';
-import type { Compared } from './compare';
+import type { Compared, Reference } from './compare';
 import { FileWeights } from './file-weights';
 import {
   activate,
@@ -18,11 +18,12 @@ import {
   mapHeads,
   rmsNorm,
   rotate,
-  roundToInt8,
   toF16,
   type Row,
   type Turning,
 } from './formulas';
+import { inspectHead } from './head';
+import { quantizedRows } from './quantized';
 import { gather, Readings, spread } from './readings';
 import { concatenate, rowsOf } from './rows';
 import type { Subject } from './subject';
@@ -32,8 +33,6 @@ import {
   dotTolerance,
   f16Tolerance,
   gatedTolerance,
-  normTolerance,
-  roundedTolerance,
   turnTolerance,
   widenedTolerance,
 } from './tolerance';
@@ -63,9 +62,6 @@ export async function* inspectLayers(
   }
 }
 
-/** The part of a comparison that a formula gives. */
-type Reference = Pick<Compared, 'result' | 'shape' | 'actual' | 'expected' | 'allowed'>;
-
 class Inspection {
   readonly #tokens: number;
   readonly #read: Readings;
@@ -85,7 +81,7 @@ class Inspection {
   }
 
   async *run(only: number | undefined): AsyncGenerator<Compared, void, undefined> {
-    const { transformer, cache, ids } = this;
+    const { transformer, weights, cache, ids } = this;
     const { embed, layers } = await transformer.prefillStages(cache);
     transformer.writeIds(ids);
     transformer.writeState(0, ids.length, 0);
@@ -98,7 +94,7 @@ class Inspection {
         else this.#dispatch(stage.dispatches);
       }
     }
-    if (only === undefined) yield* this.#head();
+    if (only === undefined) yield* inspectHead(transformer, weights, ids.length);
   }
 
   async *#stage(index: number, stage: LayerStage): AsyncGenerator<Compared, void, undefined> {
@@ -163,38 +159,11 @@ class Inspection {
     const x = await this.#read.floats(source[step], cols);
     const norm = tensors[step];
     const weight = norm && (await this.weights.vector(norm.name));
-    const { values, sums } = await this.#read.matrixInput(out);
-    const shape = [this.#tokens, out.padded];
-    // Columns of padding are 0, and nothing else is allowed there.
-    const expected = new Float64Array(values.length);
-    const allowed = new Float64Array(values.length);
-    for (const [token, row] of rowsOf(x, cols).entries()) {
-      const y = weight ? rmsNorm(row, weight, this.#config.eps) : Float64Array.from(row);
-      const at = token * out.padded;
-      if (activations === 'f32') {
-        expected.set(y, at);
-        allowed.set(weight ? normTolerance(y) : new Float64Array(cols), at);
-        continue;
-      }
-      const rounded = roundToInt8(y, activations === 'int8-group' ? 'group' : 'token');
-      expected.set(rounded.values, at);
-      allowed.set(
-        rounded.scaled.map((scaled, i) => roundedTolerance(scaled, rounded.steps[i]!)),
-        at,
-      );
-    }
-    const rows = { result: sums ? 'int8 rows' : 'rows', shape, actual: values, expected, allowed };
-    if (!sums) return [rows];
-    return [
-      rows,
-      {
-        result: 'sums of rows',
-        shape: [this.#tokens, sums.read.length / this.#tokens],
-        actual: sums.read,
-        expected: sums.counted,
-        allowed: new Float64Array(sums.read.length),
-      },
-    ];
+    const ys = rowsOf(x, cols).map((row) =>
+      weight ? rmsNorm(row, weight, this.#config.eps) : Float64Array.from(row),
+    );
+    const scalePer = ({ 'int8-token': 'token', 'int8-group': 'group', f32: 'none' } as const)[activations];
+    return quantizedRows(await this.#read.matrixInput(out), out.padded, { ys, scalePer });
   }
 
   async #stored(matrix: MatrixTensors, out: GPUBuffer): Promise<Reference> {
@@ -329,41 +298,6 @@ class Inspection {
       actual: await this.#read.floats(out, heads * headDim),
       expected: concatenate(expected),
       allowed: concatenate(allowed),
-    };
-  }
-
-  /** The output norm and the exact logits of the last token. */
-  async *#head(): AsyncGenerator<Compared, void, undefined> {
-    const { gpu, work } = this.transformer;
-    const { width, vocabularySize, eps, tiedHead } = this.#config;
-    const x = rowsOf(await this.#read.floats(work.x, width), width).at(-1)!;
-    const encoder = gpu.device.createCommandEncoder();
-    this.transformer.encodeLogits(encoder);
-    gpu.device.queue.submit([encoder.finish()]);
-    const last = new Float32Array(await gpu.read(work.last, 0, width * 4));
-    const expectedNorm = rmsNorm(x, await this.weights.vector('output_norm.weight'), eps);
-    const after = { layer: undefined, result: 'last row' };
-    yield {
-      ...after,
-      stage: 'outputNorm',
-      kernel: 'rms_norm',
-      shape: [width],
-      actual: last,
-      expected: expectedNorm,
-      allowed: normTolerance(expectedNorm),
-    };
-    const isTied = tiedHead || !this.weights.has('output.weight');
-    const head = isTied ? 'token_embd.weight' : 'output.weight';
-    const { products, norms } = await this.weights.multiply(head, [last], 'f16');
-    yield {
-      ...after,
-      stage: 'head',
-      kernel: 'lm_head_f16',
-      result: 'logits',
-      shape: [vocabularySize],
-      actual: new Float32Array(await gpu.read(work.logits, 0, vocabularySize * 4)),
-      expected: products[0]!,
-      allowed: norms.map((norm) => dotTolerance(norm, lengthOf(last))),
     };
   }
 

@@ -5,7 +5,7 @@ import { halfToFloat } from '../../src/formats/half';
 import type { Transformer } from '../../src/inference/transformer';
 import { unpackActivations } from '../../src/kernels/activation-packing';
 import { cacheDim, type LayerCache } from '../../src/kernels/kv-layout';
-import type { QuantizedRows } from '../../src/kernels/matrices';
+import type { ActivationPacking, QuantizedRows } from '../../src/kernels/matrices';
 import { concatenate, rowsOf } from './rows';
 
 /** Rows of the input of a matrix. */
@@ -28,8 +28,11 @@ export class Readings {
     return new Float32Array(await this.transformer.gpu.read(buffer, 0, this.tokens * cols * 4));
   }
 
-  async matrixInput({ padded, values, scales, groups }: QuantizedRows): Promise<MatrixInput> {
-    const packing = this.transformer.variants.prefillMatmul.products;
+  /** Rows as they lie before a matrix, which is a layer's unless `packing` says how they lie. */
+  async matrixInput(
+    { padded, values, scales, groups }: QuantizedRows,
+    packing: ActivationPacking = this.transformer.variants.prefillMatmul.products,
+  ): Promise<MatrixInput> {
     if (packing === 'floats')
       return { values: Float64Array.from(await this.floats(values, padded)), sums: undefined };
     const words = padded / (packing === 'bytes' ? 4 : 2);

@@ -36,7 +36,7 @@ export async function loadSubject(
   const { model, tokenizer } = await readModel(files);
   if (model.format === 'safetensors')
     throw new TernionError('unsupported-format', 'Only GGUF files can be inspected, not packed safetensors.');
-  const { activations, headPrecision } = choosePrecisions(model, { precision, headPrecision: 'f16' });
+  const { activations, headPrecision } = choosePrecisions(model, { precision });
   const weights = await loadWeights(gpu, model);
   const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);
   const transformer = await Transformer.create(gpu, model.config, weights, {

@@ -142,6 +142,16 @@ describe('a kernel that is compiled into something else', () => {
     ],
     ['rms_norm', ['- outputNorm: last row'], (spec) => set(spec, 'EPSILON', 0.01)],
     ['lm_head_f16', ['- exactHead: logits'], (spec) => set(spec, 'COLS', 192)],
+    [
+      'lm_head_int8',
+      ['- int8Head: logits'],
+      // Half of the columns.
+      (spec) => ({
+        ...spec,
+        constants: { ...spec.constants, SPLIT: 2 },
+        conditions: { ...spec.conditions, split: false },
+      }),
+    ],
   ];
   test.for(sabotages)('%s is named, and only %j', async ([kernel, results, sabotage]) => {
     const isMeant = ({ shader }: PipelineSpec): boolean =>

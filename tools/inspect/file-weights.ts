@@ -4,7 +4,6 @@ import { TernionError } from '../../src/errors';
 import { floatPieces } from '../../src/formats/floats';
 import { halvesToFloats } from '../../src/formats/half';
 import type { ModelFile, PlainTensor } from '../../src/model/model-file';
-import { dot, type Row } from './formulas';
 
 /** A matrix [rows, cols] times some rows. */
 export interface Products {
@@ -54,15 +53,19 @@ export class FileWeights {
   }
 
   /** The matrix `name`, as numbers of the file or rounded to f16, times each of `inputs`. */
-  async multiply(name: string, inputs: readonly Row[], as: 'f32' | 'f16' = 'f32'): Promise<Products> {
+  async multiply(
+    name: string,
+    inputs: readonly Float64Array[],
+    as: 'f32' | 'f16' = 'f32',
+  ): Promise<Products> {
     const [rows, cols] = this.#tensor(name).shape as [number, number];
     const products = inputs.map(() => new Float64Array(rows));
     const norms = new Float64Array(rows);
     for await (const { firstRow, values } of this.rowBlocks(name, as)) {
       for (let at = 0, row = firstRow; at < values.length; at += cols, row++) {
-        const weights = values.subarray(at, at + cols);
-        norms[row] = Math.sqrt(dot(weights, weights));
-        for (const [i, input] of inputs.entries()) products[i]![row] = dot(input, weights);
+        const weights = new Float64Array(values.subarray(at, at + cols));
+        norms[row] = Math.sqrt(dot64(weights, weights));
+        for (const [i, input] of inputs.entries()) products[i]![row] = dot64(input, weights);
       }
     }
     return { rows, products, norms };
@@ -97,4 +100,16 @@ export class FileWeights {
       `The tensor ${name} is packed; only GGUF files are inspected.`,
     );
   }
+}
+
+/** As `dot`, several times as fast: of one type of numbers alone, a multiple of 4 of them, and four sums at once. */
+function dot64(a: Float64Array, b: Float64Array): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let i = 0; i < b.length; i += 4) {
+    s0 += a[i]! * b[i]!;
+    s1 += a[i + 1]! * b[i + 1]!;
+    s2 += a[i + 2]! * b[i + 2]!;
+    s3 += a[i + 3]! * b[i + 3]!;
+  }
+  return s0 + s1 + s2 + s3;
 }

@@ -67,8 +67,13 @@ export function roundToInt8(x: Row, scalePer: 'token' | 'group'): RoundedRow {
   for (let at = 0; at < x.length; at += width) {
     steps.fill(Math.max(largest(x.subarray(at, at + width)), least) / 127, at, at + width);
   }
-  const scaled = Float64Array.from(x, (value, i) => value / steps[i]!);
-  const values = scaled.map((value, i) => Math.min(127, Math.max(-128, roundHalfEven(value))) * steps[i]!);
+  // A loop, because a whole LM head is rounded row by row.
+  const scaled = new Float64Array(x.length);
+  const values = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i++) {
+    scaled[i] = x[i]! / steps[i]!;
+    values[i] = Math.min(127, Math.max(-128, roundHalfEven(scaled[i]!))) * steps[i]!;
+  }
   return { values, scaled, steps };
 }
 

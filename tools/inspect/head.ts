@@ -41,7 +41,7 @@ export async function* inspectHead(
     expected: normed,
     allowed: normTolerance(normed),
   };
-  const { products, norms } = await weights.multiply(matrix, [last], 'f16');
+  const { products, norms } = await weights.multiply(matrix, [Float64Array.from(last)], 'f16');
   yield {
     ...logits,
     stage: 'exactHead',
@@ -75,15 +75,17 @@ async function int8Logits(
 ): Promise<Pick<Compared, 'expected' | 'allowed'>> {
   const expected: number[] = [];
   const allowed: number[] = [];
-  const sizes = x.map(Math.abs);
   const length = lengthOf(x);
   for await (const { values } of weights.rowBlocks(matrix, 'f16')) {
     for (const row of rowsOf(values, x.length)) {
       const rounded = roundToInt8(row, 'token');
       // A weight near a half may have been rounded to the other side.
-      const tolerances = rounded.scaled.map((scaled, i) => roundedTolerance(scaled, rounded.steps[i]!));
+      let otherSide = 0;
+      for (const [i, step] of rounded.steps.entries()) {
+        otherSide += roundedTolerance(rounded.scaled[i]!, step) * Math.abs(x[i]!);
+      }
       expected.push(dot(rounded.values, x));
-      allowed.push(dot(tolerances, sizes) + dotTolerance(lengthOf(rounded.values), length));
+      allowed.push(otherSide + dotTolerance(lengthOf(rounded.values), length));
     }
   }
   return { expected: Float64Array.from(expected), allowed: Float64Array.from(allowed) };

@@ -4,38 +4,19 @@
 import { encodePass, type Dispatch } from '../../src/gpu/context';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { LayerStage, QuantizeStep, Transformer } from '../../src/inference/transformer';
-import { cacheDim } from '../../src/kernels/kv-layout';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import type { ModelConfig } from '../../src/model/config';
 import { layerTensors, type LayerTensors, type MatrixTensors } from '../../src/model/tensors';
+import { appended, attended } from './attention';
 import type { Compared, Reference } from './compare';
 import { FileWeights } from './file-weights';
-import {
-  activate,
-  attend,
-  largest,
-  lengthOf,
-  mapHeads,
-  rmsNorm,
-  rotate,
-  toF16,
-  type Row,
-  type Turning,
-} from './formulas';
+import { activate, lengthOf, rmsNorm, type Turning } from './formulas';
 import { inspectHead } from './head';
 import { quantizedRows } from './quantized';
-import { gather, Readings, spread } from './readings';
+import { Readings, type CachedRows } from './readings';
 import { concatenate, rowsOf } from './rows';
 import type { Subject } from './subject';
-import {
-  addTolerance,
-  attentionTolerance,
-  dotTolerance,
-  f16Tolerance,
-  gatedTolerance,
-  turnTolerance,
-  widenedTolerance,
-} from './tolerance';
+import { addTolerance, dotTolerance, gatedTolerance, widenedTolerance } from './tolerance';
 
 /** What to look at. */
 export interface InspectOptions {
@@ -118,7 +99,7 @@ class Inspection {
         run();
         return [await this.#stored(tensors.qkv, stage.writes)];
       case 'append':
-        return this.#appended(index, tensors, stage.writes, run);
+        return this.#appended(index, tensors, run);
       case 'attention':
         run();
         return [await this.#attended(index, stage.writes)];
@@ -214,91 +195,21 @@ class Inspection {
     };
   }
 
-  async #appended(
-    index: number,
-    { headNorms }: LayerTensors,
-    qkv: GPUBuffer,
-    run: () => void,
-  ): Promise<Reference[]> {
-    const { heads, kvHeads, headDim, eps } = this.#config;
-    const width = (heads + 2 * kvHeads) * headDim;
-    const before = rowsOf(await this.#read.floats(qkv, width), width);
+  async #appended(index: number, { headNorms }: LayerTensors, run: () => void): Promise<Reference[]> {
+    const before = await this.#qkv();
     run();
-    const after = rowsOf(await this.#read.floats(qkv, width), width);
-    const turning = await this.#turning();
-    const qEnd = heads * headDim;
-    const kEnd = qEnd + kvHeads * headDim;
-    const turned = async (from: number, to: number, norm: string | undefined): Promise<Float64Array> => {
-      const weight = norm === undefined ? undefined : await this.weights.vector(norm);
-      return concatenate(
-        before.map((row, position) =>
-          mapHeads(row.subarray(from, to), headDim, (head) =>
-            rotate(weight ? rmsNorm(head, weight, eps) : head, position, turning),
-          ),
-        ),
-      );
+    const rows = { before, after: await this.#qkv(), cached: await this.#cached(index) };
+    const norms = headNorms && {
+      q: await this.weights.vector(headNorms.q.name),
+      k: await this.weights.vector(headNorms.k.name),
     };
-    const queries = await turned(0, qEnd, headNorms?.q.name);
-    const exactKeys = await turned(qEnd, kEnd, headNorms?.k.name);
-    const exactValues = concatenate(before.map((row) => row.subarray(kEnd)));
-    const headTolerances = (values: Float64Array): Float64Array =>
-      mapHeads(values, headDim, (head) => new Float64Array(headDim).fill(turnTolerance(head)));
-    const keyErrors = headTolerances(exactKeys);
-    const stored = await this.#read.cached(this.cache.layers[index]!);
-    // Room between heads stays 0, since attention reads whole vectors.
-    const padded = (values: Float64Array): Float64Array => spread(values, headDim);
-    const cacheShape = [this.#tokens, kvHeads, cacheDim(headDim)];
-    return [
-      {
-        result: 'turned queries',
-        shape: [this.#tokens, heads, headDim],
-        actual: concatenate(after.map((row) => row.subarray(0, qEnd))),
-        expected: queries,
-        allowed: headTolerances(queries),
-      },
-      {
-        result: 'cached keys',
-        shape: cacheShape,
-        actual: stored.keys,
-        expected: padded(exactKeys.map(toF16)),
-        allowed: padded(exactKeys.map((key, i) => f16Tolerance(key, keyErrors[i]!))),
-      },
-      {
-        result: 'cached values',
-        shape: cacheShape,
-        actual: stored.values,
-        expected: padded(exactValues.map(toF16)),
-        allowed: new Float64Array(stored.values.length),
-      },
-    ];
+    return appended(this.#config, { turning: await this.#turning(), norms }, rows);
   }
 
   async #attended(index: number, out: GPUBuffer): Promise<Reference> {
-    const { work } = this.transformer;
-    const { heads, kvHeads, headDim } = this.#config;
-    const width = (heads + 2 * kvHeads) * headDim;
-    const queries = rowsOf(await this.#read.floats(work.qkv, width), width);
-    const cached = await this.#read.cached(this.cache.layers[index]!);
-    const keys = rowsOf(gather(cached.keys, headDim), kvHeads * headDim);
-    const values = rowsOf(gather(cached.values, headDim), kvHeads * headDim);
-    const expected = queries.map((query, position) =>
-      attend(this.#config, query, keys.slice(0, position + 1), values.slice(0, position + 1)),
-    );
-    const largestValue = largest(cached.values);
-    const longest = (row: Row, count: number): number =>
-      Math.max(...rowsOf(row.subarray(0, count * headDim), headDim).map(lengthOf));
-    const longestKey = Math.max(...keys.map((key) => longest(key, kvHeads)));
-    const allowed = queries.map((query) => {
-      const largestScore = (longest(query, heads) * longestKey) / Math.sqrt(headDim);
-      return new Float64Array(heads * headDim).fill(attentionTolerance(largestScore, largestValue));
-    });
-    return {
-      result: 'attended',
-      shape: [this.#tokens, heads, headDim],
-      actual: await this.#read.floats(out, heads * headDim),
-      expected: concatenate(expected),
-      allowed: concatenate(allowed),
-    };
+    const { heads, headDim } = this.#config;
+    const actual = await this.#read.floats(out, heads * headDim);
+    return attended(this.#config, await this.#qkv(), await this.#cached(index), actual);
   }
 
   /** The product of a matrix, its parts side by side, with the rows of the stage before: [tokens, rows]. */
@@ -323,6 +234,16 @@ class Inspection {
       first += part.rows;
     }
     return { expected, allowed, rows };
+  }
+
+  async #qkv(): Promise<Float32Array[]> {
+    const { heads, kvHeads, headDim } = this.#config;
+    const width = (heads + 2 * kvHeads) * headDim;
+    return rowsOf(await this.#read.floats(this.transformer.work.qkv, width), width);
+  }
+
+  #cached(index: number): Promise<CachedRows> {
+    return this.#read.cached(this.cache.layers[index]!);
   }
 
   async #turning(): Promise<Turning> {

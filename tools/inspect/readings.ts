@@ -16,6 +16,12 @@ export interface MatrixInput {
   sums: { read: Float64Array; counted: Float64Array } | undefined;
 }
 
+/** Keys and values as they lie in the cache, [tokens, kvHeads, cacheDim(headDim)]. */
+export interface CachedRows {
+  keys: Float64Array;
+  values: Float64Array;
+}
+
 /** Reads the buffers of a prompt of `tokens` tokens. */
 export class Readings {
   constructor(
@@ -49,8 +55,7 @@ export class Readings {
     };
   }
 
-  /** Keys and values as they lie in the cache, [tokens, kvHeads, cacheDim(headDim)]. */
-  async cached({ keys, values, format }: LayerCache): Promise<{ keys: Float64Array; values: Float64Array }> {
+  async cached({ keys, values, format }: LayerCache): Promise<CachedRows> {
     const { gpu, config } = this.transformer;
     const count = this.tokens * config.kvHeads * cacheDim(config.headDim);
     const read = async (buffer: GPUBuffer): Promise<Float64Array> => {

@@ -1,10 +1,9 @@
 // The benchmark in Node, on Dawn: `npm run bench -- --model 125m`. bench/start.mjs has chosen the driver.
 
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkRange, type ByteSource } from '../src/files/byte-source';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
 import { CeilingMeter } from './core/ceilings';
@@ -12,6 +11,7 @@ import { adapterSlug, describeCeilings, markdown, mergeReports, tablesOf, textTa
 import type { Report } from './core/report';
 import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
 import { openDevice } from './node-device';
+import { openFile } from './node-file';
 import { writeModel } from './write-model';
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
@@ -129,20 +129,6 @@ async function openModel(wanted: string): Promise<OpenModel> {
 async function openGenerated(shape: ShapeName): Promise<OpenModel> {
   const { source, close } = await openFile(await writeModel(shape));
   return { model: { name: shape, source, notes: ['Random weights.'] }, close };
-}
-
-async function openFile(path: string): Promise<{ source: ByteSource; close: () => Promise<void> }> {
-  const file = await open(path);
-  const { size } = await file.stat();
-  const source: ByteSource = {
-    size,
-    async read(offset, length) {
-      checkRange(size, offset, length);
-      const { buffer } = await file.read(new Uint8Array(length), 0, length, offset);
-      return buffer;
-    },
-  };
-  return { source, close: () => file.close() };
 }
 
 /** Adds `report` to what is known of its adapter. */

@@ -51,6 +51,8 @@ export interface TunerOptions {
   store?: TuningStore | undefined;
   /** Ends the tuning between two checks or measurements. */
   signal?: AbortSignal | undefined;
+  /** Takes the first candidate of each kernel as it is: for tools that look for the fault in a kernel that is wrong. */
+  unchecked?: boolean | undefined;
   /** Milliseconds; replaceable for tests. */
   now?: () => number;
 }
@@ -83,6 +85,7 @@ export class Tuner {
    * rest. Rejects with `kernel-check-failed` if no variant is right.
    */
   async choose<Variant extends object | number>(tunable: Tunable<Variant>): Promise<Variant> {
+    if (this.options.unchecked) return this.#chosen(tunable.name, tunable.candidates[0]!);
     const record = await this.#record(tunable.name);
     const known = (variant: Variant): number => record[JSON.stringify(variant)] ?? 1;
     // A stable sort: what is not known keeps its place behind what is known to be faster than the first.
@@ -103,8 +106,12 @@ export class Tuner {
       }
       this.#budgetMs -= this.#now() - start;
     }
-    this.report.chosen[tunable.name] = JSON.stringify(best);
-    return best;
+    return this.#chosen(tunable.name, best);
+  }
+
+  #chosen<Variant>(name: string, variant: Variant): Variant {
+    this.report.chosen[name] = JSON.stringify(variant);
+    return variant;
   }
 
   /** Writes down what was measured. A store that fails costs only the next load's time. */

@@ -33,6 +33,27 @@ export interface ForwardPass {
   prefill: readonly Dispatch[];
 }
 
+/** A stage of a layer: dispatches that, one after the other, make what `writes` holds of what earlier stages wrote. */
+export type LayerStage = { readonly dispatches: readonly Dispatch[] } & (
+  | { readonly step: QuantizeStep; readonly writes: QuantizedRows }
+  | { readonly step: FloatStep; readonly writes: GPUBuffer }
+);
+
+/** What stands before each matrix: RMSNorm, where the model has one there, and quantisation. */
+export type QuantizeStep = 'attnNorm' | 'attnSubNorm' | 'ffnNorm' | 'ffnSubNorm';
+
+/**
+ * The four matrices by their names, and between them `append` (queries are turned in place; keys and values go into the
+ * cache) and `attention`.
+ */
+export type FloatStep = 'qkv' | 'append' | 'attention' | 'attnOutput' | 'gateUp' | 'ffnDown';
+
+/** All that evaluates tokens, in order: the embedding, then every layer stage by stage. */
+export interface PassStages {
+  embed: readonly Dispatch[];
+  layers: readonly (readonly LayerStage[])[];
+}
+
 /** What a layer's dispatches share: the work buffers, and whether many tokens go at once. */
 interface LayerContext {
   cache: KvCache;
@@ -126,6 +147,11 @@ export class Transformer {
     );
   }
 
+  /** Whether generations use the head as the file has it. */
+  get exactHeadOnly(): boolean {
+    return this.heads.fast === this.heads.exact;
+  }
+
   /** The dispatches for `cache`, made at its first use. */
   forwardPass(cache: KvCache): Promise<ForwardPass> {
     let pass = this.#passes.get(cache);
@@ -134,6 +160,11 @@ export class Transformer {
       this.#passes.set(cache, pass);
     }
     return pass;
+  }
+
+  /** The `prefill` of `cache`'s forward pass, stage by stage: for tools that look at what is between. */
+  prefillStages(cache: KvCache): Promise<PassStages> {
+    return this.#stages({ cache, batched: true });
   }
 
   /** The dispatches that choose the next token from the logits. */
@@ -222,12 +253,17 @@ export class Transformer {
   }
 
   async #dispatches(context: LayerContext): Promise<Dispatch[]> {
-    const { gpu, weights, work } = this;
-    const layers = await Promise.all(weights.layers.map((layer, i) => this.#layer(layer, i, context)));
-    return [...(await embed(gpu, weights.embedding, work.ids, work.x)), ...layers.flat()];
+    const { embed, layers } = await this.#stages(context);
+    return [...embed, ...layers.flat().flatMap(({ dispatches }) => dispatches)];
   }
 
-  async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<Dispatch[]> {
+  async #stages(context: LayerContext): Promise<PassStages> {
+    const { gpu, weights, work } = this;
+    const layers = await Promise.all(weights.layers.map((layer, i) => this.#layer(layer, i, context)));
+    return { embed: await embed(gpu, weights.embedding, work.ids, work.x), layers };
+  }
+
+  async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<LayerStage[]> {
     const { gpu, config, work, variants } = this;
     const layerCache = cache.layers[index]!;
     const matmulVariant = batched ? variants.prefillMatmul : variants.decodeMatmul;
@@ -238,43 +274,69 @@ export class Transformer {
       scalePer: this.activations === 'int8-group' ? 'group' : 'token',
     } as const;
     // Both async, so that a failure is a rejection of its own and leaves none of those before it unheard.
-    const input = async (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => {
+    const input = async (
+      step: QuantizeStep,
+      x: GPUBuffer,
+      weight: GPUBuffer | undefined,
+      matrix: TernaryMatrix,
+    ): Promise<LayerStage> => {
       const own = { ...shape, cols: matrix.cols };
-      return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
+      const writes = this.#inputOf(matrix);
+      const label = weight ? 'norm' : 'quantize';
+      return { step, writes, dispatches: [await rmsNormQuantize(gpu, label, own, x, weight, writes)] };
     };
-    const matmul = async (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
+    const matmul = async (
+      step: FloatStep,
+      name: string,
+      matrix: TernaryMatrix,
+      epilogue: MatmulEpilogue,
+      writes: GPUBuffer,
+    ): Promise<LayerStage> => {
+      const q = this.#inputOf(matrix);
+      const label = `matmul ${name}`;
+      const dispatch = await ternaryMatmul(gpu, label, matrix, epilogue, matmulVariant, q, writes);
+      return { step, writes, dispatches: [dispatch] };
     };
     const parts = await Promise.all([
-      Promise.all([input(work.x, layer.attnNorm, layer.qkv), matmul('qkv', layer.qkv, 'store', work.qkv)]),
+      Promise.all([
+        input('attnNorm', work.x, layer.attnNorm, layer.qkv),
+        matmul('qkv', 'qkv', layer.qkv, 'store', work.qkv),
+      ]),
       this.#attention(layer, layerCache, batched),
       Promise.all([
-        input(work.attended, layer.attnSubNorm, layer.attnOutput),
-        matmul('attn output', layer.attnOutput, 'add', work.x),
-        input(work.x, layer.ffnNorm, layer.gateUp),
-        matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
-        input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
-        matmul('down', layer.ffnDown, 'add', work.x),
+        input('attnSubNorm', work.attended, layer.attnSubNorm, layer.attnOutput),
+        matmul('attnOutput', 'attn output', layer.attnOutput, 'add', work.x),
+        input('ffnNorm', work.x, layer.ffnNorm, layer.gateUp),
+        matmul('gateUp', 'gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
+        input('ffnSubNorm', work.hidden, layer.ffnSubNorm, layer.ffnDown),
+        matmul('ffnDown', 'down', layer.ffnDown, 'add', work.x),
       ]),
     ]);
     return parts.flat();
   }
 
-  /** From the matrix's queries, keys and values to what attention makes of them. */
-  async #attention({ headNorms }: LayerWeights, cache: LayerCache, batched: boolean): Promise<Dispatch[]> {
+  /** From the matrix's queries, keys and values to what attention makes of them. In decode one kernel may do all of it. */
+  async #attention({ headNorms }: LayerWeights, cache: LayerCache, batched: boolean): Promise<LayerStage[]> {
     const { gpu, config, work } = this;
     const variant = this.variants.attention;
     const norms = headNorms && { ...headNorms, eps: config.eps };
     const rope = { rotary: config.rotary, pairs: config.ropePairs, angles: work.angles, norms };
-    const append = (): Promise<Dispatch> => ropeAppend(gpu, config, rope, work.state, work.qkv, cache);
     const { state, qkv, attended, partial } = work;
+    const append = async (): Promise<LayerStage> => {
+      const dispatch = await ropeAppend(gpu, config, rope, state, qkv, cache);
+      return { step: 'append', writes: qkv, dispatches: [dispatch] };
+    };
+    const attends = (dispatches: Dispatch[]): LayerStage => {
+      return { step: 'attention', writes: attended, dispatches };
+    };
     if (batched) {
-      return [await append(), await attention(gpu, config, variant, state, qkv, cache, attended)];
+      const appended = await append();
+      return [appended, attends([await attention(gpu, config, variant, state, qkv, cache, attended)])];
     }
     const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
     const appends = attentionAppends(variant, rope);
-    const attends = await decodeAttention(...args, appends ? rope : undefined);
-    return [...(appends ? [] : [await append()]), ...attends];
+    const dispatches = await decodeAttention(...args, appends ? rope : undefined);
+    return [...(appends ? [] : [await append()]), attends(dispatches)];
   }
 
   #inputOf(matrix: TernaryMatrix): QuantizedRows {

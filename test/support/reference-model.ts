@@ -1,6 +1,15 @@
 // A whole model in float64, written plainly: what the engine's logits are compared with. Keys and values are rounded to
 // f16 when they are cached, as the engine does.
-import { floatBitsToHalf, halfToFloat } from '../../src/formats/half';
+import {
+  activate,
+  attend,
+  mapHeads,
+  multiply,
+  rmsNorm,
+  rotate,
+  roundToInt8,
+  toF16,
+} from '../../tools/inspect/formulas';
 import { EPS, THETA, VOCABULARY, type SmallModel } from './small-model';
 
 /** int8 with one scale a token, or as they are. */
@@ -16,9 +25,9 @@ export function referenceLogits(
   const { width, layers = 2, architecture } = shape;
   const weight = (name: string): Float32Array => weights.get(`${name}.weight`)!;
   const linear = (x: Float64Array, name: string): Float64Array =>
-    multiply(weight(name), activations === 'f32' ? x : roundToInt8(x));
-  const normed = (x: Float64Array, name: string): Float64Array => rmsNorm(x, weight(name));
-  const relu2 = (shape.hiddenActivation ?? (architecture === 'bitnet-b1.58' ? 'relu2' : 'silu')) === 'relu2';
+    multiply(weight(name), activations === 'f32' ? x : roundToInt8(x, 'token').values);
+  const normed = (x: Float64Array, name: string): Float64Array => rmsNorm(x, weight(name), EPS);
+  const activation = shape.hiddenActivation ?? (architecture === 'bitnet-b1.58' ? 'relu2' : 'silu');
   const subNorm = (x: Float64Array, name: string): Float64Array =>
     architecture.startsWith('bitnet') ? normed(x, name) : x;
 
@@ -26,7 +35,7 @@ export function referenceLogits(
   for (let i = 0; i < layers; i++) {
     const layer = `blk.${i}`;
     const inputs = xs.map((x) => normed(x, `${layer}.attn_norm`));
-    const attended = attend(
+    const attended = attendAll(
       model,
       layer,
       inputs.map((x) => ({
@@ -40,7 +49,7 @@ export function referenceLogits(
       const y = normed(x, `${layer}.ffn_norm`);
       const gate = linear(y, `${layer}.ffn_gate`);
       const up = linear(y, `${layer}.ffn_up`);
-      const hidden = gate.map((g, j) => (relu2 ? Math.max(g, 0) ** 2 : g / (1 + Math.exp(-g))) * up[j]!);
+      const hidden = gate.map((g, j) => activate(g, activation) * up[j]!);
       add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`));
     }
   }
@@ -55,53 +64,32 @@ interface Projections {
   v: Float64Array;
 }
 
-function attend({ shape, weights }: SmallModel, layer: string, tokens: Projections[]): Float64Array[] {
-  const { heads, kvHeads, headDim } = shape;
+function attendAll({ shape, weights }: SmallModel, layer: string, tokens: Projections[]): Float64Array[] {
+  const { headDim } = shape;
+  const turning = turningOf(shape);
   const prepare = (x: Float64Array, position: number, norm: string): Float64Array => {
     const weight = weights.get(`${layer}.${norm}.weight`);
-    const out = new Float64Array(x.length);
-    for (let at = 0; at < x.length; at += headDim) {
-      const head = x.subarray(at, at + headDim);
-      out.set(rotate(shape, weight ? rmsNorm(head, weight) : head, position), at);
-    }
-    return out;
+    return mapHeads(x, headDim, (head) =>
+      rotate(weight ? rmsNorm(head, weight, EPS) : head, position, turning),
+    );
   };
-  const queries = tokens.map(({ q }, position) => prepare(q, position, 'attn_q_norm'));
   const keys = tokens.map(({ k }, position) => prepare(k, position, 'attn_k_norm').map(toF16));
   const values = tokens.map(({ v }) => v.map(toF16));
-  return queries.map((query, position) => {
-    const out = new Float64Array(heads * headDim);
-    for (let head = 0; head < heads; head++) {
-      const own = Math.floor((head * kvHeads) / heads) * headDim;
-      const scores = keys.slice(0, position + 1).map((key) => {
-        let sum = 0;
-        for (let d = 0; d < headDim; d++) sum += query[head * headDim + d]! * key[own + d]!;
-        return sum / Math.sqrt(headDim);
-      });
-      const most = Math.max(...scores);
-      const exps = scores.map((score) => Math.exp(score - most));
-      const total = exps.reduce((a, b) => a + b);
-      for (const [t, exp] of exps.entries()) {
-        for (let d = 0; d < headDim; d++) out[head * headDim + d]! += (exp / total) * values[t]![own + d]!;
-      }
-    }
-    return out;
+  return tokens.map(({ q }, position) => {
+    const query = prepare(q, position, 'attn_q_norm');
+    return attend(shape, query, keys.slice(0, position + 1), values.slice(0, position + 1));
   });
 }
 
-function rotate(shape: SmallModel['shape'], x: Float64Array, position: number) {
-  const { architecture, ropeFactors, yarn } = shape;
-  const half = x.length / 2;
-  const out = new Float64Array(x.length);
-  const magnitude = yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1;
-  for (let j = 0; j < half; j++) {
+/** The frequencies of a head's pairs, and what sines and cosines are multiplied by. */
+function turningOf({ headDim, architecture, ropeFactors, yarn }: SmallModel['shape']) {
+  const half = headDim / 2;
+  const frequencies = Float64Array.from({ length: half }, (_, j) => {
     const plain = THETA ** (-j / half) / (ropeFactors?.[j] ?? 1);
-    const angle = position * (yarn ? stretched(plain, j, half, yarn) : plain);
-    const [a, b] = architecture === 'llama' ? [2 * j, 2 * j + 1] : [j, j + half];
-    out[a] = magnitude * (x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle));
-    out[b] = magnitude * (x[b]! * Math.cos(angle) + x[a]! * Math.sin(angle));
-  }
-  return out;
+    return yarn ? stretched(plain, j, half, yarn) : plain;
+  });
+  const magnitude = yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1;
+  return { pairs: architecture === 'llama' ? 'normal' : 'neox', frequencies, magnitude } as const;
 }
 
 /** YaRN: a pair that turns 32 times in the original context keeps its frequency, one that turns once has it divided. */
@@ -119,29 +107,6 @@ function stretched(
   return frequency * (1 - share + share / factor);
 }
 
-function rmsNorm(x: Float64Array, weight: Float32Array): Float64Array {
-  const meanSquare = x.reduce((sum, value) => sum + value ** 2, 0) / x.length;
-  return x.map((value, i) => (value / Math.sqrt(meanSquare + EPS)) * weight[i]!);
-}
-
-function multiply(matrix: Float32Array, x: Float64Array): Float64Array {
-  return Float64Array.from({ length: matrix.length / x.length }, (_, row) => {
-    let sum = 0;
-    for (let col = 0; col < x.length; col++) sum += matrix[row * x.length + col]! * x[col]!;
-    return sum;
-  });
-}
-
-/** The numbers that int8 activations with one scale stand for. */
-function roundToInt8(x: Float64Array): Float64Array {
-  const s = 127 / x.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-5);
-  return x.map((value) => Math.min(127, Math.max(-128, Math.round(value * s))) / s);
-}
-
 function add(x: Float64Array, y: Float64Array): void {
   for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
-}
-
-function toF16(value: number): number {
-  return halfToFloat(floatBitsToHalf(new Int32Array(Float32Array.of(value).buffer)[0]!));
 }

@@ -1,0 +1,55 @@
+// Loads a model as the engine does, but for one thing: no kernel is checked, so that one that is wrong can be looked at.
+
+import { TernionError } from '../../src/errors';
+import type { ModelFiles } from '../../src/files/model-files';
+import type { GpuContext } from '../../src/gpu/context';
+import { Transformer, type TransformerOptions } from '../../src/inference/transformer';
+import type { Precision } from '../../src/model/activations';
+import { loadWeights } from '../../src/model/load';
+import { choosePrecisions, readModel } from '../../src/plan/read-model';
+import type { ModelFile } from '../../src/model/model-file';
+import type { Tokenizer } from '../../src/tokenizer';
+
+/** A model on a device, and where its numbers can be read again. */
+export interface Subject {
+  model: ModelFile;
+  tokenizer: Tokenizer;
+  transformer: Transformer;
+}
+
+/** How to load what is to be looked at. */
+export interface SubjectOptions {
+  precision?: Precision | undefined;
+  /** Kernel variants to run; for others, the likeliest ones of the adapter. */
+  variants?: TransformerOptions['variants'];
+}
+
+/** More tokens than one chunk of a prompt are not looked at. */
+const CONTEXT_LENGTH = 128;
+
+/** Loads the GGUF model `files` onto `gpu`. Rejects as `loadModel` does; packed safetensors are refused. */
+export async function loadSubject(
+  gpu: GpuContext,
+  files: ModelFiles,
+  { precision, variants }: SubjectOptions = {},
+): Promise<Subject> {
+  const { model, tokenizer } = await readModel(files);
+  if (model.format === 'safetensors')
+    throw new TernionError('unsupported-format', 'Only GGUF files can be inspected, not packed safetensors.');
+  const { activations, headPrecision } = choosePrecisions(model, { precision });
+  const weights = await loadWeights(gpu, model);
+  const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);
+  const transformer = await Transformer.create(gpu, model.config, weights, {
+    contextLength,
+    headPrecision,
+    activations,
+    variants,
+    tuner: { unchecked: true },
+  });
+  return { model, tokenizer, transformer };
+}
+
+/** Most tokens that one look can have. */
+export function mostTokens({ contextLength, variants }: Transformer): number {
+  return Math.min(contextLength, variants.prefillTokens);
+}

@@ -69,6 +69,14 @@ function memoryStore(): TuningStore & { records: Record<string, TuningRecord> } 
 }
 
 describe('the tuner', () => {
+  it('takes the first variant as it is, wrong or not, if nothing is to be checked', async () => {
+    const device = fakeDevice();
+    const tuner = new Tuner(device.gpu, { now: device.now, unchecked: true });
+    expect(await tuner.choose(kernel(device, [3, 1], [false, true]))).toBe(0);
+    expect(tuner.report).toEqual({ chosen: { kernel: '0' }, rejected: [] });
+    expect(device.now()).toBe(0);
+  });
+
   it('picks the fastest variant', async () => {
     const device = fakeDevice();
     const tuner = new Tuner(device.gpu, { now: device.now });

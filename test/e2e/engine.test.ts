@@ -86,9 +86,9 @@ inBrowsers((open) => {
       expect((await page.call<Collected>('send', 'Spell planet.')).text).toBe('p-l-a-n-e-t');
     });
 
-    it('gives everything to a reader who waits 2 s between reads', async () => {
+    it('gives everything to a reader who stays away between reads', async () => {
       await page.call('newSession');
-      const ids = await page.call<number[]>('readSome', 'Show me a fox emoji.', 3, 2000, 'cancel');
+      const ids = await page.call<number[]>('readSome', 'Show me a fox emoji.', 3, 300, 'cancel');
       const { tokenIds } = await page.call<Collected>('generate', [
         { role: 'user', content: 'Show me a fox emoji.' },
       ]);

@@ -1,6 +1,6 @@
 // Every variant that the tuner can pick, pinned: golden logits and greedy answers do not depend on the choice.
 import { readFile } from 'node:fs/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
@@ -8,9 +8,16 @@ import type { AttentionShape } from '../../src/kernels/kv-layout';
 import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
-import { loadFixture, openContext } from '../support/engine';
-import { checkLogits, relativeError, type Golden, type Precision } from '../support/golden';
+import { openContext } from '../support/engine';
+import {
+  checkLogits,
+  relativeError,
+  type Golden,
+  type GoldenPrompt,
+  type Precision,
+} from '../support/golden';
 import { oneFile } from '../support/model-files';
+import { PinnedModel } from '../support/pinned-model';
 
 const RANDOM = 'test/fixtures/random-bitnet-b1.58-i2_s';
 // Of both models.
@@ -41,7 +48,7 @@ const OTHERS: {
   },
 ];
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
-const read = async (path: string): Promise<Golden> => JSON.parse(await readFile(path, 'utf8')) as Golden;
+const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(path, 'utf8')) as T;
 
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
 async function allVariants(
@@ -69,50 +76,56 @@ async function allVariants(
 }
 
 describe('every variant', async () => {
-  const golden = await read(`${RANDOM}.golden.json`);
+  const golden = await read<Golden>(`${RANDOM}.golden.json`);
+  const prompts = await read<GoldenPrompt[]>('test/fixtures/prompts.json');
+  const prompt = prompts.find(({ sure, greedy }) => sure === greedy.length)!;
+  let random: PinnedModel;
+  let tiny: PinnedModel;
   let reference: Float32Array[];
   beforeAll(async () => {
-    const engine = await loadFixture(`${RANDOM}.gguf`, { tuning: false });
+    random = await PinnedModel.load(`${RANDOM}.gguf`, 'fast');
+    tiny = await PinnedModel.load(TINY, 'fast');
+    const transformer = await random.with({});
     reference = [];
-    for (const { ids } of golden.cases) reference.push(await engine.nextLogits(ids));
-    await engine.dispose();
+    for (const { ids } of golden.cases) reference.push(await random.logits(transformer, ids));
+  });
+  afterAll(() => {
+    random.destroy();
+    tiny.destroy();
   });
 
   it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
-    const engine = await loadFixture(`${RANDOM}.gguf`, { variants, tuning: false });
+    const transformer = await random.with(variants);
     for (const [i, each] of golden.cases.entries()) {
-      const logits = await engine.nextLogits(each.ids);
+      const logits = await random.logits(transformer, each.ids);
       checkLogits(logits, each, golden.activations);
       // Matrix products are exact, so matrix variants agree to the last bit; sums of the others round differently.
       if ('decodeMatmul' in variants || 'prefillMatmul' in variants) {
         expect(relativeError(logits, Array.from(reference[i]!))).toBe(0);
       }
     }
-    await engine.dispose();
-    const tiny = await loadFixture(TINY, { variants, tuning: false });
-    const answer = await collect(tiny.createSession().send('Count from 3 to 9.'));
-    expect(answer.text).toBe('3, 4, 5, 6, 7, 8, 9');
-    await tiny.dispose();
+    const { promptIds, greedy } = prompt;
+    expect(await tiny.greedy(await tiny.with(variants), promptIds, greedy.length)).toEqual(greedy);
   });
 });
 
 describe.for(OTHERS)(
   'every variant of $kernels for $name ($precision)',
   async ({ name, shape, precision, activations, kernels }) => {
-    const golden = await read(`test/fixtures/${name}.golden.json`);
+    const golden = await read<Golden>(`test/fixtures/${name}.golden.json`);
     const variants = await allVariants(shape, activations);
     const own = variants.filter((pinned) => kernels.some((kernel) => kernel in pinned));
+    let model: PinnedModel;
+    beforeAll(async () => {
+      model = await PinnedModel.load(`test/fixtures/${name}.gguf`, precision);
+    });
+    afterAll(() => model.destroy());
 
     it.for(own)('%j reproduces golden logits', async (pinned) => {
-      const engine = await loadFixture(`test/fixtures/${name}.gguf`, {
-        variants: pinned,
-        precision,
-        tuning: false,
-      });
+      const transformer = await model.with(pinned);
       for (const each of golden.cases) {
-        checkLogits(await engine.nextLogits(each.ids), each, golden.activations, precision);
+        checkLogits(await model.logits(transformer, each.ids), each, golden.activations, precision);
       }
-      await engine.dispose();
     });
   },
 );

@@ -1,0 +1,86 @@
+// One model on one device, run with whichever kernel variants a test asks for: weights are loaded and kernels compiled once.
+import type { GpuContext } from '../../src/gpu/context';
+import { ReadbackRing } from '../../src/gpu/readback';
+import { resolveOptions } from '../../src/engine/sampling';
+import { Generation } from '../../src/inference/generation';
+import { KvCache } from '../../src/inference/kv-cache';
+import { Transformer } from '../../src/inference/transformer';
+import type { FixedChoices, Variants } from '../../src/inference/variants';
+import type { Precision } from '../../src/model/activations';
+import { loadWeights } from '../../src/model/load';
+import type { ModelFile } from '../../src/model/model-file';
+import type { ModelWeights } from '../../src/model/weights';
+import { choosePrecisions, readModel } from '../../src/plan/read-model';
+import { openContext, type FixtureOptions } from './engine';
+import { fixtureFiles } from './model-files';
+
+/** More than any golden prompt with its answer. */
+const CONTEXT = 256;
+
+/** A model whose weights are on the GPU. */
+export class PinnedModel {
+  readonly #readbacks: ReadbackRing;
+
+  private constructor(
+    readonly gpu: GpuContext,
+    private readonly model: ModelFile,
+    private readonly weights: ModelWeights,
+    private readonly precision: Precision,
+  ) {
+    this.#readbacks = new ReadbackRing(gpu);
+  }
+
+  /** Loads the model at `path`, relative to the root of the repository. */
+  static async load(path: string, precision: Precision, device: FixtureOptions = {}): Promise<PinnedModel> {
+    const gpu = await openContext(device);
+    const { model } = await readModel(fixtureFiles(path));
+    return new PinnedModel(gpu, model, await loadWeights(gpu, model), precision);
+  }
+
+  /** The forward pass with these variants, each checked with its known answers as in any load. */
+  with(variants: Partial<Variants & FixedChoices>): Promise<Transformer> {
+    const { gpu, model, weights, precision } = this;
+    const precisions = choosePrecisions(model, { precision });
+    const tuner = { budgetMs: 0 };
+    return Transformer.create(gpu, model.config, weights, {
+      contextLength: CONTEXT,
+      variants,
+      tuner,
+      ...precisions,
+    });
+  }
+
+  /** The logits after `ids`, as `nextLogits` gives them. */
+  async logits(transformer: Transformer, ids: readonly number[]): Promise<Float32Array> {
+    const { gpu, model } = this;
+    const cache = await this.#cache(transformer);
+    await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
+    const encoder = gpu.device.createCommandEncoder();
+    transformer.encodeLogits(encoder);
+    gpu.device.queue.submit([encoder.finish()]);
+    const logits = await gpu.read(transformer.work.logits, 0, model.config.vocabularySize * 4);
+    cache.destroy();
+    return new Float32Array(logits);
+  }
+
+  /** The `count` ids that follow `ids`, each the likeliest. */
+  async greedy(transformer: Transformer, ids: readonly number[], count: number): Promise<number[]> {
+    const cache = await this.#cache(transformer);
+    const options = resolveOptions({}, this.model.config.vocabularySize);
+    const generation = await Generation.create(transformer, this.#readbacks, cache, ids, options, count);
+    await generation.prefill();
+    for (let i = 0; i < count; i++) await generation.next();
+    await generation.finish();
+    cache.destroy();
+    return [...generation.sampled];
+  }
+
+  destroy(): void {
+    this.gpu.destroy();
+    this.gpu.device.destroy();
+  }
+
+  #cache({ variants }: Transformer): Promise<KvCache> {
+    return KvCache.create(this.gpu, this.model.config, CONTEXT, variants.cacheFormat);
+  }
+}

@@ -183,7 +183,7 @@ describe('a hostile template', () => {
     ['a replacement under another name', `${LONG}{% set f = x['replace'] %}{{ f('', x) }}`, /far too long/],
     ['a giant indentation of JSON', '{{ [[1]] | tojson(indent=300000000) }}', /far too long/],
     ['giant separators of JSON', `${LONG}{{ range(100000) | tojson(separators=(x, x)) }}`, /far too long/],
-    ['a giant separator', `${LONG}{{ range(200000) | join(x) }}`, /far too long/],
+    ['a giant separator', `${LONG}{{ range(100000) | join(x) }}`, /far too long/],
     [
       'a text in a list, many times over',
       `${LONG}{% set x = [x] %}${repeat('{% set x = x + x %}', 17)}`,
@@ -191,16 +191,11 @@ describe('a hostile template', () => {
     ],
     ['an indented block', '{% filter indent(100000000) %}a\nb{% endfilter %}', /far too long/],
     ['an indentation by unpacked arguments', "{{ 'a\nb' | indent(*[100000000]) }}", /far too long/],
-    [
-      'more pieces of a text than a list may have',
-      `{% set n = namespace(x='a,') %}{% for i in range(17) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x.split(',') | length }}`,
-      /far too long/,
-    ],
     // From the far end of it, each place is compared with all of what is searched for.
     ['a search at its worst', `${LONG}{{ ('b' + x[:32000]) in x + x }}`, /too long to search/],
     [
       'loops without a body',
-      '{% set r = range(200000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}',
+      '{% set r = range(100000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}',
       /too (long|many steps)/,
     ],
   ])('is stopped: %s', (_, source, message) => {
@@ -214,6 +209,16 @@ describe('a hostile template', () => {
     ['deep nesting', '{{ ' + '('.repeat(40_000) + '1' + ')'.repeat(40_000) + ' }}'],
   ])('is refused before it runs: %s', (_, source) => {
     expect(() => new ChatTemplate(source)).toThrow(failure(/cannot be read/));
+  });
+
+  it('cannot cut a text into more pieces than a list may have', () => {
+    const messages = [{ role: 'user', content: 'a,'.repeat(250_000) }];
+    for (const cut of ["split(',')", "replace(',', ' ').split()"]) {
+      expect(() => render(`{{ (messages[0].content.${cut}) | length }}`, messages)).toThrow(
+        failure(/far too long/),
+      );
+    }
+    expect(render("{{ messages[0].content.split('b') | length }}", messages)).toBe('1');
   });
 
   it('does not keep an honest template from a long conversation', () => {

@@ -145,7 +145,7 @@ function requireLength(what: string, length: number, count: number): void {
 }
 
 /** Special tokens are looked for at every character of a text; the longest known have some fifty. */
-const MAX_SPECIAL_LENGTH = 1024;
+const MAX_SPECIAL_LENGTH = 256;
 
 function requireShort(text: string, id: number, type: number | undefined): void {
   const isSpecial =

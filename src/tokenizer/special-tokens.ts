@@ -15,7 +15,8 @@ export class SpecialTokens {
    * Sorted by code units, so that tokens which begin alike are neighbours, the shortest of them first. A trie finds them
    * no less well, but takes a kilobyte for a character of a file.
    */
-  readonly #tokens: readonly (readonly [text: string, id: number])[];
+  readonly #texts: readonly string[];
+  readonly #ids: readonly number[];
   readonly #firstUnits: ReadonlySet<number>;
   readonly #longest: number;
 
@@ -23,9 +24,10 @@ export class SpecialTokens {
   constructor(tokens: Iterable<readonly [text: string, id: number]>) {
     const byText = new Map(tokens);
     byText.delete('');
-    this.#tokens = [...byText].sort(([a], [b]) => (a < b ? -1 : 1));
-    this.#firstUnits = new Set(this.#tokens.map(([text]) => text.charCodeAt(0)));
-    this.#longest = this.#tokens.reduce((longest, [text]) => Math.max(longest, text.length), 0);
+    this.#texts = [...byText.keys()].sort((a, b) => (a < b ? -1 : 1));
+    this.#ids = this.#texts.map((text) => byText.get(text)!);
+    this.#firstUnits = new Set(this.#texts.map((text) => text.charCodeAt(0)));
+    this.#longest = this.#texts.reduce((longest, text) => Math.max(longest, text.length), 0);
   }
 
   /** Cuts `text` at the tokens. The texts of the pieces, with the tokens' own, make up `text`; no piece is empty. */
@@ -58,24 +60,24 @@ export class SpecialTokens {
 
   #longestAt(text: string, start: number): { id: number; end: number } | undefined {
     if (!this.#firstUnits.has(text.charCodeAt(start))) return undefined;
-    let range: Range | undefined = { from: 0, to: this.#tokens.length };
+    let range: Range | undefined = { from: 0, to: this.#texts.length };
     let found: { id: number; end: number } | undefined;
     for (let at = start; at < text.length; at++) {
       range = this.#narrowed(range, at - start, text.charCodeAt(at));
       if (!range) break;
-      const [shortest, id] = this.#tokens[range.from]!;
-      if (shortest.length === at + 1 - start) found = { id, end: at + 1 };
+      const isWhole = this.#texts[range.from]!.length === at + 1 - start;
+      if (isWhole) found = { id: this.#ids[range.from]!, end: at + 1 };
     }
     return found;
   }
 
   #beginsToken(text: string, start: number): boolean {
-    let range: Range | undefined = { from: 0, to: this.#tokens.length };
+    let range: Range | undefined = { from: 0, to: this.#texts.length };
     for (let at = start; at < text.length && range; at++) {
       range = this.#narrowed(range, at - start, text.charCodeAt(at));
     }
     // The last of those that begin with the tail is longer than it, unless the tail is the only one.
-    return range !== undefined && this.#tokens[range.to - 1]![0].length > text.length - start;
+    return range !== undefined && this.#texts[range.to - 1]!.length > text.length - start;
   }
 
   /** Of tokens that are alike in their first `depth` units, those that go on with `unit`; undefined if none does. */
@@ -85,14 +87,21 @@ export class SpecialTokens {
     return first < end ? { from: first, to: end } : undefined;
   }
 
-  /** The first token in the range whose unit at `depth` is no less than `unit`. A token that ends there has less than any. */
+  /** The first token in the range whose unit at `depth` is no less than `unit`. */
   #lowerBound(from: number, to: number, depth: number, unit: number): number {
+    // Mostly all are alike there.
+    if (from < to && this.#unitAt(from, depth) >= unit) return from;
     while (from < to) {
       const middle = (from + to) >> 1;
-      const [text] = this.#tokens[middle]!;
-      if (depth >= text.length || text.charCodeAt(depth) < unit) from = middle + 1;
+      if (this.#unitAt(middle, depth) < unit) from = middle + 1;
       else to = middle;
     }
     return from;
+  }
+
+  /** Less than any unit where the token ends before. */
+  #unitAt(position: number, depth: number): number {
+    const text = this.#texts[position]!;
+    return depth < text.length ? text.charCodeAt(depth) : -1;
   }
 }

@@ -66,6 +66,11 @@ const MAX_MILLISECONDS = 2000;
 const STEPS_UNWATCHED = 16;
 /** Most characters of a text, or of all texts in a list, as two bytes each 16 MB. */
 const MAX_TEXT = 1 << 23;
+/**
+ * Most characters of all texts that filters and methods make. Blocks and loops put them together, and hold them all until
+ * the end.
+ */
+const MAX_MADE = 4 * MAX_TEXT;
 /** Most comparisons of one search in a text: less than a second. */
 const MAX_COMPARISONS = 2 ** 29;
 /** What is read in a step of its own, in characters or comparisons. */
@@ -118,6 +123,7 @@ class GuardedInterpreter extends Interpreter {
   readonly #guarded = new WeakSet<object>();
   #steps = 0;
   #watched = 0;
+  #made = 0;
 
   constructor(
     environment: Environment,
@@ -131,6 +137,7 @@ class GuardedInterpreter extends Interpreter {
     this.#count();
     const value = super.evaluate(this.#prepared(statement, environment), environment);
     this.#check(value);
+    if (statement && makesText(statement) && typeof value.value === 'string') this.#make(value.value.length);
     return value;
   }
 
@@ -146,12 +153,31 @@ class GuardedInterpreter extends Interpreter {
     const value: unknown = result.value;
     if (typeof value === 'string') {
       if (value.length > this.maxText) throw tooLong('text');
-      if (value.length > TEXT_PER_STEP) this.#count(Math.floor(value.length / TEXT_PER_STEP));
       return;
     }
     // As text, a function of the library would be its source code.
     if (typeof value === 'function') value.toString = () => '<function>';
-    else this.#extentOf(result);
+    else if (isObject(value)) this.#watchList(result, value);
+  }
+
+  /** Lists and mappings become text where they are written out: in a block themselves, by an operator what they hold. */
+  #watchList(result: Value, value: object): void {
+    this.#extentOf(result);
+    for (const written of [result, value]) {
+      if (this.#guarded.has(written)) continue;
+      this.#guarded.add(written);
+      const write: () => string = written.toString.bind(written);
+      written.toString = (): string => {
+        this.#make(this.#extentOf(result).text);
+        return write();
+      };
+    }
+  }
+
+  #make(length: number): void {
+    this.#made += length;
+    if (this.#made > MAX_MADE) throw tooLong('text');
+    this.#count(Math.floor(length / TEXT_PER_STEP));
   }
 
   /** `statement` with its operands evaluated, if it is one that makes much of them and that is found to be bounded. */
@@ -285,6 +311,12 @@ class GuardedInterpreter extends Interpreter {
     if (isFixed) this.#extents.set(value, extent);
     return extent;
   }
+}
+
+/** Whether a statement may make a text of its own, and not one that is put together of others or that was there. */
+function makesText(statement: Statement): boolean {
+  if (statement.type === 'MemberExpression') return (statement as Member).property.type === 'SliceExpression';
+  return ['FilterExpression', 'FilterStatement', 'CallExpression'].includes(statement.type);
 }
 
 /** A value with the name of an argument, or a list or mapping of several. */

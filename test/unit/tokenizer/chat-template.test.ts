@@ -189,6 +189,21 @@ describe('a hostile template', () => {
       `${LONG}{% set x = [x] %}${repeat('{% set x = x + x %}', 17)}`,
       /far too long/,
     ],
+    [
+      'a text made again and again',
+      `${LONG}{% for i in range(100000) %}{{ x | upper }}{% endfor %}`,
+      /far too long/,
+    ],
+    [
+      'a list written again and again',
+      `${LONG}{% set l = [${'x,'.repeat(100)}x] %}{% for i in range(100000) %}{{ l }}{% endfor %}`,
+      /far too long/,
+    ],
+    [
+      'a list joined to a text again and again',
+      `${LONG}{% set l = [${'x,'.repeat(100)}x] %}{% for i in range(100000) %}{% set y = l ~ '' %}{% endfor %}`,
+      /far too long/,
+    ],
     ['an indented block', '{% filter indent(100000000) %}a\nb{% endfilter %}', /far too long/],
     ['an indentation by unpacked arguments', "{{ 'a\nb' | indent(*[100000000]) }}", /far too long/],
     // From the far end of it, each place is compared with all of what is searched for.

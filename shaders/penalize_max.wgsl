@@ -9,10 +9,12 @@
 // Repetition: a logit of a token in the context is divided by the penalty if positive, else multiplied (arXiv
 // 1909.05858). Frequency and presence: minus frequency·times generated, minus presence if generated at all (OpenAI API).
 //
+// A slice with a logit that is not finite has no best token: its `best` is `broken`, which is better than all others.
+//
 // A workgroup sees SLICE tokens. Workgroups: x = ceil(VOCABULARY / SLICE).
 
 import constants::{VOCABULARY, SLICE, THREADS};
-import package::lib::sampler::{SamplerOptions, Best, better, no_token};
+import package::lib::sampler::{SamplerOptions, Best, better, broken, is_finite, no_token};
 
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(1) var<storage, read_write> best: array<Best>;
@@ -28,6 +30,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let last = min((group.x + 1u) * SLICE, u32(VOCABULARY));
   for (var i = group.x * SLICE + lane; i < last; i += THREADS) {
     var logit = logits[i];
+    if (!is_finite(logit)) {
+      mine = broken;
+      continue;
+    }
     @if(penalties) {
       let seen = history[i];
       let generated = seen & 0x7fffffffu;

@@ -2,7 +2,7 @@
 //
 //   best     Best [SLICES] from penalize_max
 //   state    State: position += count, count = 1, step += 1
-//   ids      u32: ids[0] = the chosen token, which the next step embeds
+//   ids      u32: ids[0] = the chosen token, which the next step embeds; NO_TOKEN where a logit is not finite
 //   history  u32 [VOCABULARY]: the token's count += 1
 //   logits   f32 [VOCABULARY]      (these two only with `random`)
 //   options  SamplerOptions
@@ -17,7 +17,7 @@
 
 import constants::{VOCABULARY, SLICES, THREADS};
 import package::lib::state::State;
-import package::lib::sampler::{SamplerOptions, Best, better, no_token};
+import package::lib::sampler::{SamplerOptions, Best, better, no_token, NO_TOKEN};
 
 @group(0) @binding(0) var<storage, read> best: array<Best>;
 @group(0) @binding(1) var<storage, read_write> state: State;
@@ -157,13 +157,15 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   var mine = no_token;
   for (var i = lane; i < SLICES; i += THREADS) { mine = better(mine, best[i]); }
   var chosen = best_of_group(mine, lane);
+  let is_broken = chosen.token == NO_TOKEN;
   @if(random) {
     workgroupBarrier();
     chosen = draw(chosen.value, lane);
   }
   if (lane == 0u) {
-    ids[0] = chosen.token;
-    history[chosen.token] += 1u;
+    let token = select(chosen.token, NO_TOKEN, is_broken);
+    ids[0] = token;
+    if (token != NO_TOKEN) { history[token] += 1u; }
     state.position += state.count;
     state.count = 1u;
     state.step += 1u;

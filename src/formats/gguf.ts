@@ -43,6 +43,10 @@ const FIRST_READ = 1 << 20;
 const MAX_HEADER = 128 << 20;
 const MAX_NAME = 65535; // bytes, as the specification has it
 const MAX_DEPTH = 4;
+// What one of these takes in memory is many times its bytes in the file, and no model has nearly as many.
+const MAX_ENTRIES = 1 << 16; // of metadata, and of tensors
+const MAX_NESTED_ARRAYS = 1 << 16;
+const MAX_BOOLEANS = 1 << 16;
 const MAX_DIMS = 4;
 const MAX_ALIGNMENT = 1 << 20;
 const DEFAULT_ALIGNMENT = 32;
@@ -164,6 +168,9 @@ function readPreamble(header: HeaderReader): { version: number; tensors: number;
       `${tensors} tensors and ${metadata} metadata entries do not fit into ${header.remaining} bytes`,
     );
   }
+  if (tensors > MAX_ENTRIES || metadata > MAX_ENTRIES) {
+    throw corrupt(`it has ${tensors} tensors and ${metadata} metadata entries, more than any model`);
+  }
   return { version, tensors, metadata };
 }
 
@@ -183,6 +190,7 @@ function readEntry(header: HeaderReader): [string, MetadataValue] {
 }
 
 // Value types of the specification, by id.
+const BOOLEAN = 7;
 const STRING = 8;
 const ARRAY = 9;
 const VALUE_BYTES: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
@@ -203,7 +211,7 @@ function readValue(header: HeaderReader, type: number, key: string, depth: numbe
       return header.view(4).getInt32(0, true);
     case 6:
       return header.view(4).getFloat32(0, true);
-    case 7:
+    case BOOLEAN:
       return toBoolean(header.view(1).getUint8(0), key);
     case STRING:
       return header.string(`the value of '${key}'`);
@@ -239,6 +247,9 @@ function readArray(header: HeaderReader, key: string, depth: number): MetadataVa
   if (count * bytes > header.remaining) {
     throw corrupt(`metadata key '${key}' has ${count} entries, more than the rest of the file can hold`);
   }
+  if (type === BOOLEAN && count > MAX_BOOLEANS) {
+    throw corrupt(`metadata key '${key}' has ${count} truth values, more than any model`);
+  }
   if (type === STRING) return readStrings(header, count, key);
   if (type === ARRAY) return readArrays(header, count, key, depth);
   return toNumbers(type, header.copy(count * bytes), key);
@@ -253,6 +264,10 @@ function readStrings(header: HeaderReader, count: number, key: string): string[]
 }
 
 function readArrays(header: HeaderReader, count: number, key: string, depth: number): MetadataValue[] {
+  header.nestedArrays += count;
+  if (header.nestedArrays > MAX_NESTED_ARRAYS) {
+    throw corrupt(`its metadata, up to the key '${key}', nest ${header.nestedArrays} arrays in others`);
+  }
   const arrays: MetadataValue[] = [];
   for (let i = 0; i < count; i++) arrays.push(readArray(header, key, depth + 1));
   return arrays;
@@ -274,7 +289,7 @@ function toNumbers(type: number, bytes: ArrayBuffer, key: string): MetadataValue
       return new Int32Array(bytes);
     case 6:
       return new Float32Array(bytes);
-    case 7:
+    case BOOLEAN:
       return Array.from(new Uint8Array(bytes), (byte) => toBoolean(byte, key));
     case 12:
       return new Float64Array(bytes);
@@ -385,6 +400,8 @@ class MoreBytes extends Error {
 class HeaderReader {
   /** Next byte to read, from the beginning of the file. */
   position = 0;
+  /** Arrays inside of arrays in what was read. */
+  nestedArrays = 0;
   private bytes = new Uint8Array(0);
   private data = new DataView(this.bytes.buffer);
   // Byte-order marks are part of a token like anything else; invalid UTF-8 becomes U+FFFD.
@@ -403,12 +420,14 @@ class HeaderReader {
   /** Runs `parse` from here; starts it over with more bytes as often as those at hand are too few. */
   async take<T>(parse: (header: HeaderReader) => T): Promise<T> {
     const start = this.position;
+    const { nestedArrays } = this;
     for (;;) {
       try {
         return parse(this);
       } catch (error) {
         if (!(error instanceof MoreBytes)) throw error;
         this.position = start;
+        this.nestedArrays = nestedArrays;
         await this.fetch(error.end);
       }
     }

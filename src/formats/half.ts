@@ -57,6 +57,24 @@ export function floatsToHalves(floats: Float32Array, out: Uint16Array): void {
   for (let i = 0; i < bits.length; i++) out[i] = floatBitsToHalf(bits[i]!);
 }
 
+/**
+ * Whether none of the halves (as bits) is infinite or NaN. Those have an exponent of all ones: one more carries into the
+ * bit above, which is looked at for two at a time, as embeddings have hundreds of millions.
+ */
+export function areFiniteHalves(halves: Uint16Array): boolean {
+  const from = Math.ceil(halves.byteOffset / 4);
+  const to = Math.floor((halves.byteOffset + halves.byteLength) / 4);
+  const words = from < to ? new Int32Array(halves.buffer, from * 4, to - from) : new Int32Array(0);
+  // The first and the last may belong to no pair.
+  let carries = carry(halves[0] ?? 0) | carry(halves.at(-1) ?? 0);
+  for (let i = 0; i < words.length; i++) carries |= carry(words[i]!);
+  return (carries & 0x80008000) === 0;
+}
+
+function carry(word: number): number {
+  return (word & 0x7c007c00) + 0x04000400;
+}
+
 /** bfloat16 (as bits) to float32: they are its upper half. */
 export function bfloatsToFloats(bfloats: Uint16Array, out: Float32Array): void {
   const bits = new Int32Array(out.buffer, out.byteOffset, out.length);

@@ -2,6 +2,7 @@
 
 import { TernionError } from '../errors';
 import type { ByteSource } from '../files/byte-source';
+import { parseJson } from './json';
 
 /** Element types of safetensors, as written there, and their size in bytes. */
 const DTYPE_BYTES = {
@@ -75,12 +76,13 @@ export async function parseSafetensors(
  * there is none or a file name leads elsewhere.
  */
 export function parseSafetensorsIndex(json: string): SafetensorsIndex {
-  const index = parseJson(json);
+  const index = parseJson(json, 'The index of the safetensors files');
   const map = isObject(index) ? index['weight_map'] : undefined;
   if (!isObject(map)) throw corrupt('the index has no weight_map');
   const names = Object.entries(map).map(([tensor, file]) => [tensor, checkFileName(file)] as const);
   const files = [...new Set(names.map(([, file]) => file))].sort();
-  return { files, fileOf: new Map(names.map(([tensor, file]) => [tensor, files.indexOf(file)])) };
+  const numbers = new Map(files.map((file, number) => [file, number]));
+  return { files, fileOf: new Map(names.map(([tensor, file]) => [tensor, numbers.get(file)!])) };
 }
 
 /** File names come from the file: one with a path in it could make us fetch or read something else. */
@@ -107,19 +109,9 @@ async function readLength(source: ByteSource, signal?: AbortSignal): Promise<num
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  const header = parseJson(new TextDecoder().decode(bytes));
+  const header = parseJson(new TextDecoder().decode(bytes), 'The header of the safetensors file');
   if (!isObject(header)) throw corrupt('its header is no JSON object');
   return header;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new TernionError('corrupt-file', 'The safetensors file is damaged: its JSON cannot be parsed.', {
-      cause,
-    });
-  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

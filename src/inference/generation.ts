@@ -1,8 +1,9 @@
 // The decode loop: evaluates a prompt, then keeps a few steps in flight whose tokens the GPU samples and feeds itself.
 
+import { TernionError } from '../errors';
 import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
-import { packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
+import { NO_TOKEN, packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
 import type { KvCache } from './kv-cache';
 import type { ForwardPass, Transformer } from './transformer';
 
@@ -74,7 +75,10 @@ export class Generation {
     if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
   }
 
-  /** The next token, or undefined when the limit is reached. Keeps later steps in flight. */
+  /**
+   * The next token, or undefined when the limit is reached. Keeps later steps in flight. Rejects with `internal` where the
+   * logits are no numbers to choose by, which weights that are sound bring about at worst by their size.
+   */
   async next(): Promise<number | undefined> {
     if (this.#ready.length === 0) {
       if (this.#paused) this.#resume();
@@ -84,6 +88,7 @@ export class Generation {
       this.#ready.push(token);
     }
     const token = this.#ready.shift()!;
+    if (token === NO_TOKEN) throw new TernionError('internal', "The model's logits are not finite.");
     this.sampled.push(token);
     return token;
   }
@@ -95,7 +100,8 @@ export class Generation {
     this.#ready.push(...tokens);
     // A token is in the cache once the step after its sampling has run.
     const all = [...this.sampled, ...this.#ready];
-    const evaluated = Math.max(0, this.#submitted - 1);
+    const sound = all.includes(NO_TOKEN) ? all.indexOf(NO_TOKEN) : all.length;
+    const evaluated = Math.min(sound, Math.max(0, this.#submitted - 1));
     if (this.#submitted > 0) this.cache.tokenIds = [...this.promptIds, ...all.slice(0, evaluated)];
   }
 

@@ -26,6 +26,9 @@ export interface SampleMode {
   random: boolean;
 }
 
+/** What stands in the place of a token where the logits are not all finite: NO_TOKEN of shaders/lib/sampler.wgsl. */
+export const NO_TOKEN = 0xffffffff;
+
 const SLICE = 1024;
 
 /** Slices that the vocabulary is searched in. */

@@ -174,6 +174,9 @@ function yarnAttentionFactor(scaling: Reader): number | undefined {
   return mscale && allDim ? growth(mscale) / growth(allDim) / growth(1) : undefined;
 }
 
+/** Dimensions that RoPE can turn: heads have some hundred. A wrong number must not ask for gigabytes of factors. */
+const MAX_ROTARY = 1 << 16;
+
 /**
  * Llama 3.1's scaling as factors that divide the frequencies: 1 where the wavelength is short against the context of the
  * first training, `factor` where it is long, and a blend between. Source: `generate_extra_tensors` of llama.cpp's
@@ -184,7 +187,8 @@ function llama3Factors(scaling: Reader, rotary: number, theta: number): Float32A
   const low = scaling.number('low_freq_factor');
   const high = scaling.number('high_freq_factor');
   const context = scaling.optionalNumber('original_max_position_embeddings') ?? 8192;
-  if (!(factor >= 1 && low > 0 && high > low && context > 0)) {
+  const isSound = factor >= 1 && low > 0 && high > low && context > 0 && rotary <= MAX_ROTARY;
+  if (!isSound) {
     throw new TernionError('corrupt-file', 'The RoPE scaling in config.json contradicts itself.');
   }
   return Float32Array.from({ length: Math.floor(rotary / 2) }, (_, i) => {

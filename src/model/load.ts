@@ -3,7 +3,8 @@
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../files/byte-source';
 import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
-import { floatPieces } from '../formats/floats';
+import { floatPieces, type FloatPiece } from '../formats/floats';
+import { areFiniteHalves, floatsToHalves } from '../formats/half';
 import { packedTernaryPieces } from '../formats/packed';
 import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
 import type { TernaryEncoding } from '../formats/encodings';
@@ -278,6 +279,7 @@ class WeightBuilder {
       tensor,
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
+          assertFinite(values, name);
           this.buffers.write(buffer, firstElement * 4, values);
         }
       },
@@ -314,6 +316,7 @@ class WeightBuilder {
       tensor,
       write: async (source, signal) => {
         for await (const piece of codePieces(source, tensor, signal)) {
+          assertFinite(piece.scales, tensor.name);
           const row = firstRow + piece.firstRow;
           this.buffers.write(codes, row * rowBytes, piece.words);
           scales.write(row, piece.scales, groupOf(tensor));
@@ -350,8 +353,7 @@ class WeightBuilder {
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
-        for await (const { firstElement, values } of floatPieces(source, tensor, 'f16', { signal })) {
-          if (tensor.encoding !== 'F16') assertInRange(values, name);
+        for await (const { firstElement, values } of halfPieces(source, tensor, signal)) {
           for (const shard of shards) {
             const shardStart = shard.firstRow * cols;
             const from = Math.max(shardStart, firstElement);
@@ -367,13 +369,51 @@ class WeightBuilder {
   }
 }
 
-/** From 65520 on f16 has only infinity, which would spread to every logit. */
-function assertInRange(halves: Uint16Array, name: string): void {
-  for (const bits of halves) {
-    if ((bits & 0x7c00) !== 0x7c00) continue;
-    const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
-    throw new TernionError('unsupported-feature', message);
+/** A tensor as f16, of finite numbers only. */
+async function* halfPieces(
+  source: ByteSource,
+  tensor: PlainTensor,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FloatPiece<Uint16Array>, void, undefined> {
+  const { name } = tensor;
+  if (tensor.encoding === 'F16') {
+    for await (const piece of floatPieces(source, tensor, 'f16', { signal })) {
+      if (!areFiniteHalves(piece.values)) throw notFinite(name);
+      yield piece;
+    }
+    return;
   }
+  let halves = new Uint16Array(0);
+  for await (const { firstElement, values: floats } of floatPieces(source, tensor, 'f32', { signal })) {
+    if (halves.length < floats.length) halves = new Uint16Array(floats.length);
+    const values = halves.subarray(0, floats.length);
+    floatsToHalves(floats, values);
+    if (!areFiniteHalves(values)) throw beyondHalves(floats, name);
+    yield { firstElement, values };
+  }
+}
+
+/** From 65520 on f16 has only infinity, which would spread to every logit. */
+function beyondHalves(floats: Float32Array, name: string): TernionError {
+  if (!areFinite(floats)) return notFinite(name);
+  const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
+  return new TernionError('unsupported-feature', message);
+}
+
+function assertFinite(values: Float32Array, name: string): void {
+  if (!areFinite(values)) throw notFinite(name);
+}
+
+function areFinite(values: Float32Array): boolean {
+  for (const value of values) if (!Number.isFinite(value)) return false;
+  return true;
+}
+
+function notFinite(name: string): TernionError {
+  return new TernionError(
+    'corrupt-file',
+    `The tensor ${name} has values or scales that are no finite numbers.`,
+  );
 }
 
 /** The columns that share a scale in the file. */

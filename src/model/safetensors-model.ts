@@ -1,6 +1,7 @@
 // A packed ternary model as Hugging Face's libraries save it: safetensors, one or several, and JSON files beside them.
 
 import { TernionError } from '../errors';
+import { parseJson } from '../formats/json';
 import {
   parseSafetensors,
   parseSafetensorsIndex,
@@ -138,12 +139,13 @@ async function findWeights({ main }: ModelFiles, side: SideFiles): Promise<Weigh
 
 async function readIndex(name: string, side: SideFiles): Promise<WeightFile[]> {
   const { files, fileOf } = parseSafetensorsIndex(await side.text(name));
+  const expected = files.map((): string[] => []);
+  for (const [tensor, file] of fileOf) expected[file]!.push(tensor);
   const weights: WeightFile[] = [];
   for (const [index, file] of files.entries()) {
     const bytes = await side.open(file);
     if (!bytes) throw missingFile(file);
-    const expected = [...fileOf].flatMap(([tensor, of]) => (of === index ? [tensor] : []));
-    weights.push({ name: file, bytes, expected });
+    weights.push({ name: file, bytes, expected: expected[index]! });
   }
   return weights;
 }
@@ -299,11 +301,7 @@ class SideFiles {
 }
 
 function parseObject(name: string, text: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  } catch (cause) {
-    throw new TernionError('corrupt-file', `The file ${name} is no valid JSON.`, { cause });
-  }
+  const value = parseJson(text, `The file ${name}`);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw corrupt(`${name} is no JSON object`);
 }

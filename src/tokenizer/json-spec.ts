@@ -1,5 +1,5 @@
 // Reads the tokenizer out of the JSON files that stand beside safetensors: tokenizer.json and tokenizer_config.json.
-import { GPT2_WORD_PATTERN } from './pre-tokenizers';
+import { GPT2_WORD_PATTERN, knownWordPattern } from './pre-tokenizers';
 import { byteOfByteToken } from './sentencepiece';
 import {
   checkSpec,
@@ -23,6 +23,8 @@ export interface JsonSpecExtras {
 
 /** Unicode's punctuation, and ASCII's symbols with it, as the `Punctuation` pre-tokenizer means it. */
 const PUNCTUATION = '[\\p{P}\\x21-\\x2F\\x3A-\\x40\\x5B-\\x60\\x7B-\\x7E]';
+/** Each step takes its time for every text; published files have seven at most. */
+const MAX_STEPS = 16;
 const NORMALIZATIONS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 
 /**
@@ -66,8 +68,10 @@ function readVocabulary(file: Json, model: Json, size: number): Vocabulary {
   );
   const tokens: string[] = [];
   const types: number[] = [];
+  // Some vocabularies have holes, but an id far beyond their number would make a small file a long list of them.
+  const end = Math.max(size, 2 * (entries.length + added.length) + MAX_HOLES);
   const put = (text: unknown, id: unknown, type: number): void => {
-    if (typeof text !== 'string' || !isId(id))
+    if (typeof text !== 'string' || !isId(id, end))
       throw corrupt(`its vocabulary has an entry ${String(text)}: ${String(id)}`);
     tokens[id] = text;
     types[id] = type;
@@ -82,9 +86,10 @@ function readVocabulary(file: Json, model: Json, size: number): Vocabulary {
   return { tokens, types, ids: new Map(tokens.map((text, id) => [text, id])) };
 }
 
-function isId(id: unknown): id is number {
-  // No vocabulary is near this size: an id that is would only make a list of holes.
-  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < 10_000_000;
+const MAX_HOLES = 1 << 16;
+
+function isId(id: unknown, end: number): id is number {
+  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < end;
 }
 
 function markBytes({ tokens, types }: Vocabulary, unknown: unknown): void {
@@ -97,7 +102,7 @@ function markBytes({ tokens, types }: Vocabulary, unknown: unknown): void {
 /** Merges as `left right` strings or as pairs, in either case given back as pairs. */
 function readMerges(value: unknown): [string, string][] {
   return listAt(value, 'merges').map((item) => {
-    const pair: unknown[] = typeof item === 'string' ? item.split(' ') : Array.isArray(item) ? item : [];
+    const pair: unknown[] = typeof item === 'string' ? item.split(' ', 3) : Array.isArray(item) ? item : [];
     const [left, right] = pair;
     if (pair.length === 2 && typeof left === 'string' && typeof right === 'string') return [left, right];
     throw corrupt(`one of its merges is ${JSON.stringify(item)}`);
@@ -164,6 +169,7 @@ function replacesSpaces(step: Json): boolean {
 
 function readWordPatterns(preTokenizer: unknown): string[] {
   const steps = sequence(preTokenizer, 'pretokenizers');
+  if (steps.length > MAX_STEPS) throw unsupported(`a pre-tokenizer of ${steps.length} steps`);
   const byteLevel = steps.pop();
   if (byteLevel?.type !== 'ByteLevel') throw unsupported('a pre-tokenizer that does not end with ByteLevel');
   if (byteLevel.add_prefix_space === true) throw unsupported('ByteLevel with a space put in front');
@@ -183,7 +189,8 @@ function splitPattern(step: Json): string {
   const pattern = objectAt(step.pattern, 'a pattern').Regex;
   // An inverted split that removes what it splits at keeps the matches, which is to isolate them.
   const isolates = step.behavior === 'Isolated' || (step.behavior === 'Removed' && step.invert === true);
-  if (typeof pattern === 'string' && isolates) return pattern;
+  const known = typeof pattern === 'string' && isolates ? knownWordPattern(pattern) : undefined;
+  if (known !== undefined) return known;
   throw unsupported(
     `a pre-tokenizer that splits by ${JSON.stringify(step.pattern)}, behavior "${nameOf(step.behavior)}"`,
   );

@@ -61,6 +61,61 @@ export function preTokenizerNamed(name: string): PreTokenizer | undefined {
 /** The word pattern of GPT-2, which the `ByteLevel` pre-tokenizer of a tokenizer.json applies by itself. */
 export const GPT2_WORD_PATTERN = GPT2;
 
+/** How files write the contractions: without regard to case, which JavaScript cannot say for a part of a pattern. */
+const ANY_CASE = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const WORD = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+';
+const UPPER = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
+const LOWER = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
+const CAPITALISED = `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+`;
+const CAPITALS = `[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*`;
+const MARKS_AND_SLASHES = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const ASCII_MARKS = '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]';
+
+/** The patterns that `Split` steps of published tokenizer.json files have, as these files write them. */
+const PUBLISHED_PATTERNS: readonly string[] = [
+  GPT2,
+  // Llama 3, Falcon3, Granite, LFM2
+  `${ANY_CASE}|${WORD}|\\p{N}{1,3}|${SPACES_AND_MARKS}`,
+  // Qwen 2, 2.5 and 3
+  `${ANY_CASE}|${WORD}|\\p{N}|${SPACES_AND_MARKS}`,
+  // Qwen3.5
+  `${ANY_CASE}|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
+  // MiniCPM5, after `\p{N}{1,3}`
+  `${ANY_CASE}|${WORD}|\\p{N}+|${SPACES_AND_MARKS}`,
+  // gpt-oss and others with the vocabulary o200k
+  `${CAPITALISED}${ANY_CASE}?|${CAPITALS}${ANY_CASE}?|\\p{N}{1,3}|${MARKS_AND_SLASHES}`,
+  // Mistral's later ones, Nemotron
+  `${CAPITALISED}|${CAPITALS}|\\p{N}|${MARKS_AND_SLASHES}`,
+  // DeepSeek V3 and R1
+  `${ASCII_MARKS}[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
+  '[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+',
+  '\\p{N}{1,3}',
+  // DeepSeek Coder
+  '[\\r\\n]',
+  '\\s?\\p{L}+',
+  '\\s?\\p{P}+',
+  '[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+',
+  // Falcon, and plain ways to set digits apart
+  '[0-9][0-9][0-9]',
+  '[0-9]',
+  '\\d',
+  '\\p{N}',
+  '\\p{N}+',
+];
+
+const KNOWN_PATTERNS: ReadonlySet<string> = new Set(PUBLISHED_PATTERNS);
+
+/**
+ * A pattern of a file as one of JavaScript's, or undefined if no published file is known to have it. Patterns come from
+ * files that anyone may have made, and JavaScript's take time without bounds for some (`(?:a+)+b`). Those that are known
+ * take time in proportion to the text.
+ */
+export function knownWordPattern(pattern: string): string | undefined {
+  // Some files have the characters themselves where others have escapes.
+  const written = pattern.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
+  return KNOWN_PATTERNS.has(written) ? written.replaceAll(ANY_CASE, CONTRACTIONS) : undefined;
+}
+
 /** A vocabulary that can be told by its tokens alone, and the rules that it was made with. */
 interface KnownVocabulary {
   /** Whose it is, for people. */
@@ -76,7 +131,7 @@ const KNOWN_VOCABULARIES: readonly KnownVocabulary[] = [
   {
     of: 'Llama 3',
     preTokenizer: 'llama-bpe',
-    matches: (tokens) => /^(<\|begin_of_text\|>)+$/.test(tokens[128000] ?? ''),
+    matches: (tokens) => tokens[128000] === '<|begin_of_text|>',
   },
   { of: 'Qwen 2', preTokenizer: 'qwen2', matches: (tokens) => tokens[151643] === '<|endoftext|>' },
   // The first Falcon has the same first tokens; the sizes tell them apart.

@@ -108,7 +108,7 @@ export function withControlTypes(
 
 /**
  * Checks what all readers must get right, and throws `corrupt-file` where it is not: one type for each token, ids within
- * the vocabulary, a begin-of-text token where one is to be added.
+ * the vocabulary, a begin-of-text token where one is to be added, no special token of an absurd length.
  */
 export function checkSpec(spec: TokenizerSpec): TokenizerSpec {
   const count = spec.tokens.length;
@@ -118,22 +118,42 @@ export function checkSpec(spec: TokenizerSpec): TokenizerSpec {
   const ids = { bos: spec.bosId, eos: spec.eosId, unknown: spec.unknownId };
   for (const [name, id] of Object.entries(ids)) requireInVocabulary(name, id, count);
   for (const id of spec.endIds) requireInVocabulary('end', id, count);
+  spec.tokens.forEach((text, id) => requireShort(text, id, spec.tokenTypes[id]));
   if (spec.addBos && spec.bosId === undefined) throw corrupt('it wants a begin-of-text token and has none');
   return spec;
 }
 
 /** A `corrupt-file` error about the tokenizer. */
 export function corrupt(what: string): TernionError {
-  return new TernionError('corrupt-file', `The tokenizer of this file cannot be right: ${what}.`);
+  return new TernionError('corrupt-file', `The tokenizer of this file cannot be right: ${shortened(what)}.`);
 }
 
 /** An `unsupported-tokenizer` error. */
 export function unsupported(what: string): TernionError {
-  return new TernionError('unsupported-tokenizer', `This tokenizer is not supported: ${what}.`);
+  return new TernionError('unsupported-tokenizer', `This tokenizer is not supported: ${shortened(what)}.`);
 }
+
+/** What a message quotes may be as long as the file. */
+function shortened(what: string): string {
+  return what.length > MAX_QUOTED ? `${what.slice(0, MAX_QUOTED)}…` : what;
+}
+
+const MAX_QUOTED = 300;
 
 function requireLength(what: string, length: number, count: number): void {
   if (length !== count) throw corrupt(`${count} tokens but ${length} ${what}`);
+}
+
+/** Special tokens are looked for at every character of a text; the longest known have some fifty. */
+const MAX_SPECIAL_LENGTH = 256;
+
+function requireShort(text: string, id: number, type: number | undefined): void {
+  const isSpecial =
+    type === TokenType.control || type === TokenType.unknown || type === TokenType.userDefined;
+  if (!isSpecial || text.length <= MAX_SPECIAL_LENGTH) return;
+  throw corrupt(
+    `the special token ${id} has ${text.length} characters, more than the ${MAX_SPECIAL_LENGTH} that one may have`,
+  );
 }
 
 function requireInVocabulary(name: string, id: number | undefined, count: number): void {

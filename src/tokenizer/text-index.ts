@@ -6,6 +6,8 @@
  */
 export class TextIndex {
   readonly #slots: Int32Array;
+  /** Of this index alone, so that nobody can know where a text will be. */
+  readonly #key = crypto.getRandomValues(new Int32Array(2));
 
   /**
    * @param texts stay the caller's and must not change.
@@ -34,7 +36,7 @@ export class TextIndex {
   /** Where `text` is, or else the free slot where it would be. */
   #slotOf(text: string): number {
     const mask = this.#slots.length - 1;
-    let slot = hash(text) & mask;
+    let slot = keyedHash(text, this.#key) & mask;
     for (;;) {
       const found = this.#slots[slot]!;
       if (found === 0 || this.texts[found - 1] === text) return slot;
@@ -43,9 +45,39 @@ export class TextIndex {
   }
 }
 
-/** FNV-1a over the code units, with the high bits mixed into the low ones, which are those that are used. */
-function hash(text: string): number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
-  return state ^ (state >>> 15);
+/**
+ * HalfSipHash-1-3 (J.-P. Aumasson, github.com/veorq/SipHash) of the code units, two to a word, and of their number. With a
+ * hash that has no key, a file could have a vocabulary of which all texts fall into one slot.
+ */
+function keyedHash(text: string, [key0 = 0, key1 = 0]: Int32Array): number {
+  let a = key0;
+  let b = key1;
+  let c = key0 ^ 0x6c796765;
+  let d = key1 ^ 0x74656462;
+  const words = (text.length + 1) >> 1;
+  for (let i = 0; i < words + 4; i++) {
+    const word = i < words ? wordAt(text, 2 * i) : i === words ? text.length : 0;
+    if (i === words + 1) c ^= 0xff;
+    d ^= word;
+    a = (a + b) | 0;
+    b = rotate(b, 5) ^ a;
+    a = rotate(a, 16);
+    c = (c + d) | 0;
+    d = rotate(d, 8) ^ c;
+    a = (a + d) | 0;
+    d = rotate(d, 7) ^ a;
+    c = (c + b) | 0;
+    b = rotate(b, 13) ^ c;
+    c = rotate(c, 16);
+    a ^= word;
+  }
+  return b ^ d;
+}
+
+function wordAt(text: string, i: number): number {
+  return text.charCodeAt(i) | (i + 1 < text.length ? text.charCodeAt(i + 1) << 16 : 0);
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
 }

@@ -4,11 +4,14 @@ import { describe, expect, test } from 'vitest';
 import type { TernionErrorCode } from '../../src/errors';
 import { bytesSource, type ByteSource } from '../../src/files/byte-source';
 import { parseGguf } from '../../src/formats/gguf';
+import { floatsToHalves } from '../../src/formats/half';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import type { LoadProgress } from '../../src/plan/load-options';
 import { collect } from '../support/collect';
 import { openContext, type FixtureOptions } from '../support/engine';
+import { putTogether, takeApart } from '../support/gguf-rewriter';
 import { oneFile } from '../support/model-files';
+import { smallModel, type SmallShape } from '../support/small-model';
 import type { GoldenPrompt } from '../support/golden';
 import { expectFailure } from '../support/expect-failure';
 import { loadWatched, TINY, watch } from '../support/watched-engine';
@@ -16,6 +19,16 @@ import { loadWatched, TINY, watch } from '../support/watched-engine';
 const prompts = JSON.parse(
   readFileSync(new URL('../fixtures/prompts.json', import.meta.url), 'utf8'),
 ) as GoldenPrompt[];
+
+const SMALL: SmallShape = {
+  architecture: 'llama',
+  width: 256,
+  ffnWidth: 256,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 64,
+  encoding: 'I2_S',
+};
 
 describe('the same answers come', () => {
   const devices: [string, FixtureOptions][] = [
@@ -224,6 +237,46 @@ describe('nothing is left on the GPU', () => {
     await expectNothingLeft(bytesSource(bytes), 'corrupt-file', {}, 'blk.3.ffn_down.weight');
   });
 
+  test.each([
+    ['blk.0.attn_norm.weight', NaN],
+    ['blk.3.ffn_sub_norm.weight', -Infinity],
+    ['output_norm.weight', Infinity],
+    ['token_embd.weight', NaN],
+    ['token_embd.weight', Infinity],
+  ])('of a tensor %s that has %d', async (name, value) => {
+    const { tensors } = await parseGguf(bytesSource(model));
+    const { encoding, offset, byteLength } = tensors.get(name)!;
+    const float = Float32Array.of(value);
+    const half = new Uint16Array(1);
+    floatsToHalves(float, half);
+    const { buffer } = encoding === 'F16' ? half : float;
+    const bytes = patched(offset + byteLength - buffer.byteLength, new Uint8Array(buffer));
+    await expectNothingLeft(bytesSource(bytes), 'corrupt-file', {}, name);
+  });
+
+  test.each([
+    ['F32', Infinity, 'corrupt-file'],
+    ['BF16', NaN, 'corrupt-file'],
+    ['BF16', 1e6, 'unsupported-feature'],
+  ] as const)('of an embedding in %s that has %d, which f16 has not', async (encoding, value, code) => {
+    const { bytes } = await smallModel({ ...SMALL, embedding: encoding });
+    const { tensors } = await parseGguf(bytesSource(bytes));
+    const { offset } = tensors.get('token_embd.weight')!;
+    const last = new Uint8Array(Float32Array.of(value).buffer);
+    // A bfloat is the upper half of a float.
+    bytes.set(encoding === 'F32' ? last : last.subarray(2), offset);
+    await expectNothingLeft(bytesSource(bytes), code, {}, 'token_embd.weight');
+  });
+
+  test('of a scale of one block that is no number', async () => {
+    const { bytes } = await smallModel({ ...SMALL, encoding: 'TQ2_0' });
+    const { tensors } = await parseGguf(bytesSource(bytes));
+    const { offset, byteLength } = tensors.get('blk.1.ffn_up.weight')!;
+    // The half at the end of a block; these bits are NaN.
+    bytes.set([0x00, 0x7e], offset + byteLength - 2);
+    await expectNothingLeft(bytesSource(bytes), 'corrupt-file', {}, 'blk.1.ffn_up.weight');
+  });
+
   test('of a source that fails half way', async () => {
     const source = bytesSource(model);
     const broken: ByteSource = {
@@ -270,6 +323,25 @@ describe('nothing is left on the GPU', () => {
     await expectFailure(LocalEngine.load(gpu, oneFile(model)), 'out-of-memory');
     expect(gpu.bytes + counts.liveBytes).toBe(0);
   });
+});
+
+test('weights that are numbers, but too large, fail an answer and not the engine', async () => {
+  const model = await takeApart(readFileSync(new URL(`../../${TINY}`, import.meta.url)));
+  const tensors = model.tensors.map((tensor) =>
+    tensor.name === 'output_norm.weight'
+      ? { ...tensor, bytes: new Uint8Array(new Float32Array(tensor.shape[0]!).fill(3e38).buffer) }
+      : tensor,
+  );
+  const gpu = await openContext();
+  const engine = await LocalEngine.load(gpu, oneFile(putTogether({ ...model, tensors })), { tuning: false });
+  const session = engine.createSession();
+  const options = [{}, { temperature: 0.8, topK: 40, topP: 0.9 }, { repetitionPenalty: 1.1 }];
+  // Each again after the others: what a failure leaves is no worse than nothing.
+  for (const option of [...options, ...options]) {
+    await expectFailure(collect(session.generate('Hello', option)), 'internal', /logits are not finite/);
+  }
+  await engine.dispose();
+  expect(gpu.bytes).toBe(0);
 });
 
 test('a lost device fails the answer that is under way, and all later requests, with device-lost', async () => {

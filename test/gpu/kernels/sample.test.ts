@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext, Dispatch } from '../../../src/gpu/context';
 import {
+  NO_TOKEN,
   packSamplerOptions,
   sample,
   sliceCount,
@@ -132,6 +133,32 @@ function chiSquare(histogram: Uint32Array, probabilities: Float64Array): number 
     return sum + (count - expected) ** 2 / expected;
   }, 0);
 }
+
+describe('logits that are not all finite', () => {
+  const modes: [string, Partial<SampleMode>][] = [
+    ['greedy', {}],
+    ['drawn', { random: true }],
+    ['with penalties', { penalties: true, random: true }],
+  ];
+  const values = [NaN, Infinity, -Infinity];
+  const cases = modes.flatMap(([name, mode]) => values.map((value) => [name, value, mode] as const));
+
+  test.each(cases)('give no token, and count none: %s, %d', async (_name, value, mode) => {
+    const logits = normals(3000, 4);
+    logits[1234] = value;
+    const sampler = await Sampler.create({ logits, mode, options: { topK: 40, topP: 0.9, minP: 0.1 } });
+    expect(await sampler.draw()).toBe(NO_TOKEN);
+    expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3000)))).toBe(0);
+    const none = await Sampler.create({ logits: new Float32Array(7).fill(value), mode });
+    expect(await none.draw()).toBe(NO_TOKEN);
+  });
+
+  test('are not those that are as large as a number can be', async () => {
+    const logits = new Float32Array(7).fill(-3.3e38);
+    logits[5] = 3.3e38;
+    expect(await (await Sampler.create({ logits })).draw()).toBe(5);
+  });
+});
 
 describe('greedy', () => {
   // One slice of 1024 tokens, its edges, and several.

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { bfloatsToFloats, floatsToHalves, halfToFloat, halvesToFloats } from '../../../src/formats/half';
+import {
+  areFiniteHalves,
+  bfloatsToFloats,
+  floatsToHalves,
+  halfToFloat,
+  halvesToFloats,
+} from '../../../src/formats/half';
 import { toHalf } from '../../support/gguf-writer';
 import { random } from '../../support/random';
 
@@ -71,6 +77,35 @@ describe('halves', () => {
     for (const [i, value] of floats.entries()) {
       const right = Number.isNaN(value) ? isNaNHalf(halves[i]!) : halves[i] === nearestHalf(value);
       if (!right) expect.fail(`${value} became ${halves[i]}`);
+    }
+  });
+});
+
+describe('halves that are all finite', () => {
+  it('are told from those with one that is infinite or NaN, at any place and alignment', () => {
+    const all = new Uint16Array(24).fill(0xfbff); // −65504, the largest
+    for (let from = 0; from < 4; from++) {
+      for (let to = from; to <= from + 5; to++) {
+        const halves = all.subarray(from, to);
+        expect(areFiniteHalves(halves)).toBe(true);
+        for (const bits of [0x7c00, 0xfc00, 0x7e00, 0xffff, 0x7c01]) {
+          for (let i = 0; i < halves.length; i++) expect(areFiniteHalves(halves.with(i, bits))).toBe(false);
+          for (let i = 0; i < halves.length; i++) {
+            // In place, where the view need not begin at a multiple of four bytes; and beside it, which is not looked at.
+            halves[i] = bits;
+            expect(areFiniteHalves(halves)).toBe(false);
+            expect(areFiniteHalves(all.subarray(to))).toBe(true);
+            halves[i] = 0xfbff;
+          }
+        }
+      }
+    }
+  });
+
+  it('are exactly those of an exponent that is not all ones', () => {
+    for (let bits = 0; bits < 65536; bits++) {
+      expect(areFiniteHalves(Uint16Array.of(0, bits))).toBe(Number.isFinite(halfToFloat(bits)));
+      expect(areFiniteHalves(Uint16Array.of(bits, 0))).toBe(Number.isFinite(halfToFloat(bits)));
     }
   });
 });

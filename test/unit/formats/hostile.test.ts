@@ -5,7 +5,8 @@ import { TernionError } from '../../../src/errors';
 import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
 import { parseGguf } from '../../../src/formats/gguf';
 import { parseSafetensors } from '../../../src/formats/safetensors';
-import { bool, f32, numbers, text, texts, u32, writeGguf } from '../../support/gguf-writer';
+import { expectFailure } from '../../support/expect-failure';
+import { bool, f32, numbers, text, texts, u32, writeGguf, type GgufValue } from '../../support/gguf-writer';
 
 const SEED = 20240227; // any, but fixed: a failure can be repeated
 
@@ -116,4 +117,69 @@ it('a damaged safetensors header is refused with a reason, or read, at once', as
   const counts = await outcomes(safetensors, (source) => parseSafetensors(source));
   for (const outcome of ['fine', 'corrupt-file', 'unsupported-format'])
     expect(counts.get(outcome)).toBeGreaterThan(5);
+});
+
+/** Refuses `bytes` as damaged, with words that say why, after reading no more than `most` of them. */
+async function refusedAfter(
+  most: number,
+  bytes: Uint8Array,
+  parse: (source: ByteSource) => Promise<unknown>,
+  words: RegExp,
+): Promise<void> {
+  const { source, read } = counted(bytes);
+  await expectFailure(parse(source), 'corrupt-file', words);
+  expect(read()).toBeLessThanOrEqual(most);
+}
+
+const FIRST_READ = 1 << 20;
+
+it('arrays inside an array are refused where they are more than any model has', async () => {
+  const empty: GgufValue = { type: 'array', of: 'u8', values: [] };
+  const list = (count: number): GgufValue => ({
+    type: 'array',
+    of: 'array',
+    values: Array.from({ length: count }, () => empty),
+  });
+  const write = (...lists: GgufValue[]): Uint8Array =>
+    writeGguf({ metadata: lists.map((value, i) => [`list${i}`, value]), tensors: [] });
+  // The number stands before the arrays, so that those need not be read.
+  await refusedAfter(FIRST_READ, write(list(70_000)), parseGguf, /'list0'.*nest 70000 arrays/);
+  const many = write(...Array.from({ length: 20 }, () => list(5000)));
+  await refusedAfter(2 * many.length, many, parseGguf, /nest 70000 arrays/);
+  await expect(parseGguf(bytesSource(write(list(1000))))).resolves.toBeDefined();
+});
+
+it('more metadata, tensors or truth values than any model has are refused by their number', async () => {
+  const metadata = Array.from({ length: 70_000 }, (_, i): [string, GgufValue] => [`${i}`, u32(i)]);
+  await refusedAfter(FIRST_READ, writeGguf({ metadata, tensors: [] }), parseGguf, /70000 metadata entries/);
+  const bytes = new Uint8Array(4);
+  const tensors = Array.from({ length: 70_000 }, (_, i) => ({
+    name: `${i}`,
+    type: 'F32' as const,
+    shape: [1],
+    bytes,
+  }));
+  await refusedAfter(FIRST_READ, writeGguf({ metadata: [], tensors }), parseGguf, /70000 tensors/);
+  const flags: GgufValue = {
+    type: 'array',
+    of: 'bool',
+    values: new Array<GgufValue>(70_000).fill(bool(true)),
+  };
+  const file = writeGguf({ metadata: [['flags', flags]], tensors: [] });
+  await refusedAfter(FIRST_READ, file, parseGguf, /'flags' has 70000 truth values/);
+});
+
+/** A safetensors file with this header. */
+function withHeader(header: string): Uint8Array {
+  const file = new Uint8Array(8 + header.length);
+  new DataView(file.buffer).setUint32(0, header.length, true);
+  file.set(new TextEncoder().encode(header), 8);
+  return file;
+}
+
+it('a safetensors header that nests without end, or is all lists, is refused', async () => {
+  const deep = `{"a":{"dtype":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`;
+  await expectFailure(parseSafetensors(bytesSource(withHeader(deep))), 'corrupt-file', /nests.*64/);
+  const lists = `{"a":[${'[],'.repeat(500_000)}[]]}`;
+  await expectFailure(parseSafetensors(bytesSource(withHeader(lists))), 'corrupt-file', /lists and objects/);
 });

@@ -243,6 +243,45 @@ describe('a packed Hugging Face model', () => {
     await refusedWith({ 'tokenizer.json': '<!doctype html>' }, 'corrupt-file', /tokenizer.json/);
   });
 
+  /** JSON text of an object that has `entry` besides what the file has. */
+  const withEntry = (name: string, entry: string): string =>
+    JSON.stringify(name in tiny ? parse(name) : { a: 1 }).replace('{', `{"extra":${entry},`);
+
+  it.each(['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])(
+    'with a %s that nests without end',
+    async (name) => {
+      const deep = withEntry(name, '['.repeat(200_000) + ']'.repeat(200_000));
+      await refusedWith({ [name]: deep }, 'corrupt-file', new RegExp(`${name} nests.*64`));
+    },
+  );
+
+  it('with more lists in a file than its length lets one think', async () => {
+    const empty = withEntry('config.json', `[${'[],'.repeat(500_000)}[]]`);
+    await refusedWith({ 'config.json': empty }, 'corrupt-file', /config.json has more than \d+ lists/);
+    // Brackets in a text are no lists.
+    const text = withEntry('config.json', `"\\"${'['.repeat(500_000)}"`);
+    await refusedWith({ 'config.json': text, 'tokenizer.json': '?' }, 'corrupt-file', /tokenizer.json/);
+  });
+
+  it('with RoPE factors for heads of impossible size', async () => {
+    const scaling = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const changed = { ...parse('config.json'), head_dim: 1e12, rope_scaling: scaling };
+    await refusedWith({ 'config.json': changed }, 'corrupt-file', /RoPE scaling/);
+  });
+
+  it('with a token whose id leaves a hole of millions', async () => {
+    const { model, ...rest } = parse('tokenizer.json') as { model: { vocab: object } };
+    const changed = { ...rest, model: { ...model, vocab: { ...model.vocab, far: 9_000_000 } } };
+    await refusedWith({ 'tokenizer.json': changed }, 'corrupt-file', /far: 9000000/);
+  });
+
+  it('with a special token that is longer than any text', async () => {
+    const { added_tokens: added, ...rest } = parse('tokenizer.json') as { added_tokens: object[] };
+    const long = { id: 1530, content: 'x'.repeat(300_000), special: true };
+    const changed = { ...rest, added_tokens: [...added, long] };
+    await refusedWith({ 'tokenizer.json': changed }, 'corrupt-file', /special token 1530 has 300000/);
+  });
+
   const q = 'model.layers.1.self_attn.q_proj.weight';
   const tensors: [string, (stored: StoredTensors) => StoredTensors, TernionErrorCode, RegExp][] = [
     [

@@ -46,6 +46,23 @@ describe('a chat template', () => {
     ).toBe('<s>Hi</s>true');
   });
 
+  it('has filters and methods as they are in Jinja', () => {
+    expect(render("{{ {'a': [1, 'é']} | tojson(indent=2, ensure_ascii=true) }}")).toBe(
+      '{\n  "a": [\n    1,\n    "\\u00e9"\n  ]\n}',
+    );
+    expect(render("{{ 'a\nb' | indent(2, first=true) }}{{ 'a\nb' | indent }}")).toBe('  a\n  ba\n    b');
+    expect(
+      render("{{ [1, 2] | join('-') }}{{ 'aba'.replace('a', 'cc', 1) }}{{ 'a-b' | replace('-', '') }}"),
+    ).toBe('1-2ccbaab');
+    expect(render("{% filter upper %}a{{ 'b,c'.split(',')[1] }}{% endfilter %}{{ 'b' in 'abc' }}")).toBe(
+      'ACtrue',
+    );
+    expect(
+      render("{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | first }}"),
+    ).toBe(' Hi ');
+    expect(render("{% for k, v in {'a': 1}.items() if v %}{{ k }}{{ loop.last }}{% endfor %}")).toBe('atrue');
+  });
+
   it('has loops, namespaces, macros and range', () => {
     const source =
       '{% set ns = namespace(n=0) %}{% macro bold(x) %}*{{ x }}*{% endmacro %}' +
@@ -95,6 +112,9 @@ describe('the fallback template', () => {
     expect(template.render(MESSAGES, OPTIONS)).toBe('own');
   });
 });
+
+/** Sets `x` to a text that is nearly as long as one may be. */
+const LONG = `{% set x = 'a' %}${repeat('{% set x = x + x %}', 15)}`;
 
 describe('a hostile template', () => {
   it.each([
@@ -157,7 +177,41 @@ describe('a hostile template', () => {
     [
       'a replacement of everything by much',
       `{% set x = 'a' %}${repeat('{% set x = x + x %}', 15)}{{ x.replace('a', x) }}`,
-      /string length|far too long/,
+      /far too long/,
+    ],
+    ['a replacement of nothing by much', `${LONG}{{ x | replace('', x) }}`, /far too long/],
+    ['a replacement under another name', `${LONG}{% set f = x['replace'] %}{{ f('', x) }}`, /far too long/],
+    ['a giant indentation of JSON', '{{ [[1]] | tojson(indent=300000000) }}', /far too long/],
+    ['giant separators of JSON', `${LONG}{{ range(100000) | tojson(separators=(x, x)) }}`, /far too long/],
+    ['a giant separator', `${LONG}{{ range(100000) | join(x) }}`, /far too long/],
+    [
+      'a text in a list, many times over',
+      `${LONG}{% set x = [x] %}${repeat('{% set x = x + x %}', 17)}`,
+      /far too long/,
+    ],
+    [
+      'a text made again and again',
+      `${LONG}{% for i in range(100000) %}{{ x | upper }}{% endfor %}`,
+      /far too long/,
+    ],
+    [
+      'a list written again and again',
+      `${LONG}{% set l = [${'x,'.repeat(100)}x] %}{% for i in range(100000) %}{{ l }}{% endfor %}`,
+      /far too long/,
+    ],
+    [
+      'a list joined to a text again and again',
+      `${LONG}{% set l = [${'x,'.repeat(100)}x] %}{% for i in range(100000) %}{% set y = l ~ '' %}{% endfor %}`,
+      /far too long/,
+    ],
+    ['an indented block', '{% filter indent(100000000) %}a\nb{% endfilter %}', /far too long/],
+    ['an indentation by unpacked arguments', "{{ 'a\nb' | indent(*[100000000]) }}", /far too long/],
+    // From the far end of it, each place is compared with all of what is searched for.
+    ['a search at its worst', `${LONG}{{ ('b' + x[:32000]) in x + x }}`, /too long to search/],
+    [
+      'loops without a body',
+      '{% set r = range(100000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}',
+      /too (long|many steps)/,
     ],
   ])('is stopped: %s', (_, source, message) => {
     setClock(1);
@@ -170,6 +224,16 @@ describe('a hostile template', () => {
     ['deep nesting', '{{ ' + '('.repeat(40_000) + '1' + ')'.repeat(40_000) + ' }}'],
   ])('is refused before it runs: %s', (_, source) => {
     expect(() => new ChatTemplate(source)).toThrow(failure(/cannot be read/));
+  });
+
+  it('cannot cut a text into more pieces than a list may have', () => {
+    const messages = [{ role: 'user', content: 'a,'.repeat(250_000) }];
+    for (const cut of ["split(',')", "replace(',', ' ').split()"]) {
+      expect(() => render(`{{ (messages[0].content.${cut}) | length }}`, messages)).toThrow(
+        failure(/far too long/),
+      );
+    }
+    expect(render("{{ messages[0].content.split('b') | length }}", messages)).toBe('1');
   });
 
   it('does not keep an honest template from a long conversation', () => {

@@ -148,6 +148,65 @@ describe('a byte-level tokenizer.json', () => {
   });
 });
 
+/** A small tokenizer.json with these steps before `ByteLevel`. */
+function withSplits(...patterns: string[]): Json {
+  const splits = patterns.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated' }));
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, use_regex: false };
+  return {
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [...splits, byteLevel] },
+    model: { type: 'BPE', vocab: { a: 0 }, merges: [] },
+  };
+}
+
+describe('the patterns of a tokenizer.json', () => {
+  // As published: the files themselves have these strings. Each word list is what the pattern means, worked out by hand.
+  const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+  const UPPER = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
+  const LOWER = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
+  const O200K =
+    `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+    `[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+    `\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`;
+  const QWEN_3_5 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}|" +
+    ` ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACES}`;
+  // This one has a carriage return and a newline where the others have escapes.
+  const DEEPSEEK =
+    '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|' +
+    ' ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+';
+
+  it.each([
+    ['Llama 3', LLAMA3_PATTERN, "It'S 1234 words!", ['It', "'S", ' ', '123', '4', ' words', '!']],
+    ['Qwen', LLAMA3_PATTERN.replace('{1,3}', ''), 'a 12', ['a', ' ', '1', '2']],
+    ['Qwen3.5', QWEN_3_5, 'e\u0301 ok', ['e\u0301', ' ok']],
+    ['o200k', O200K, "someWords aren'T", ['some', 'Words', " aren'T"]],
+    ['DeepSeek', DEEPSEEK, 'a.b c\n\nd', ['a', '.b', ' c', '\n\n', 'd']],
+    ['DeepSeek, Chinese', '[一-龥\u3040-ゟ゠-ヿ]+', 'a你好b', ['你好']],
+  ])('are known where files have them: %s', (_, pattern, text, words) => {
+    const [own] = tokenizerSpecFromJson(withSplits(pattern), {}).wordPatterns;
+    expect(text.match(new RegExp(own!, 'gu'))).toEqual(words);
+  });
+
+  it.each(['(?:a+)+b', `(${'a|'.repeat(10_000)}b)*c`])(
+    'are refused by name where no file is known to have them',
+    (pattern) => {
+      const refusal: unknown = expect.objectContaining({
+        code: 'unsupported-tokenizer',
+        message: expect.stringContaining(pattern.slice(0, 100)) as unknown,
+      });
+      expect(() => tokenizerSpecFromJson(withSplits(pattern), {})).toThrow(refusal);
+      expect(() => tokenizerSpecFromJson(withSplits(pattern), {})).toThrow(/^.{0,400}$/s);
+    },
+  );
+
+  it('are refused where there are more of them than any tokenizer needs', () => {
+    const many = withSplits(...Array.from({ length: 1000 }, () => LLAMA3_PATTERN));
+    expect(() => tokenizerSpecFromJson(many, {})).toThrow(
+      expect.objectContaining({ code: 'unsupported-tokenizer' }),
+    );
+  });
+});
+
 describe('a SentencePiece tokenizer.json', () => {
   it('gives the ids of an independent encoder', () => {
     const tokenizer = tokenizerFrom(llama2Json(), {

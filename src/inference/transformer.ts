@@ -18,7 +18,7 @@ import { sample, type SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
-import { ropeFrequencies } from '../model/rope-frequencies';
+import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
@@ -81,7 +81,8 @@ export class Transformer {
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, activations),
     );
-    const { frequencies, magnitude } = ropeFrequencies(config, weights.ropeFactors);
+    const factors = factorsForContext(config.ropeScaling, weights.ropeFactors, contextLength);
+    const { frequencies, magnitude } = ropeFrequencies(config, factors);
     gpu.write(work.angles, 0, ropeAngles(contextLength, frequencies, magnitude));
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
     throwIfAborted(tuner.signal);
@@ -222,9 +223,10 @@ export class Transformer {
   }
 
   async #dispatches(context: LayerContext): Promise<Dispatch[]> {
-    const { gpu, weights, work } = this;
+    const { gpu, config, weights, work } = this;
     const layers = await Promise.all(weights.layers.map((layer, i) => this.#layer(layer, i, context)));
-    return [...(await embed(gpu, weights.embedding, work.ids, work.x)), ...layers.flat()];
+    const embedding = await embed(gpu, weights.embedding, work.ids, work.x, config.scales.embedding);
+    return [...embedding, ...layers.flat()];
   }
 
   async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<Dispatch[]> {

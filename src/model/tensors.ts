@@ -7,9 +7,11 @@ import type { ModelConfig } from './config';
 export interface MatrixTensors {
   parts: { name: string; rows: number }[];
   cols: number;
+  /** What its products are multiplied by, beyond its own scales. */
+  factor: number;
 }
 
-/** A norm weight, f32 [length]. */
+/** A norm weight, or another list of numbers, f32 [length]. */
 export interface NormTensor {
   name: string;
   length: number;
@@ -29,15 +31,39 @@ export interface LayerTensors {
   ffnDown: MatrixTensors;
 }
 
+/**
+ * The tensors that divide RoPE's frequencies, each [rotary / 2]: of contexts up to the original one, and of longer ones.
+ * Without longrope both are `rope_freqs.weight`.
+ */
+export interface RopeFactorTensors {
+  short: NormTensor;
+  long: NormTensor;
+}
+
+/** Those that `tensors` should have; undefined where frequencies are divided by nothing. */
+export function ropeFactorTensors(
+  { ropeScaling, rotary }: ModelConfig,
+  tensors: ReadonlyMap<string, unknown>,
+): RopeFactorTensors | undefined {
+  const factors = (name: string): NormTensor => ({ name: `${name}.weight`, length: rotary / 2 });
+  if (ropeScaling.kind === 'longrope') {
+    return { short: factors('rope_factors_short'), long: factors('rope_factors_long') };
+  }
+  const forAll = factors('rope_freqs');
+  return tensors.has(forAll.name) ? { short: forAll, long: forAll } : undefined;
+}
+
 /** The tensors of layer `index`. */
 export function layerTensors(config: ModelConfig, index: number): LayerTensors {
   const { width, ffnWidth, heads, kvHeads, headDim } = config;
   const name = (part: string): string => `blk.${index}.${part}.weight`;
   const norm = (part: string, length: number): NormTensor => ({ name: name(part), length });
-  const matrix = (cols: number, parts: [string, number][]): MatrixTensors => ({
+  const matrix = (cols: number, parts: [string, number][], factor = 1): MatrixTensors => ({
     cols,
     parts: parts.map(([part, rows]) => ({ name: name(part), rows })),
+    factor,
   });
+  const { residual } = config.scales;
   const qWidth = heads * headDim;
   const kvWidth = kvHeads * headDim;
   return {
@@ -51,14 +77,14 @@ export function layerTensors(config: ModelConfig, index: number): LayerTensors {
       ? { q: norm('attn_q_norm', headDim), k: norm('attn_k_norm', headDim) }
       : undefined,
     attnSubNorm: config.subNorms ? norm('attn_sub_norm', qWidth) : undefined,
-    attnOutput: matrix(qWidth, [['attn_output', width]]),
+    attnOutput: matrix(qWidth, [['attn_output', width]], residual),
     ffnNorm: norm('ffn_norm', width),
     gateUp: matrix(width, [
       ['ffn_gate', ffnWidth],
       ['ffn_up', ffnWidth],
     ]),
     ffnSubNorm: config.subNorms ? norm('ffn_sub_norm', ffnWidth) : undefined,
-    ffnDown: matrix(ffnWidth, [['ffn_down', width]]),
+    ffnDown: matrix(ffnWidth, [['ffn_down', width]], residual),
   };
 }
 

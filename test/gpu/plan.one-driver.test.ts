@@ -72,6 +72,21 @@ describe('the plan is what is allocated', () => {
       { ...base, architecture: 'llama', encoding: 'TQ1_0', variedScales: true },
       { precision: 'exact' },
     ],
+    [
+      'with factors for long contexts',
+      {
+        ...base,
+        architecture: 'minicpm',
+        encoding: 'TQ2_0',
+        variedScales: true,
+        longrope: {
+          originalContext: 64,
+          attentionFactor: 1,
+          short: new Float32Array(32).fill(1),
+          long: new Float32Array(32).fill(2),
+        },
+      },
+    ],
     // Three query heads of 40 dimensions: rows and columns that are no multiples of a chunk.
     [
       'with awkward widths',

@@ -13,7 +13,7 @@ export function referenceLogits(
   activations: ReferenceActivations,
 ): number[] {
   const { shape, weights } = model;
-  const { width, layers = 2, architecture } = shape;
+  const { width, layers = 2, architecture, scales = { embedding: 1, residual: 1, logits: 1 } } = shape;
   const weight = (name: string): Float32Array => weights.get(`${name}.weight`)!;
   const linear = (x: Float64Array, name: string): Float64Array =>
     multiply(weight(name), activations === 'f32' ? x : roundToInt8(x));
@@ -22,7 +22,12 @@ export function referenceLogits(
   const subNorm = (x: Float64Array, name: string): Float64Array =>
     architecture.startsWith('bitnet') ? normed(x, name) : x;
 
-  const xs = ids.map((id) => Float64Array.from(weight('token_embd').subarray(id * width, (id + 1) * width)));
+  const xs = ids.map((id) =>
+    Float64Array.from(
+      weight('token_embd').subarray(id * width, (id + 1) * width),
+      (x) => x * scales.embedding,
+    ),
+  );
   for (let i = 0; i < layers; i++) {
     const layer = `blk.${i}`;
     const inputs = xs.map((x) => normed(x, `${layer}.attn_norm`));
@@ -36,17 +41,21 @@ export function referenceLogits(
       })),
     );
     for (const [t, x] of xs.entries()) {
-      add(x, linear(subNorm(attended[t]!, `${layer}.attn_sub_norm`), `${layer}.attn_output`));
+      add(
+        x,
+        linear(subNorm(attended[t]!, `${layer}.attn_sub_norm`), `${layer}.attn_output`),
+        scales.residual,
+      );
       const y = normed(x, `${layer}.ffn_norm`);
       const gate = linear(y, `${layer}.ffn_gate`);
       const up = linear(y, `${layer}.ffn_up`);
       const hidden = gate.map((g, j) => (relu2 ? Math.max(g, 0) ** 2 : g / (1 + Math.exp(-g))) * up[j]!);
-      add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`));
+      add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`), scales.residual);
     }
   }
   const last = normed(xs.at(-1)!, 'output_norm');
   const head = weights.get('output.weight') ?? weight('token_embd');
-  return [...multiply(head, last)].slice(0, VOCABULARY);
+  return [...multiply(head, last)].slice(0, VOCABULARY).map((logit) => logit / scales.logits);
 }
 
 interface Projections {
@@ -90,14 +99,17 @@ function attend({ shape, weights }: SmallModel, layer: string, tokens: Projectio
 }
 
 function rotate(shape: SmallModel['shape'], x: Float64Array, position: number) {
-  const { architecture, ropeFactors, yarn } = shape;
+  const { architecture, yarn, longrope, contextLength = 128 } = shape;
+  const isLong = longrope && contextLength > longrope.originalContext;
+  const factors = longrope ? (isLong ? longrope.long : longrope.short) : shape.ropeFactors;
   const half = x.length / 2;
   const out = new Float64Array(x.length);
-  const magnitude = yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1;
+  const magnitude = longrope?.attentionFactor ?? (yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1);
   for (let j = 0; j < half; j++) {
-    const plain = THETA ** (-j / half) / (ropeFactors?.[j] ?? 1);
+    const plain = THETA ** (-j / half) / (factors?.[j] ?? 1);
     const angle = position * (yarn ? stretched(plain, j, half, yarn) : plain);
-    const [a, b] = architecture === 'llama' ? [2 * j, 2 * j + 1] : [j, j + half];
+    const [a, b] =
+      architecture === 'llama' || architecture === 'minicpm' ? [2 * j, 2 * j + 1] : [j, j + half];
     out[a] = magnitude * (x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle));
     out[b] = magnitude * (x[b]! * Math.cos(angle) + x[a]! * Math.sin(angle));
   }
@@ -138,8 +150,8 @@ function roundToInt8(x: Float64Array): Float64Array {
   return x.map((value) => Math.min(127, Math.max(-128, Math.round(value * s))) / s);
 }
 
-function add(x: Float64Array, y: Float64Array): void {
-  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
+function add(x: Float64Array, y: Float64Array, factor: number): void {
+  for (let i = 0; i < x.length; i++) x[i]! += factor * y[i]!;
 }
 
 function toF16(value: number): number {

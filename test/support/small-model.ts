@@ -21,7 +21,7 @@ import { integers, normals } from './reference';
 
 /** What the model is like. Widths are in elements. */
 export interface SmallShape {
-  architecture: 'bitnet-b1.58' | 'bitnet' | 'llama' | 'qwen3';
+  architecture: 'bitnet-b1.58' | 'bitnet' | 'llama' | 'minicpm' | 'qwen3';
   width: number;
   ffnWidth: number;
   heads: number;
@@ -43,6 +43,10 @@ export interface SmallShape {
   ropeFactors?: Float32Array;
   /** YaRN, with the defaults of llama.cpp. Default: none. */
   yarn?: { factor: number; originalContext: number };
+  /** Factors of their own for contexts up to `originalContext` and for longer ones, [headDim / 2]. Default: none. */
+  longrope?: { originalContext: number; attentionFactor: number; short: Float32Array; long: Float32Array };
+  /** As a file of MiniCPM has them: embeddings and residual branches are multiplied, logits divided. Default: no keys. */
+  scales?: { embedding: number; residual: number; logits: number };
   hiddenActivation?: 'relu2' | 'silu';
   contextLength?: number;
   seed?: number;
@@ -79,7 +83,8 @@ interface TensorPlan {
   name: string;
   extents: number[];
   encoding: EncodingName;
-  kind: 'norm' | 'table' | 'matrix' | 'factors';
+  /** How its numbers are drawn, or the numbers. */
+  kind: 'norm' | 'table' | 'matrix' | Float32Array;
 }
 
 function tensorsOf(shape: SmallShape): TensorPlan[] {
@@ -122,17 +127,21 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     ...Array.from({ length: layers }, (_, i) => layer(i)).flat(),
     norm('output_norm', width),
     ...(shape.tied || subNorms ? [] : [table('output')]),
-    ...(shape.ropeFactors
-      ? [
-          {
-            name: 'rope_freqs.weight',
-            extents: [headDim / 2],
-            encoding: 'F32',
-            kind: 'factors',
-          } satisfies TensorPlan,
-        ]
-      : []),
+    ...factorsOf(shape).map(([name, values]): TensorPlan => {
+      return { name: `${name}.weight`, extents: [values.length], encoding: 'F32', kind: values };
+    }),
   ];
+}
+
+/** The lists that divide RoPE's frequencies. */
+function factorsOf({ ropeFactors, longrope }: SmallShape): [string, Float32Array][] {
+  if (longrope) {
+    return [
+      ['rope_factors_long', longrope.long],
+      ['rope_factors_short', longrope.short],
+    ];
+  }
+  return ropeFactors ? [['rope_freqs', ropeFactors]] : [];
 }
 
 async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promise<Encoded> {
@@ -140,7 +149,7 @@ async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promis
   const count = extents.reduce((product, extent) => product * extent, 1);
   const bytes = isTernary(encoding)
     ? ternaryBytes(shape, encoding, extents, seed)
-    : FLOAT_ENCODERS[encoding](numbersOf(shape, kind, count, seed));
+    : FLOAT_ENCODERS[encoding](numbersOf(kind, count, seed));
   const tensor: GgufTensor = { name, shape: extents, type: encoding, bytes };
   const values = new Float32Array(count);
   const info = { name, shape: extents, encoding, offset: 0 };
@@ -150,8 +159,8 @@ async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promis
   return { tensor, values };
 }
 
-function numbersOf({ ropeFactors }: SmallShape, kind: TensorPlan['kind'], count: number, seed: number) {
-  if (kind === 'factors') return ropeFactors!;
+function numbersOf(kind: TensorPlan['kind'], count: number, seed: number) {
+  if (typeof kind === 'object') return kind;
   return kind === 'norm' ? normals(count, seed, 0.1).map((value) => 1 + value) : normals(count, seed);
 }
 
@@ -193,6 +202,16 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     own.push(['rope.scaling.type', text('yarn')]);
     own.push(['rope.scaling.factor', f32(shape.yarn.factor)]);
     own.push(['rope.scaling.original_context_length', u32(shape.yarn.originalContext)]);
+  }
+  if (shape.longrope) {
+    own.push(['rope.scaling.type', text('longrope')]);
+    own.push(['rope.scaling.attn_factor', f32(shape.longrope.attentionFactor)]);
+    own.push(['rope.scaling.original_context_length', u32(shape.longrope.originalContext)]);
+  }
+  if (shape.scales) {
+    own.push(['embedding_scale', f32(shape.scales.embedding)]);
+    own.push(['residual_scale', f32(shape.scales.residual)]);
+    own.push(['logit_scale', f32(shape.scales.logits)]);
   }
   if (shape.hiddenActivation) own.push(['hidden_activation', text(shape.hiddenActivation)]);
   const tokens = [...byteOfCharacter().keys(), '<|begin|>', '<|end|>', '<|turn|>'];

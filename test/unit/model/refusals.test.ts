@@ -59,10 +59,10 @@ describe('a GGUF file', () => {
       /Pooling of type 9/,
     ],
     [
-      'with factors for long contexts',
+      'without the factors of its longrope',
       { [key('rope.scaling.type')]: text('longrope') },
-      'unsupported-feature',
-      /'longrope'/,
+      'corrupt-file',
+      /rope_factors_short.weight is missing/,
     ],
     [
       'with RoPE scaling',
@@ -124,6 +124,12 @@ describe('a GGUF file', () => {
       /norm before each matrix/,
     ],
     [
+      'with factors for long contexts that its metadata say nothing of',
+      (tensors) => [...tensors, extra('rope_factors_long.weight')],
+      'unsupported-feature',
+      /rope_factors_long.weight has no place/,
+    ],
+    [
       'with layers that are not ternary',
       (tensors) =>
         tensors.map((each) => (each.name === 'blk.0.attn_q.weight' ? { ...each, type: 'F16' } : each)),
@@ -182,6 +188,7 @@ describe('a packed Hugging Face model', () => {
   });
   const configs: [string, object, TernionErrorCode, RegExp][] = [
     ['of another architecture', { model_type: 'mixtral' }, 'unsupported-architecture', /'mixtral'/],
+    ['of MiniCPM', { model_type: 'minicpm' }, 'unsupported-feature', /'minicpm'.*GGUF/],
     ['with experts', { num_local_experts: 8 }, 'unsupported-feature', /[Mm]ixture.of.experts/],
     [
       'with RoPE scaling',

@@ -15,7 +15,7 @@ import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles } from '../kernels/rope';
 import { ropeAppend } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
-import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
+import { ternaryMatmul, type MatmulEpilogue, type MatmulPart } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
@@ -23,7 +23,7 @@ import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
+import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
 
 /** The dispatches that evaluate tokens into one KV cache. */
 export interface ForwardPass {
@@ -37,6 +37,22 @@ export interface ForwardPass {
 interface LayerContext {
   cache: KvCache;
   batched: boolean;
+}
+
+/** The kernels that stand before and in the products of a layer. */
+interface LayerKernels {
+  /** Rows of `x`, normalised if there is a weight, as the input of `matrix`. */
+  input: (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => Promise<Dispatch>;
+  /** What was made the input of `matrix` last, times it. */
+  matmul: (
+    name: string,
+    matrix: TernaryMatrix,
+    epilogue: MatmulEpilogue,
+    y: GPUBuffer,
+    part?: MatmulPart,
+  ) => Promise<Dispatch>;
+  /** The residual stream, normalised, in `y`. */
+  norm: (weight: GPUBuffer, y: GPUBuffer) => Promise<Dispatch>;
 }
 
 /** What can be chosen about the forward pass. */
@@ -67,7 +83,7 @@ export class Transformer {
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     readonly activations: Activations,
-    private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
+    private readonly heads: { norm: Dispatch; exact: Dispatch[]; fast: Dispatch[] },
   ) {}
 
   static async create(
@@ -100,8 +116,9 @@ export class Transformer {
     const { variants, report } = await tune(subject, pinned, tuner);
     throwIfAborted(tuner.signal);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
+    const lastNorm = await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last);
     const exact = [
-      await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),
+      lastNorm,
       ...(await lmHeadF16(gpu, fixed.exactHead, weights.head, work.last, work.logits)),
     ];
     let fast = exact;
@@ -113,7 +130,7 @@ export class Transformer {
         ...(await lmHeadInt8(gpu, variants.head, head, q, work.logits)),
       ];
     }
-    const heads = { exact, fast };
+    const heads = { norm: lastNorm, exact, fast };
     return new Transformer(
       gpu,
       config,
@@ -209,6 +226,11 @@ export class Transformer {
     encodePass(encoder, [...this.heads.fast, ...sampler]);
   }
 
+  /** Encodes what the last norm makes of the last token: `work.last`. */
+  encodeLast(encoder: GPUCommandEncoder): void {
+    encodePass(encoder, [this.heads.norm]);
+  }
+
   /** Encodes the logits of the last token with the head as the file has it. */
   encodeLogits(encoder: GPUCommandEncoder): void {
     encodePass(encoder, this.heads.exact);
@@ -239,27 +261,73 @@ export class Transformer {
       packing: matmulVariant.products,
       scalePer: this.activations === 'int8-group' ? 'group' : 'token',
     } as const;
-    // Both async, so that a failure is a rejection of its own and leaves none of those before it unheard.
+    // All async, so that a failure is a rejection of its own and leaves none of those before it unheard.
     const input = async (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => {
       const own = { ...shape, cols: matrix.cols };
       return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
     };
-    const matmul = async (name: string, matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) => {
-      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, this.#inputOf(matrix), y);
+    const matmul = async (
+      name: string,
+      matrix: TernaryMatrix,
+      epilogue: MatmulEpilogue,
+      y: GPUBuffer,
+      part?: MatmulPart,
+    ) => {
+      const q = this.#inputOf(matrix);
+      return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, q, y, part);
     };
+    const norm = async (weight: GPUBuffer, y: GPUBuffer) => {
+      const { eps, threads } = shape;
+      return rmsNorm(gpu, { cols: config.width, eps, threads }, undefined, work.x, weight, y);
+    };
+    const kernels = { input, matmul, norm };
     const parts = await Promise.all([
-      Promise.all([input(work.x, layer.attnNorm, layer.qkv), matmul('qkv', layer.qkv, 'store', work.qkv)]),
+      Promise.all(this.#qkv(layer, kernels)),
       this.#attention(layer, layerCache, batched),
       Promise.all([
         input(work.attended, layer.attnSubNorm, layer.attnOutput),
         matmul('attn output', layer.attnOutput, 'add', work.x),
-        input(work.x, layer.ffnNorm, layer.gateUp),
-        matmul('gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
+        ...this.#gateUp(layer, kernels),
         input(work.hidden, layer.ffnSubNorm, layer.ffnDown),
         matmul('down', layer.ffnDown, 'add', work.x),
       ]),
     ]);
     return parts.flat();
+  }
+
+  /** From the residual stream to queries, keys and values, side by side. */
+  #qkv({ attnNorm, inputNorms, qkv }: LayerWeights, kernels: LayerKernels): Promise<Dispatch>[] {
+    const { input, matmul, norm } = kernels;
+    const { x, normed, qkv: y } = this.work;
+    if (!inputNorms || !normed) return [input(x, attnNorm, qkv), matmul('qkv', qkv, 'store', y)];
+    const { q, k, v } = productParts(this.config);
+    return [
+      norm(attnNorm, normed),
+      input(normed, inputNorms.q, qkv),
+      matmul('q', qkv, 'store', y, q),
+      input(normed, inputNorms.k, qkv),
+      matmul('k', qkv, 'store', y, k),
+      input(normed, inputNorms.v, qkv),
+      matmul('v', qkv, 'store', y, v),
+    ];
+  }
+
+  /** From the residual stream to activation(gate)·up. */
+  #gateUp({ ffnNorm, inputNorms, gateUp }: LayerWeights, kernels: LayerKernels): Promise<Dispatch>[] {
+    const { input, matmul, norm } = kernels;
+    const { x, normed, hidden } = this.work;
+    const { activation } = this.config;
+    if (!inputNorms || !normed) {
+      return [input(x, ffnNorm, gateUp), matmul('gate·up', gateUp, `${activation}-gate`, hidden)];
+    }
+    const { gate, up } = productParts(this.config);
+    return [
+      norm(ffnNorm, normed),
+      input(normed, inputNorms.up, gateUp),
+      matmul('up', gateUp, 'store', hidden, up),
+      input(normed, inputNorms.gate, gateUp),
+      matmul('gate', gateUp, `${activation}-times`, hidden, gate),
+    ];
   }
 
   /** From the matrix's queries, keys and values to what attention makes of them. */

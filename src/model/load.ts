@@ -140,8 +140,10 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   refuseOthers(tensors, config, known);
 }
 
-function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerTensors): NormTensor[] {
-  return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
+function normsOf(layer: LayerTensors): NormTensor[] {
+  const { attnNorm, inputNorms, headNorms, attnSubNorm, ffnNorm, ffnSubNorm } = layer;
+  const own = Object.values(inputNorms ?? {});
+  return [attnNorm, ...own, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
     (each) => each !== undefined,
   );
 }
@@ -229,9 +231,16 @@ class WeightBuilder {
   }
 
   #layer(tensors: LayerTensors): Finish<LayerWeights> {
-    const { headNorms, attnSubNorm, ffnSubNorm } = tensors;
+    const { inputNorms: own, headNorms, attnSubNorm, ffnSubNorm } = tensors;
     const norms = {
       attnNorm: this.#norm(tensors.attnNorm),
+      inputNorms: own && {
+        q: this.#norm(own.q),
+        k: this.#norm(own.k),
+        v: this.#norm(own.v),
+        gate: this.#norm(own.gate),
+        up: this.#norm(own.up),
+      },
       headNorms: headNorms && { q: this.#norm(headNorms.q), k: this.#norm(headNorms.k) },
       attnSubNorm: attnSubNorm && this.#norm(attnSubNorm),
       ffnNorm: this.#norm(tensors.ffnNorm),

@@ -17,16 +17,23 @@ export interface NormTensor {
   length: number;
 }
 
+/** A norm for each of the matrices that otherwise share an input. */
+export type InputNorms<Norm> = Record<'q' | 'k' | 'v' | 'gate' | 'up', Norm>;
+
 /** What one layer is made of. */
 export interface LayerTensors {
   attnNorm: NormTensor;
+  /** Where each matrix has a norm of its own: those of q, k, v, gate and up, behind the norm that the layer has anyway. */
+  inputNorms: InputNorms<NormTensor> | undefined;
   qkv: MatrixTensors;
   /** RMSNorms over each head of queries and keys. */
   headNorms: { q: NormTensor; k: NormTensor } | undefined;
+  /** The norm of attn_output's input. */
   attnSubNorm: NormTensor | undefined;
   attnOutput: MatrixTensors;
   ffnNorm: NormTensor;
   gateUp: MatrixTensors;
+  /** The norm of ffn_down's input. */
   ffnSubNorm: NormTensor | undefined;
   ffnDown: MatrixTensors;
 }
@@ -58,6 +65,10 @@ export function layerTensors(config: ModelConfig, index: number): LayerTensors {
   const { width, ffnWidth, heads, kvHeads, headDim } = config;
   const name = (part: string): string => `blk.${index}.${part}.weight`;
   const norm = (part: string, length: number): NormTensor => ({ name: name(part), length });
+  const subNorm = (usual: string, ownOfMatrix: string, length: number): NormTensor | undefined => {
+    if (config.subNorms) return norm(usual, length);
+    return config.perMatrixNorms ? norm(ownOfMatrix, length) : undefined;
+  };
   const matrix = (cols: number, parts: [string, number][], factor = 1): MatrixTensors => ({
     cols,
     parts: parts.map(([part, rows]) => ({ name: name(part), rows })),
@@ -76,14 +87,23 @@ export function layerTensors(config: ModelConfig, index: number): LayerTensors {
     headNorms: config.headNorms
       ? { q: norm('attn_q_norm', headDim), k: norm('attn_k_norm', headDim) }
       : undefined,
-    attnSubNorm: config.subNorms ? norm('attn_sub_norm', qWidth) : undefined,
+    inputNorms: config.perMatrixNorms
+      ? {
+          q: norm('attn_q_norm_in', width),
+          k: norm('attn_k_norm_in', width),
+          v: norm('attn_v_norm_in', width),
+          gate: norm('ffn_gate_norm_in', width),
+          up: norm('ffn_up_norm_in', width),
+        }
+      : undefined,
+    attnSubNorm: subNorm('attn_sub_norm', 'attn_output_norm_in', qWidth),
     attnOutput: matrix(qWidth, [['attn_output', width]], residual),
     ffnNorm: norm('ffn_norm', width),
     gateUp: matrix(width, [
       ['ffn_gate', ffnWidth],
       ['ffn_up', ffnWidth],
     ]),
-    ffnSubNorm: config.subNorms ? norm('ffn_sub_norm', ffnWidth) : undefined,
+    ffnSubNorm: subNorm('ffn_sub_norm', 'ffn_down_norm_in', ffnWidth),
     ffnDown: matrix(ffnWidth, [['ffn_down', width]], residual),
   };
 }

@@ -2,10 +2,13 @@
 
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
 import type { RopeFactors } from './rope-frequencies';
+import type { InputNorms } from './tensors';
 
 /** One transformer layer. Norms are f32 [length]. */
 export interface LayerWeights {
   attnNorm: GPUBuffer;
+  /** Norms behind attnNorm and ffnNorm, one for each matrix. Without them q, k and v share an input, and so do gate and up. */
+  inputNorms: InputNorms<GPUBuffer> | undefined;
   /** Rows of q, k and v. */
   qkv: TernaryMatrix;
   headNorms: { q: GPUBuffer; k: GPUBuffer } | undefined;

@@ -12,11 +12,26 @@ export function referenceLogits(
   ids: readonly number[],
   activations: ReferenceActivations,
 ): number[] {
+  const { weights, shape } = model;
+  const head = weights.get('output.weight') ?? weights.get('token_embd.weight')!;
+  const logits = [...multiply(head, referenceLast(model, ids, activations))].slice(0, VOCABULARY);
+  return logits.map((logit) => logit / (shape.scales?.logits ?? 1));
+}
+
+/** What the last norm makes of the last of `ids`, [width]. */
+export function referenceLast(
+  model: SmallModel,
+  ids: readonly number[],
+  activations: ReferenceActivations,
+): Float64Array {
   const { shape, weights } = model;
-  const { width, layers = 2, architecture, scales = { embedding: 1, residual: 1, logits: 1 } } = shape;
+  const { width, layers = 2, architecture, scales = { embedding: 1, residual: 1 } } = shape;
   const weight = (name: string): Float32Array => weights.get(`${name}.weight`)!;
-  const linear = (x: Float64Array, name: string): Float64Array =>
-    multiply(weight(name), activations === 'f32' ? x : roundToInt8(x));
+  const linear = (input: Float64Array, name: string): Float64Array => {
+    const own = weights.get(`${name}_norm_in.weight`);
+    const x = own ? rmsNorm(input, own) : input;
+    return multiply(weight(name), activations === 'f32' ? x : roundToInt8(x));
+  };
   const normed = (x: Float64Array, name: string): Float64Array => rmsNorm(x, weight(name));
   const relu2 = (shape.hiddenActivation ?? (architecture === 'bitnet-b1.58' ? 'relu2' : 'silu')) === 'relu2';
   const subNorm = (x: Float64Array, name: string): Float64Array =>
@@ -53,9 +68,7 @@ export function referenceLogits(
       add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`), scales.residual);
     }
   }
-  const last = normed(xs.at(-1)!, 'output_norm');
-  const head = weights.get('output.weight') ?? weight('token_embd');
-  return [...multiply(head, last)].slice(0, VOCABULARY).map((logit) => logit / scales.logits);
+  return normed(xs.at(-1)!, 'output_norm');
 }
 
 interface Projections {

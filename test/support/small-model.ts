@@ -5,6 +5,7 @@ import { halfToFloat } from '../../src/formats/half';
 import { bytesSource } from '../../src/files/byte-source';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import {
+  bool,
   encodeTernary,
   f32,
   FLOAT_ENCODERS,
@@ -47,6 +48,10 @@ export interface SmallShape {
   longrope?: { originalContext: number; attentionFactor: number; short: Float32Array; long: Float32Array };
   /** As a file of MiniCPM has them: embeddings and residual branches are multiplied, logits divided. Default: no keys. */
   scales?: { embedding: number; residual: number; logits: number };
+  /** A norm of its own before each matrix, behind those of the layer. Default false. */
+  perMatrixNorms?: boolean;
+  /** Makes embeddings from the last token: without a head, with an eos behind each text. Default false. */
+  embeds?: boolean;
   hiddenActivation?: 'relu2' | 'silu';
   contextLength?: number;
   seed?: number;
@@ -108,6 +113,8 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     kind: 'matrix',
   });
   const subNorms = architecture.startsWith('bitnet');
+  const before = (i: number, part: string, length: number): TensorPlan[] =>
+    shape.perMatrixNorms ? [norm(`blk.${i}.${part}_norm_in`, length)] : [];
   const layer = (i: number): TensorPlan[] => [
     norm(`blk.${i}.attn_norm`, width),
     matrix(`blk.${i}.attn_q`, heads * headDim, width),
@@ -121,12 +128,15 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     matrix(`blk.${i}.ffn_up`, ffnWidth, width),
     ...(subNorms ? [norm(`blk.${i}.ffn_sub_norm`, ffnWidth)] : []),
     matrix(`blk.${i}.ffn_down`, width, ffnWidth),
+    ...['attn_q', 'attn_k', 'attn_v', 'ffn_gate', 'ffn_up'].flatMap((part) => before(i, part, width)),
+    ...before(i, 'attn_output', heads * headDim),
+    ...before(i, 'ffn_down', ffnWidth),
   ];
   return [
     table('token_embd'),
     ...Array.from({ length: layers }, (_, i) => layer(i)).flat(),
     norm('output_norm', width),
-    ...(shape.tied || subNorms ? [] : [table('output')]),
+    ...(shape.tied || shape.embeds || subNorms ? [] : [table('output')]),
     ...factorsOf(shape).map(([name, values]): TensorPlan => {
       return { name: `${name}.weight`, extents: [values.length], encoding: 'F32', kind: values };
     }),
@@ -213,6 +223,7 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     own.push(['residual_scale', f32(shape.scales.residual)]);
     own.push(['logit_scale', f32(shape.scales.logits)]);
   }
+  if (shape.embeds) own.push(['pooling_type', u32(3)]);
   if (shape.hiddenActivation) own.push(['hidden_activation', text(shape.hiddenActivation)]);
   const tokens = [...byteOfCharacter().keys(), '<|begin|>', '<|end|>', '<|turn|>'];
   while (tokens.length < VOCABULARY) tokens.push(`<extra_${tokens.length}>`);
@@ -233,5 +244,6 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     ['tokenizer.ggml.merges', texts([])],
     ['tokenizer.ggml.bos_token_id', u32(256)],
     ['tokenizer.ggml.eos_token_id', u32(257)],
+    ['tokenizer.ggml.add_eos_token', bool(shape.embeds ?? false)],
   ];
 }

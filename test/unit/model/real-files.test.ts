@@ -8,7 +8,7 @@ import type { TernionErrorCode } from '../../../src/errors';
 import type { EncodingName } from '../../../src/formats/encodings';
 import { filesAtHand, type ModelFiles, type NamedFile } from '../../../src/files/model-files';
 import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
-import { ChatFormat, encodeSegments } from '../../../src/tokenizer';
+import { ChatFormat, encodeForEmbedding, encodeSegments } from '../../../src/tokenizer';
 import { bool, f32, text, u32, type GgufValue } from '../../support/gguf-writer';
 import {
   sparseGguf,
@@ -464,6 +464,35 @@ describe('BitCPM-CANN', () => {
   });
 });
 
+describe('BitNet-embedding 0.6B', () => {
+  const row: Row = { ...bonsai, keys: [token('eos', 151_643)], types: ['I2_S', 'F16'] };
+  const keys: [string, GgufValue][] = [
+    ['tokenizer.ggml.add_eos_token', bool(true)],
+    ['qwen3.pooling_type', u32(3)],
+  ];
+  const normIn = (part: string, length: number): SparseTensor => {
+    return { name: `blk.0.${part}_norm_in.weight`, shape: [length], type: 'F16' };
+  };
+  const norms = [
+    ...['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up'].map((part) => normIn(part, 256)),
+    normIn('ffn_down', 512),
+  ];
+
+  it('has a norm before each matrix, int8 activations, and an end behind each text', async () => {
+    const bytes = fileWith(row, keys, norms);
+    const { model, tokenizer } = await readModel(modelFiles({ name: 'm.gguf', bytes }));
+    expect(model.config).toMatchObject({ perMatrixNorms: true, weightOnly: [], pooling: 'last' });
+    const text = "Name 3 capitals of Zürich's neighbours.";
+    expect(encodeForEmbedding(tokenizer, text)).toEqual([...row.vocabulary().encode(text), 151_643]);
+  });
+
+  it('is refused if one of the norms is missing', async () => {
+    const bytes = fileWith(row, keys, norms.slice(0, -1));
+    const words = /blk.0.ffn_down_norm_in.weight is missing/;
+    await expectFailure(readModel(modelFiles({ name: 'm.gguf', bytes })), 'corrupt-file', words);
+  });
+});
+
 describe('packed safetensors', () => {
   const packed = (subNorms: boolean, head: boolean): ByteSource => {
     const { width, ffn } = SHAPE;
@@ -572,20 +601,7 @@ describe('packed safetensors', () => {
 
 describe('a file of a kind that does not run yet is refused by name:', () => {
   const embedding: Row = { ...bonsai, vocabulary: smallest, keys: [token('eos', 2)], types: ['I2_S', 'F16'] };
-  const normIn: SparseTensor = { name: 'blk.0.attn_q_norm_in.weight', shape: [256], type: 'F16' };
   const gguf: [string, () => ByteSource, TernionErrorCode, RegExp][] = [
-    [
-      'BitNet-embedding 0.6B, for its norms',
-      () => fileWith(embedding, [['tokenizer.ggml.add_eos_token', bool(true)]], [normIn]),
-      'unsupported-feature',
-      /norm before each matrix/,
-    ],
-    [
-      'and for its pooling',
-      () => fileWith(embedding, [['qwen3.pooling_type', u32(3)]]),
-      'unsupported-feature',
-      /embedding model/,
-    ],
     [
       'BitNet-embedding 270M',
       () => fileOf({ ...embedding, architecture: 'gemma3' }),

@@ -51,7 +51,12 @@ describe('a GGUF file', () => {
       /'gemma3'/,
     ],
     ['with experts', { [key('expert_count')]: u32(8) }, 'unsupported-feature', /[Mm]ixture.of.experts/],
-    ['that embeds texts', { [key('pooling_type')]: u32(3) }, 'unsupported-feature', /embedding model.*last/],
+    [
+      'that embeds texts otherwise',
+      { [key('pooling_type')]: u32(1) },
+      'unsupported-feature',
+      /embedding.*mean/,
+    ],
     [
       'with pooling of no known type',
       { [key('pooling_type')]: u32(9) },
@@ -118,7 +123,7 @@ describe('a GGUF file', () => {
       new RegExp(`type ${type} \\(${name}\\)`),
     ]),
     [
-      'with a norm before each matrix',
+      'with a norm before each matrix beside sub-norms',
       (tensors) => [...tensors, extra('blk.0.attn_q_norm_in.weight')],
       'unsupported-feature',
       /norm before each matrix/,

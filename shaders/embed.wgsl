@@ -1,4 +1,4 @@
-// Embedding: x[t, :] = table[ids[t], :].
+// Embedding: x[t, :] = SCALE · table[ids[t], :].
 //
 //   ids     u32 [count]
 //   table   f16 [rows, DIM], two values a word: one shard of the embedding
@@ -7,7 +7,7 @@
 //
 // One workgroup a token. Shards write only the tokens that lie in them.
 
-import constants::{DIM, THREADS};
+import constants::{DIM, THREADS, SCALE};
 
 struct Shape { first_row: u32, rows: u32 }
 
@@ -22,6 +22,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = ids[token] - shape.first_row;
   if (row >= shape.rows) { return; }
   for (var i = lane; i < DIM / 2u; i += THREADS) {
-    x[token * (DIM / 2u) + i] = unpack2x16float(table[row * (DIM / 2u) + i]);
+    x[token * (DIM / 2u) + i] = SCALE * unpack2x16float(table[row * (DIM / 2u) + i]);
   }
 }

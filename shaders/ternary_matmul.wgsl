@@ -5,8 +5,10 @@
 //   scale    f32 [row_blocks, 8 rows]; with `weight_groups` [row_blocks, groups of SCALE_CHUNKS chunks, 8 rows]
 //   q        int8 [tokens, chunks·64] from rms_norm_quantize, as bytes or as pairs, read as vec4u; or f32
 //   scales   vec2f [tokens]: (1/s, Σ q); with `groups` [tokens, chunks]
-//   y        f32 [tokens, out]
-//   shape    (chunks, row_blocks, out, groups of a row of weights, 4): not constants, so that matrices of all shapes share their pipelines
+//   y        f32 [tokens, stride], of which columns from `column` on are written
+//   shape    (chunks, row_blocks, out, groups of a row of weights, 4, first_block, column, stride): not constants, so that
+//            matrices of all shapes share their pipelines. Rows are those of row_blocks blocks from first_block on: a part
+//            of a stacked matrix
 //
 // A thread owns one row of each of BLOCKS row blocks, for TOKENS tokens, and every SPLIT-th chunk of its columns: a
 // workgroup is 8·SPLIT threads. Rows meet no other rows, so with SPLIT = 1 there is no reduction; else one barrier.
@@ -29,14 +31,24 @@
 // chunks that a thread has, so that results of variants differ by float rounding. Without, all variants agree to the bit.
 //
 // Variants of the result: `add` adds it to y (the residual); `gated` takes the matrix as gate rows over up rows, gives a
-// thread the same row of both and writes activation(gate)·up, out = rows / 2; `relu2` makes it relu², else it is SiLU.
+// thread the same row of both and writes activation(gate)·up, out = rows / 2; `times` takes the rows of the gate alone and
+// multiplies y, which is up, by their activation. `relu2` makes it relu², else it is SiLU.
 
 import constants::{BLOCKS, PAIRS, TOKENS, SPLIT, SCALE_CHUNKS};
 import package::lib::dot::dot4;
 
 @if(broadcast) enable subgroups;
 
-struct Shape { chunks: u32, row_blocks: u32, out: u32, scale_groups: u32, quads: u32 }
+struct Shape {
+  chunks: u32,
+  row_blocks: u32,
+  out: u32,
+  scale_groups: u32,
+  quads: u32,
+  first_block: u32,
+  column: u32,
+  stride: u32,
+}
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scale: array<f32>;
@@ -73,7 +85,7 @@ fn block_index(group: u32, b: u32) -> u32 {
 }
 @if(!gated)
 fn block_index(group: u32, b: u32) -> u32 {
-  return min(group * BLOCKS + b, shape.row_blocks - 1u);
+  return shape.first_block + min(group * BLOCKS + b, shape.row_blocks - 1u);
 }
 
 @compute @workgroup_size(threads)
@@ -208,7 +220,7 @@ fn main(
         @if(groups) let result$b = sum$b_$t * factor$b;
         @if(!groups) let result$b = (f32(sum$b_$t) * unit - q_scale.y) * (factor$b * q_scale.x);
       }
-      let out = (token + $tu) * shape.out;
+      let out = (token + $tu) * shape.stride + shape.column;
       @if(gated) {
         @unroll(p, PAIRS) {
           {
@@ -223,7 +235,8 @@ fn main(
             let index = (group.x * BLOCKS + $bu) * 8u + row;
             if (index < shape.out) {
               @if(add) y[out + index] += result$b;
-              @if(!add) y[out + index] = result$b;
+              @if(times) y[out + index] *= activation(result$b);
+              @if(!add && !times) y[out + index] = result$b;
             }
           }
         }

@@ -15,6 +15,7 @@ export type {
   ChatMessage,
   ChatOptions,
   DetokenizeOptions,
+  EmbedOptions,
   Engine,
   FinishReason,
   GenerateChunk,

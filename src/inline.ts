@@ -16,6 +16,7 @@ export type {
   ChatMessage,
   ChatOptions,
   DetokenizeOptions,
+  EmbedOptions,
   Engine,
   FinishReason,
   GenerateChunk,

@@ -5,6 +5,7 @@ import { TernionError } from '../errors';
 import type {
   ChatMessage,
   DetokenizeOptions,
+  EmbedOptions,
   Engine,
   GenerateChunk,
   GenerateOptions,
@@ -70,6 +71,11 @@ export class RemoteEngine implements Engine {
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     return this.call((api) => api.detokenize(tokenIds, options));
+  }
+
+  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
+    this.#assertUsable();
+    return this.link.embed(texts, options);
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {

@@ -2,7 +2,7 @@
 
 import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
 import { TernionError, throwIfAborted } from '../errors';
-import type { ModelInfo } from '../engine/types';
+import type { EmbedOptions, ModelInfo } from '../engine/types';
 import type { CloneableOptions, LoadProgress, ModelOptions } from '../plan/load-options';
 import type { ModelPlan } from '../plan/plan-model';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -76,6 +76,14 @@ export class WorkerLink {
   ): Promise<ModelPlan> {
     const sent = sendableOptions(options);
     return this.#abortable(signal, (api, request) => api.plan(request, source, sent));
+  }
+
+  /** Has the worker embed `texts`. */
+  embed(
+    texts: string | readonly string[],
+    { signal, ...options }: EmbedOptions = {},
+  ): Promise<Float32Array[]> {
+    return this.#abortable(signal, (api, request) => api.embed(request, texts, options));
   }
 
   /** Ends the worker, whatever it does. */

@@ -9,6 +9,7 @@ import { loadLocal } from './load-local';
 import type { LocalSession } from './session';
 import type {
   DetokenizeOptions,
+  EmbedOptions,
   Engine,
   ModelInfo,
   TokenizeOptions,
@@ -61,6 +62,10 @@ export class EngineHost implements Engine {
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     return this.#loaded().detokenize(tokenIds, options);
+  }
+
+  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
+    return this.#loaded().embed(texts, options);
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {

@@ -9,6 +9,8 @@ import { loadWeights } from '../model/load';
 import { ChatFormat } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { profileStep, type StepProfile } from '../inference/step-profile';
+import { embedSequence } from '../inference/embedding';
+import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
 import { describeModel } from './model-info';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
@@ -20,6 +22,7 @@ import { checkTokenIds } from './token-ids';
 import { Transformer } from '../inference/transformer';
 import type {
   DetokenizeOptions,
+  EmbedOptions,
   Engine,
   ModelInfo,
   ProfileOptions,
@@ -112,9 +115,29 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     return this.chat.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
   }
 
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    this.#assertUsable();
+    const { prefix = '', signal } = options;
+    const { transformer, chat } = this;
+    requireEmbedding(transformer.config);
+    const sequences = encodeTexts(chat.tokenizer, texts, prefix, transformer.contextLength);
+    const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
+    if (longest === 0) return [];
+    return this.#withCache(
+      longest,
+      async (cache) => {
+        const vectors: Float32Array[] = [];
+        for (const ids of sequences) vectors.push(await embedSequence(transformer, cache, ids, signal));
+        return vectors;
+      },
+      signal,
+    );
+  }
+
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
     this.#assertUsable();
     const { transformer, gpu } = this;
+    requireGenerating(transformer.config);
     const ids = checkTokenIds(tokenIds, this.staticInfo.vocabularySize);
     if (ids.length === 0) throw new TernionError('invalid-argument', 'There are no tokens to evaluate.');
     if (ids.length > transformer.contextLength) {
@@ -145,10 +168,14 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     );
   }
 
-  /** Has the GPU to itself, and a KV cache of `positions` positions, for as long as `use` takes. */
-  async #withCache<T>(positions: number, use: (cache: KvCache) => Promise<T>): Promise<T> {
+  /** Has the GPU to itself, and a KV cache of `positions` positions, for as long as `use` takes. `signal` ends the wait. */
+  async #withCache<T>(
+    positions: number,
+    use: (cache: KvCache) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { config, variants } = this.transformer;
-    await this.#queue.enter();
+    await this.#queue.enter(signal);
     let cache: KvCache | undefined;
     try {
       cache = await KvCache.create(this.gpu, config, positions, variants.cacheFormat);

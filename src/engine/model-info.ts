@@ -47,7 +47,7 @@ function encodingsByRole({ config, tensors }: ModelFile): ModelInfo['encodings']
   const embedding = tensors.get('token_embd.weight')!.encoding;
   const head = config.tiedHead ? undefined : tensors.get('output.weight')?.encoding;
   const layers = [...tensors].filter(([name]) => name.startsWith('blk.'));
-  const isNorm = (name: string): boolean => name.endsWith('norm.weight');
+  const isNorm = (name: string): boolean => /norm(_in)?\.weight$/.test(name);
   return {
     layers: joined(layers.filter(([name]) => !isNorm(name))),
     embedding,

@@ -8,6 +8,7 @@ import { KvCache } from '../inference/kv-cache';
 import { Answer, type AnswerPiece } from './answer';
 import { chunkStream } from './chunk-stream';
 import { Clock } from './clock';
+import { requireGenerating } from './embedding';
 import { emptyPrompt, encodePrompt, type EncodedPrompt } from './encode-prompt';
 import { GpuTurn } from './gpu-turn';
 import { RequestQueue } from './request-queue';
@@ -84,6 +85,7 @@ export class LocalSession implements Session {
   ): AsyncGenerator<GenerateChunk, void, undefined> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
+    requireGenerating(host.transformer.config);
     const resolved = resolveOptions(options, host.transformer.config.vocabularySize);
     const chat = host.chat.with(options);
     const clock = new Clock();

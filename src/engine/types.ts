@@ -158,6 +158,17 @@ export type TokenizeOptions = EncodeOptions;
 /** How `detokenize` treats special tokens. */
 export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
 
+/** How texts are embedded. */
+export interface EmbedOptions {
+  /**
+   * Put in front of every text. Models that were trained with an instruction for queries want one there, for example
+   * `'Instruct: Given a question, find passages that answer it\nQuery: '`, and nothing in front of documents. Default: ''.
+   */
+  prefix?: string | undefined;
+  /** Ends it within one chunk of a text; it then rejects with `aborted`. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Which step to profile. */
 export interface ProfileOptions {
   /** Tokens evaluated at once: 1 (default) is a step of an answer, more are a piece of a prompt. At most 128. */
@@ -199,6 +210,12 @@ export interface Engine {
   load(source: ModelSource, options?: ModelOptions): Promise<void>;
   tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
+  /**
+   * One vector for each text, in their order: f32 [width] of length 1, so that the product of two is the cosine of their
+   * angle. Only embedding models have them; any other rejects with `unsupported-feature`, as these do when they are to
+   * generate. A text longer than the context is `context-overflow`. Texts do not influence one another.
+   */
+  embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   /** Evaluates `tokenIds` from an empty context; resolves to the logits after the last one, one per vocabulary entry. */
   nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array>;
   /**

@@ -15,15 +15,15 @@ import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles } from '../kernels/rope';
 import { ropeAppend } from '../kernels/rope-append';
 import { sample, type SampleMode } from '../kernels/sample';
-import { ternaryMatmul, type MatmulEpilogue } from '../kernels/ternary-matmul';
+import { ternaryMatmul, type MatmulEpilogue, type MatmulPart } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
-import { ropeFrequencies } from '../model/rope-frequencies';
+import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers, inputOf, type WorkBuffers } from './work-buffers';
+import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
 
 /** The dispatches that evaluate tokens into one KV cache. */
 export interface ForwardPass {
@@ -33,7 +33,10 @@ export interface ForwardPass {
   prefill: readonly Dispatch[];
 }
 
-/** A stage of a layer: dispatches that, one after the other, make what `writes` holds of what earlier stages wrote. */
+/**
+ * A stage of a layer: dispatches that, one after the other, make what `writes` holds of what earlier stages wrote. Where a
+ * model has a norm before each matrix, that norm and its quantisation belong to the stage of the matrix.
+ */
 export type LayerStage = { readonly dispatches: readonly Dispatch[] } & (
   | { readonly step: QuantizeStep; readonly writes: QuantizedRows }
   | { readonly step: FloatStep; readonly writes: GPUBuffer }
@@ -58,6 +61,22 @@ export interface PassStages {
 interface LayerContext {
   cache: KvCache;
   batched: boolean;
+}
+
+/** The kernels that stand before and in the products of a layer. */
+interface LayerKernels {
+  /** Rows of `x`, normalised if there is a weight, as the input of `matrix`. */
+  input: (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => Promise<Dispatch>;
+  /** What was made the input of `matrix` last, times it. */
+  matmul: (
+    name: string,
+    matrix: TernaryMatrix,
+    epilogue: MatmulEpilogue,
+    y: GPUBuffer,
+    part?: MatmulPart,
+  ) => Promise<Dispatch>;
+  /** The residual stream, normalised, in `y`. */
+  norm: (weight: GPUBuffer, y: GPUBuffer) => Promise<Dispatch>;
 }
 
 /** What can be chosen about the forward pass. */
@@ -88,7 +107,7 @@ export class Transformer {
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     readonly activations: Activations,
-    private readonly heads: { exact: Dispatch[]; fast: Dispatch[] },
+    private readonly heads: { norm: Dispatch; exact: Dispatch[]; fast: Dispatch[] },
   ) {}
 
   static async create(
@@ -102,7 +121,8 @@ export class Transformer {
     const work = await gpu.checkedAllocation('the work buffers', () =>
       createWorkBuffers(gpu, config, attentions, fixed.prefillTokens, contextLength, activations),
     );
-    const { frequencies, magnitude } = ropeFrequencies(config, weights.ropeFactors);
+    const factors = factorsForContext(config.ropeScaling, weights.ropeFactors, contextLength);
+    const { frequencies, magnitude } = ropeFrequencies(config, factors);
     gpu.write(work.angles, 0, ropeAngles(contextLength, frequencies, magnitude));
     const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
     throwIfAborted(tuner.signal);
@@ -120,8 +140,9 @@ export class Transformer {
     const { variants, report } = await tune(subject, pinned, tuner);
     throwIfAborted(tuner.signal);
     const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
+    const lastNorm = await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last);
     const exact = [
-      await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last),
+      lastNorm,
       ...(await lmHeadF16(gpu, fixed.exactHead, weights.head, work.last, work.logits)),
     ];
     let fast = exact;
@@ -133,7 +154,7 @@ export class Transformer {
         ...(await lmHeadInt8(gpu, variants.head, head, q, work.logits)),
       ];
     }
-    const heads = { exact, fast };
+    const heads = { norm: lastNorm, exact, fast };
     return new Transformer(
       gpu,
       config,
@@ -239,6 +260,11 @@ export class Transformer {
     encodePass(encoder, [...this.heads.fast, ...sampler]);
   }
 
+  /** Encodes what the last norm makes of the last token: `work.last`. */
+  encodeLast(encoder: GPUCommandEncoder): void {
+    encodePass(encoder, [this.heads.norm]);
+  }
+
   /** Encodes the logits of the last token with the head as the file has it. */
   encodeLogits(encoder: GPUCommandEncoder): void {
     encodePass(encoder, this.heads.exact);
@@ -260,7 +286,8 @@ export class Transformer {
   async #stages(context: LayerContext): Promise<PassStages> {
     const { gpu, weights, work } = this;
     const layers = await Promise.all(weights.layers.map((layer, i) => this.#layer(layer, i, context)));
-    return { embed: await embed(gpu, weights.embedding, work.ids, work.x), layers };
+    const { embedding } = this.config.scales;
+    return { embed: await embed(gpu, weights.embedding, work.ids, work.x, embedding), layers };
   }
 
   async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<LayerStage[]> {
@@ -273,46 +300,89 @@ export class Transformer {
       packing: matmulVariant.products,
       scalePer: this.activations === 'int8-group' ? 'group' : 'token',
     } as const;
-    // Both async, so that a failure is a rejection of its own and leaves none of those before it unheard.
-    const input = async (
-      step: QuantizeStep,
-      x: GPUBuffer,
-      weight: GPUBuffer | undefined,
-      matrix: TernaryMatrix,
-    ): Promise<LayerStage> => {
-      const own = { ...shape, cols: matrix.cols };
-      const writes = this.#inputOf(matrix);
-      const label = weight ? 'norm' : 'quantize';
-      return { step, writes, dispatches: [await rmsNormQuantize(gpu, label, own, x, weight, writes)] };
+    // All async, so that a failure is a rejection of its own and leaves none of those before it unheard.
+    const kernels: LayerKernels = {
+      input: async (x, weight, matrix) => {
+        const own = { ...shape, cols: matrix.cols };
+        return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
+      },
+      matmul: async (name, matrix, epilogue, y, part) => {
+        const q = this.#inputOf(matrix);
+        return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, q, y, part);
+      },
+      norm: async (weight, y) => {
+        const { eps, threads } = shape;
+        return rmsNorm(gpu, { cols: config.width, eps, threads }, undefined, work.x, weight, y);
+      },
     };
-    const matmul = async (
-      step: FloatStep,
-      name: string,
-      matrix: TernaryMatrix,
-      epilogue: MatmulEpilogue,
-      writes: GPUBuffer,
-    ): Promise<LayerStage> => {
-      const q = this.#inputOf(matrix);
-      const label = `matmul ${name}`;
-      const dispatch = await ternaryMatmul(gpu, label, matrix, epilogue, matmulVariant, q, writes);
-      return { step, writes, dispatches: [dispatch] };
-    };
+    const { attnSubNorm, attnOutput, ffnSubNorm, ffnDown } = layer;
+    const output = [kernels.matmul('attn output', attnOutput, 'add', work.x)];
+    const down = [kernels.matmul('down', ffnDown, 'add', work.x)];
     const parts = await Promise.all([
-      Promise.all([
-        input('attnNorm', work.x, layer.attnNorm, layer.qkv),
-        matmul('qkv', 'qkv', layer.qkv, 'store', work.qkv),
-      ]),
+      this.#qkv(layer, kernels),
       this.#attention(layer, layerCache, batched),
-      Promise.all([
-        input('attnSubNorm', work.attended, layer.attnSubNorm, layer.attnOutput),
-        matmul('attnOutput', 'attn output', layer.attnOutput, 'add', work.x),
-        input('ffnNorm', work.x, layer.ffnNorm, layer.gateUp),
-        matmul('gateUp', 'gate·up', layer.gateUp, `${config.activation}-gate`, work.hidden),
-        input('ffnSubNorm', work.hidden, layer.ffnSubNorm, layer.ffnDown),
-        matmul('ffnDown', 'down', layer.ffnDown, 'add', work.x),
-      ]),
+      this.#quantized('attnSubNorm', attnOutput, kernels.input(work.attended, attnSubNorm, attnOutput)),
+      floatStage('attnOutput', work.x, output),
+      this.#gateUp(layer, kernels),
+      this.#quantized('ffnSubNorm', ffnDown, kernels.input(work.hidden, ffnSubNorm, ffnDown)),
+      floatStage('ffnDown', work.x, down),
     ]);
     return parts.flat();
+  }
+
+  async #quantized(
+    step: QuantizeStep,
+    matrix: TernaryMatrix,
+    dispatch: Promise<Dispatch>,
+  ): Promise<LayerStage> {
+    return { step, writes: this.#inputOf(matrix), dispatches: [await dispatch] };
+  }
+
+  /** From the residual stream to queries, keys and values, side by side. */
+  #qkv({ attnNorm, inputNorms, qkv }: LayerWeights, kernels: LayerKernels): Promise<LayerStage[]> {
+    const { input, matmul, norm } = kernels;
+    const { x, normed, qkv: y } = this.work;
+    if (!inputNorms || !normed) {
+      return Promise.all([
+        this.#quantized('attnNorm', qkv, input(x, attnNorm, qkv)),
+        floatStage('qkv', y, [matmul('qkv', qkv, 'store', y)]),
+      ]);
+    }
+    const { q, k, v } = productParts(this.config);
+    return Promise.all([
+      floatStage('qkv', y, [
+        norm(attnNorm, normed),
+        input(normed, inputNorms.q, qkv),
+        matmul('q', qkv, 'store', y, q),
+        input(normed, inputNorms.k, qkv),
+        matmul('k', qkv, 'store', y, k),
+        input(normed, inputNorms.v, qkv),
+        matmul('v', qkv, 'store', y, v),
+      ]),
+    ]);
+  }
+
+  /** From the residual stream to activation(gate)·up. */
+  #gateUp({ ffnNorm, inputNorms, gateUp }: LayerWeights, kernels: LayerKernels): Promise<LayerStage[]> {
+    const { input, matmul, norm } = kernels;
+    const { x, normed, hidden } = this.work;
+    const { activation } = this.config;
+    if (!inputNorms || !normed) {
+      return Promise.all([
+        this.#quantized('ffnNorm', gateUp, input(x, ffnNorm, gateUp)),
+        floatStage('gateUp', hidden, [matmul('gate·up', gateUp, `${activation}-gate`, hidden)]),
+      ]);
+    }
+    const { gate, up } = productParts(this.config);
+    return Promise.all([
+      floatStage('gateUp', hidden, [
+        norm(ffnNorm, normed),
+        input(normed, inputNorms.up, gateUp),
+        matmul('up', gateUp, 'store', hidden, up),
+        input(normed, inputNorms.gate, gateUp),
+        matmul('gate', gateUp, `${activation}-times`, hidden, gate),
+      ]),
+    ]);
   }
 
   /** From the matrix's queries, keys and values to what attention makes of them. In decode one kernel may do all of it. */
@@ -342,6 +412,15 @@ export class Transformer {
   #inputOf(matrix: TernaryMatrix): QuantizedRows {
     return inputOf(this.work, matrix, this.activations);
   }
+}
+
+/** A stage that leaves floats in `writes`. */
+async function floatStage(
+  step: FloatStep,
+  writes: GPUBuffer,
+  dispatches: readonly Promise<Dispatch>[],
+): Promise<LayerStage> {
+  return { step, writes, dispatches: await Promise.all(dispatches) };
 }
 
 /** Room for an int8 head of the shape of `source`. */

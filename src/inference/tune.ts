@@ -10,13 +10,18 @@ import { checkHead } from '../kernels/lm-head-int8-check';
 import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { checkNorm, type NormForm } from '../kernels/rms-norm-quantize-check';
-import { ternaryMatmul, type MatmulEpilogue, type MatmulVariant } from '../kernels/ternary-matmul';
+import {
+  ternaryMatmul,
+  type MatmulEpilogue,
+  type MatmulPart,
+  type MatmulVariant,
+} from '../kernels/ternary-matmul';
 import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
 import { candidates, type Variants } from './variants';
-import { inputOf, type WorkBuffers } from './work-buffers';
+import { inputOf, productParts, type WorkBuffers } from './work-buffers';
 
 /** Tokens that a prefill variant is timed with. */
 const TIMED_TOKENS = 16;
@@ -57,7 +62,8 @@ export async function tune(
   const forms = matmulForms(subject);
   const formNames = forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
   const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
-  const epilogues: MatmulEpilogue[] = ['store', 'add', `${config.activation}-gate`];
+  const { activation, perMatrixNorms } = config;
+  const epilogues: MatmulEpilogue[] = ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
   const matmul = (tokens: number): Pick<Tunable<MatmulVariant>, 'check' | 'work'> => ({
     check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
     work: (variant) => matmulWork(subject, variant, tokens),
@@ -138,13 +144,19 @@ async function matmulWork(
   tokens: number,
 ): Promise<TimedWork> {
   const layer = layers[0]!;
-  const gated: MatmulEpilogue = `${config.activation}-gate`;
-  const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer) =>
-    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, inputOf(work, matrix, activations), y);
+  const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer, part?: MatmulPart) =>
+    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, inputOf(work, matrix, activations), y, part);
+  const { gate, up } = productParts(config);
+  const gateUp = config.perMatrixNorms
+    ? [
+        matmul(layer.gateUp, 'store', work.hidden, up),
+        matmul(layer.gateUp, `${config.activation}-times`, work.hidden, gate),
+      ]
+    : [matmul(layer.gateUp, `${config.activation}-gate`, work.hidden)];
   const dispatches = await Promise.all([
     matmul(layer.qkv, 'store', work.qkv),
     matmul(layer.attnOutput, 'add', work.x),
-    matmul(layer.gateUp, gated, work.hidden),
+    ...gateUp,
     matmul(layer.ffnDown, 'add', work.x),
   ]);
   return { dispatches, tokens };

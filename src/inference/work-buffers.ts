@@ -5,7 +5,9 @@ import { attentionRoom, type AttentionVariant } from '../kernels/attention';
 import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { sliceCount, type SampleBuffers } from '../kernels/sample';
 import type { Activations } from '../model/activations';
+import type { MatmulPart } from '../kernels/ternary-matmul';
 import type { ModelConfig } from '../model/config';
+import type { InputNorms } from '../model/tensors';
 
 /** Buffers that one forward pass after the other uses, for up to `tokens` tokens at once. */
 export interface WorkBuffers extends SampleBuffers {
@@ -13,6 +15,8 @@ export interface WorkBuffers extends SampleBuffers {
   x: GPUBuffer;
   /** Input of a matrix, normalised and quantised (or f32), of every width that occurs; with room for scales of groups. */
   quantized: Map<number, QuantizedRows>;
+  /** f32 [tokens, width]: the residual stream normalised, where each matrix has a norm of its own behind that. */
+  normed: GPUBuffer | undefined;
   /** f32 [tokens, (heads + 2·kvHeads)·headDim]. */
   qkv: GPUBuffer;
   /** f32 [tokens, heads·headDim]. */
@@ -53,6 +57,7 @@ export function createWorkBuffers(
     ids: floats('ids', tokens),
     x: floats('residual stream', tokens * width),
     quantized,
+    normed: config.perMatrixNorms ? floats('normed', tokens * width) : undefined,
     qkv: floats('qkv', tokens * (heads + 2 * kvHeads) * headDim),
     attended: floats('attended', tokens * heads * headDim),
     hidden: floats('hidden', tokens * ffnWidth),
@@ -67,6 +72,22 @@ export function createWorkBuffers(
     options: floats('sampler options', 8),
     history: floats('history', vocabularySize),
     bias: floats('bias', vocabularySize),
+  };
+}
+
+/** The parts of the stacked matrices as products of their own: q, k and v side by side in `qkv`, gate and up in `hidden`. */
+export function productParts({ heads, kvHeads, headDim, ffnWidth }: ModelConfig): InputNorms<MatmulPart> {
+  const [q, kv] = [heads * headDim, kvHeads * headDim];
+  const beside = (firstRow: number, rows: number): MatmulPart => {
+    return { firstRow, rows, column: firstRow, stride: q + 2 * kv };
+  };
+  const hidden = { rows: ffnWidth, column: 0, stride: ffnWidth };
+  return {
+    q: beside(0, q),
+    k: beside(q, kv),
+    v: beside(q + kv, kv),
+    gate: { ...hidden, firstRow: 0 },
+    up: { ...hidden, firstRow: ffnWidth },
   };
 }
 

@@ -1,23 +1,30 @@
-// RMSNorm of the last token (shaders/rms_norm.wgsl), before the LM head.
+// RMSNorm without quantisation (shaders/rms_norm.wgsl): before the LM head, and where several norms follow one.
 
 import type { Dispatch, GpuContext } from '../gpu/context';
-import { fixedGrid } from '../gpu/grid';
+import { fixedGrid, gridByTokens } from '../gpu/grid';
 import { reduction } from './reduction';
 
-/** Row `state.count - 1` of `x` f32 [tokens, cols] → `y` f32 [cols]. `cols` a multiple of 4. */
+/**
+ * Row `state.count - 1` of `x` f32 [tokens, cols] → `y` f32 [cols]; without `state` all rows → `y` f32 [tokens, cols].
+ * `cols` a multiple of 4.
+ */
 export function rmsNorm(
   gpu: GpuContext,
   shape: { cols: number; eps: number; threads: number },
-  state: GPUBuffer,
+  state: GPUBuffer | undefined,
   x: GPUBuffer,
   weight: GPUBuffer,
   y: GPUBuffer,
 ): Promise<Dispatch> {
   const { constants, conditions } = reduction(gpu.capabilities, shape.threads);
   return gpu.dispatch(
-    'output norm',
-    { shader: 'rms_norm', constants: { ...constants, COLS: shape.cols, EPSILON: shape.eps }, conditions },
-    [state, x, weight, y],
-    fixedGrid(1),
+    state ? 'output norm' : 'norm',
+    {
+      shader: 'rms_norm',
+      constants: { ...constants, COLS: shape.cols, EPSILON: shape.eps },
+      conditions: { ...conditions, all_rows: !state },
+    },
+    [x, weight, y, ...(state ? [state] : [])],
+    state ? fixedGrid(1) : gridByTokens((tokens) => [tokens, 1, 1]),
   );
 }

@@ -75,7 +75,10 @@ async function checkMatmulForm(
     for (const epilogue of epilogues) {
       const start = new Float32Array(variant.tokens * rows).fill(1);
       const y = scratch(start);
-      const dispatch = await ternaryMatmul(gpu, 'check', matrix, epilogue, variant, quantized, y);
+      const half = rows / 2;
+      const lower = { firstRow: half, rows: half, column: 0, stride: half };
+      const part = epilogue.endsWith('-times') ? lower : undefined;
+      const dispatch = await ternaryMatmul(gpu, 'check', matrix, epilogue, variant, quantized, y, part);
       const result = await run(gpu, [dispatch], y, variant.tokens);
       const expected = applyEpilogue(products, epilogue, rows, variant.tokens);
       if (!isClose(result.subarray(0, expected.length), expected)) return false;
@@ -125,7 +128,10 @@ function applyEpilogue(
   return Float64Array.from({ length: tokens * half }, (_, i) => {
     const gate = products[Math.floor(i / half) * rows + (i % half)]!;
     const up = products[Math.floor(i / half) * rows + half + (i % half)]!;
-    return (epilogue === 'relu2-gate' ? Math.max(gate, 0) ** 2 : gate / (1 + Math.exp(-gate))) * up;
+    const activate = (x: number): number =>
+      epilogue.startsWith('relu2-') ? Math.max(x, 0) ** 2 : x / (1 + Math.exp(-x));
+    // Of a part alone, its lower half, times the ones that were there.
+    return epilogue.endsWith('-times') ? activate(up) : activate(gate) * up;
   });
 }
 

@@ -26,12 +26,26 @@ export interface MatmulVariant {
   broadcast: boolean;
 }
 
-/** What becomes of the products: stored, added to `y`, or activation(gate)·up of interleaved row blocks. */
-export type MatmulEpilogue = 'store' | 'add' | 'relu2-gate' | 'silu-gate';
+/**
+ * What becomes of the products: stored, added to `y`, activation(gate)·up of a matrix of gate and up (`…-gate`), or, where
+ * the two have different inputs, `y` times activation(gate) (`…-times`).
+ */
+export type MatmulEpilogue = 'store' | 'add' | 'relu2-gate' | 'silu-gate' | 'relu2-times' | 'silu-times';
+
+/** Some rows of a stacked matrix, and where their products go. */
+export interface MatmulPart {
+  /** A multiple of 8, as `rows` is unless they are the last. */
+  firstRow: number;
+  rows: number;
+  /** Where the products of a token begin in its row of `y`, and how long that row is. */
+  column: number;
+  stride: number;
+}
 
 /**
- * `y` f32 [tokens, outCols] from `q` [tokens, cols]; outCols = rows, or rows / 2 when gated. `q` and `y` must have
- * room for tokens rounded up to a multiple of `variant.tokens`. A matrix whose scales are no whole rows needs `q.groups`.
+ * `y` f32 [tokens, outCols] from `q` [tokens, cols]; outCols = rows, or rows / 2 when gated; or `part.stride`, of which
+ * only the columns of the part are written. `q` and `y` must have room for tokens rounded up to a multiple of
+ * `variant.tokens`. A matrix whose scales are no whole rows needs `q.groups`. A gated matrix has no parts.
  */
 export function ternaryMatmul(
   gpu: GpuContext,
@@ -41,14 +55,18 @@ export function ternaryMatmul(
   variant: MatmulVariant,
   q: QuantizedRows,
   y: GPUBuffer,
+  part?: MatmulPart,
 ): Promise<Dispatch> {
-  const rowBlocks = Math.ceil(matrix.rows / 8);
+  const rows = part?.rows ?? matrix.rows;
+  const rowBlocks = Math.ceil(rows / 8);
   const gated = epilogue.endsWith('-gate');
   const { scaleGroup } = matrix;
   const scaleGroups = groupCount(matrix.cols, scaleGroup);
-  const outCols = gated ? matrix.rows / 2 : matrix.rows;
+  const outCols = gated ? rows / 2 : rows;
+  const { firstRow, column, stride } = part ?? { firstRow: 0, column: 0, stride: outCols };
   const groupsX = Math.ceil(rowBlocks / variant.blocks);
-  const shape = gpu.uniform([q.padded / CHUNK, rowBlocks, outCols, scaleGroups, 4]);
+  const sizes = [q.padded / CHUNK, rowBlocks, outCols, scaleGroups, 4];
+  const shape = gpu.uniform([...sizes, firstRow / 8, column, stride]);
   return gpu.dispatch(
     label,
     {
@@ -69,7 +87,8 @@ export function ternaryMatmul(
         broadcast: variant.broadcast,
         add: epilogue === 'add',
         gated,
-        relu2: epilogue === 'relu2-gate',
+        times: epilogue.endsWith('-times'),
+        relu2: epilogue.startsWith('relu2-'),
       },
     },
     [matrix.codes, matrix.scales, q.values, q.scales, y, shape],

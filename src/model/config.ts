@@ -70,7 +70,10 @@ export interface ModelConfig extends Omit<Architecture, 'namesakes' | 'defaultSc
   ropeTheta: number;
   ropeScaling: RopeScaling;
   scales: ModelScales;
-  /** An RMSNorm of its own before each of the seven matrices of a layer, on that matrix's input (`…_norm_in.weight`). */
+  /**
+   * An RMSNorm of its own before each of the seven matrices of a layer, on that matrix's input (`…_norm_in.weight`), behind
+   * the norms that layers have anyway.
+   */
   perMatrixNorms: boolean;
   /** `none` for models that generate. */
   pooling: Pooling;

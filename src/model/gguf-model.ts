@@ -5,7 +5,7 @@ import { mergeSplits, parseGguf, splitNames, type GgufContents, type GgufFile } 
 import { tokenizerSpecFromGguf } from '../tokenizer';
 import type { ByteSource } from '../files/byte-source';
 import type { ModelFiles } from '../files/model-files';
-import { configFromMetadata, type Architecture } from './config';
+import { configFromMetadata, type Architecture, type ModelConfig } from './config';
 import type { ModelFile, ModelTensors } from './model-file';
 import { refuseNotYet } from './not-yet';
 
@@ -23,10 +23,10 @@ export async function openGguf(
   // The architecture first: it says more about a file than what its tokenizer lacks.
   const adjustments: string[] = [];
   const vocabularySize = tensors.get('token_embd.weight')?.shape[0] ?? 0;
-  const config = {
-    ...configFromMetadata(metadata, architectures, vocabularySize, adjustments),
-    perMatrixNorms: tensors.has('blk.0.attn_q_norm_in.weight'),
-  };
+  const config = withMatrixNorms(
+    configFromMetadata(metadata, architectures, vocabularySize, adjustments),
+    tensors.has('blk.0.attn_q_norm_in.weight'),
+  );
   refuseNotYet(config);
   refuseExtras(tensors);
   if (config.tiedHead && tensors.has('output.weight')) adjustments.push(HEAD_LEFT_OUT);
@@ -41,6 +41,11 @@ export async function openGguf(
     tokenizer,
     adjustments,
   };
+}
+
+/** Only the tensors tell of norms before each matrix. A model that has them was trained with int8 activations. */
+function withMatrixNorms(config: ModelConfig, perMatrixNorms: boolean): ModelConfig {
+  return perMatrixNorms ? { ...config, perMatrixNorms, weightOnly: [] } : config;
 }
 
 const HEAD_LEFT_OUT =

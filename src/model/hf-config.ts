@@ -33,6 +33,9 @@ export function readHfConfig(config: JsonObject): HfConfig {
   const modelType = reader.string('model_type');
   const architecture = ARCHITECTURE_NAMES.get(modelType) ?? modelType;
   refuseUnsupported(reader);
+  // Its scales and factors have other names there. Packed models of it are not known.
+  if (modelType === 'minicpm')
+    throw unsupported("safetensors of the model_type 'minicpm' (load a GGUF file)");
   const scalesDivide = readQuantization(reader);
   const width = reader.number('hidden_size');
   const heads = reader.number('num_attention_heads');
@@ -146,6 +149,8 @@ function readRope(reader: Reader, headDim: number): Rope {
 
 /** transformers' names of what GGUF has under `rope.scaling`. */
 function scalingKeys(type: string, scaling: Reader): Record<string, MetadataValue | undefined> {
+  // In GGUF its factors are tensors, whose names no converter to safetensors has.
+  if (type === 'longrope') throw unsupported("RoPE scaling of type 'longrope' in config.json");
   const own = { 'rope.scaling.type': type };
   if (type === 'linear') return { ...own, 'rope.scaling.factor': scaling.number('factor') };
   if (type !== 'yarn') return own;

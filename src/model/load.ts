@@ -25,10 +25,12 @@ import {
 import {
   expectTensor,
   layerTensors,
+  ropeFactorTensors,
   type LayerTensors,
   type MatrixTensors,
   type NormTensor,
 } from './tensors';
+import type { RopeFactors } from './rope-frequencies';
 import { ScaleCollector } from './ternary-scales';
 import type { LayerWeights, ModelWeights } from './weights';
 
@@ -124,7 +126,9 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   head('token_embd.weight');
   norm({ name: 'output_norm.weight', length: config.width });
   if (!isTied(tensors, config)) head('output.weight');
-  if (tensors.has(ROPE_FACTORS)) norm({ name: ROPE_FACTORS, length: config.rotary / 2 });
+  const factors = ropeFactorTensors(config, tensors);
+  norm(factors?.short);
+  norm(factors?.long);
   const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
     const plan = layerTensors(config, i);
@@ -137,18 +141,23 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   refuseOthers(tensors, config, known);
 }
 
-const ROPE_FACTORS = 'rope_freqs.weight';
-
-function normsOf({ attnNorm, headNorms, attnSubNorm, ffnNorm, ffnSubNorm }: LayerTensors): NormTensor[] {
-  return [attnNorm, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
+function normsOf(layer: LayerTensors): NormTensor[] {
+  const { attnNorm, inputNorms, headNorms, attnSubNorm, ffnNorm, ffnSubNorm } = layer;
+  const own = Object.values(inputNorms ?? {});
+  return [attnNorm, ...own, headNorms?.q, headNorms?.k, attnSubNorm, ffnNorm, ffnSubNorm].filter(
     (each) => each !== undefined,
   );
 }
 
-/** Refuses layers that have more than the architecture's tensors, such as biases: leaving them out gives nonsense. */
+/**
+ * Refuses layers that have more than the architecture's tensors, such as biases, and factors of RoPE that the metadata say
+ * nothing of: leaving them out gives nonsense.
+ */
 function refuseOthers(tensors: ModelTensors, config: ModelConfig, known: ReadonlySet<string>): void {
+  const factors = ropeFactorTensors(config, tensors);
+  const used = new Set([...known, factors?.short.name, factors?.long.name]);
   for (const name of tensors.keys()) {
-    if (!name.startsWith('blk.') || known.has(name)) continue;
+    if (!/^(blk\.|rope_f)/.test(name) || used.has(name)) continue;
     const message = `The tensor ${name} has no place in a model of the architecture '${config.architecture}'.`;
     throw new TernionError('unsupported-feature', message);
   }
@@ -207,7 +216,8 @@ class WeightBuilder {
   allocate(config: ModelConfig): Finish<ModelWeights> {
     const embedding = this.#half('token_embd.weight', 'embedding');
     const head = isTied(this.tensors, config) ? embedding : this.#half('output.weight', 'head');
-    const outputNorm = this.#norm({ name: 'output_norm.weight', length: config.width });
+    // The head multiplies what the norm gives, so the norm can have the scale of the logits.
+    const outputNorm = this.#norm({ name: 'output_norm.weight', length: config.width }, config.scales.logits);
     const layers = Array.from({ length: config.layers }, (_, i) => this.#layer(layerTensors(config, i)));
     const ropeFactors = this.#ropeFactors(config);
     const parameterCount = this.#parameterCount();
@@ -222,9 +232,16 @@ class WeightBuilder {
   }
 
   #layer(tensors: LayerTensors): Finish<LayerWeights> {
-    const { headNorms, attnSubNorm, ffnSubNorm } = tensors;
+    const { inputNorms: own, headNorms, attnSubNorm, ffnSubNorm } = tensors;
     const norms = {
       attnNorm: this.#norm(tensors.attnNorm),
+      inputNorms: own && {
+        q: this.#norm(own.q),
+        k: this.#norm(own.k),
+        v: this.#norm(own.v),
+        gate: this.#norm(own.gate),
+        up: this.#norm(own.up),
+      },
       headNorms: headNorms && { q: this.#norm(headNorms.q), k: this.#norm(headNorms.k) },
       attnSubNorm: attnSubNorm && this.#norm(attnSubNorm),
       ffnNorm: this.#norm(tensors.ffnNorm),
@@ -252,10 +269,16 @@ class WeightBuilder {
     );
   }
 
-  #ropeFactors({ rotary }: ModelConfig): Float32Array | undefined {
-    if (!this.tensors.has(ROPE_FACTORS)) return undefined;
-    const tensor = plainTensor(this.tensors, ROPE_FACTORS);
-    const factors = new Float32Array(rotary / 2);
+  #ropeFactors(config: ModelConfig): RopeFactors | undefined {
+    const factors = ropeFactorTensors(config, this.tensors);
+    if (!factors) return undefined;
+    const short = this.#factorList(factors.short);
+    return { short, long: factors.long === factors.short ? short : this.#factorList(factors.long) };
+  }
+
+  #factorList({ name, length }: NormTensor): Float32Array {
+    const tensor = plainTensor(this.tensors, name);
+    const factors = new Float32Array(length);
     this.destinations.push({
       tensor,
       write: async (source, signal) => {
@@ -263,16 +286,14 @@ class WeightBuilder {
           factors.set(values, firstElement);
         }
         if (factors.every((factor) => factor > 0 && Number.isFinite(factor))) return;
-        throw new TernionError(
-          'corrupt-file',
-          `${ROPE_FACTORS} has values that no frequency can be divided by.`,
-        );
+        throw new TernionError('corrupt-file', `${name} has values that no frequency can be divided by.`);
       },
     });
     return factors;
   }
 
-  #norm({ name, length }: NormTensor): GPUBuffer {
+  /** The weight of a norm, times `factor`. */
+  #norm({ name, length }: NormTensor, factor = 1): GPUBuffer {
     const buffer = this.buffers.createBuffer(name, length * 4, { part: 'layers' });
     const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
@@ -280,14 +301,15 @@ class WeightBuilder {
       write: async (source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
           assertFinite(values, name);
-          this.buffers.write(buffer, firstElement * 4, values);
+          const scaled = factor === 1 ? values : values.map((value) => value * factor);
+          this.buffers.write(buffer, firstElement * 4, scaled);
         }
       },
     });
     return buffer;
   }
 
-  #ternary({ parts, cols }: MatrixTensors): Finish<TernaryMatrix> {
+  #ternary({ parts, cols, factor }: MatrixTensors): Finish<TernaryMatrix> {
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const stacked = parts.reduce((sum, part) => sum + paddedRows(part.rows), 0);
     const codes = this.buffers.createBuffer(parts[0]!.name, canonicalWords(stacked, cols) * 4, {
@@ -295,7 +317,7 @@ class WeightBuilder {
     });
     const tensors = parts.map(({ name }) => this.tensors.get(name)!);
     const group = finestGroup(tensors.map(groupOf));
-    const collector = new ScaleCollector(this.buffers, parts[0]!.name, stacked, cols, group);
+    const collector = new ScaleCollector(this.buffers, parts[0]!.name, stacked, cols, group, factor);
     let firstRow = 0;
     for (const [i, part] of parts.entries()) {
       this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);

@@ -4,13 +4,10 @@ import { TernionError } from '../errors';
 import type { ModelConfig } from './config';
 
 /** Throws `unsupported-feature`, naming the trait, for a model that would be computed wrongly. */
-export function refuseNotYet({ scales, ropeScaling, perMatrixNorms, pooling }: ModelConfig): void {
-  const { embedding, residual, logits } = scales;
+export function refuseNotYet({ perMatrixNorms, subNorms, pooling }: ModelConfig): void {
   const traits: [boolean, string][] = [
-    [embedding !== 1 || residual !== 1 || logits !== 1, 'scales of embedding, residual branches and logits'],
-    [ropeScaling.kind === 'longrope', "RoPE scaling of type 'longrope'"],
-    [perMatrixNorms, 'a norm before each matrix of a layer (…_norm_in.weight)'],
-    [pooling !== 'none', `an embedding model (pooling of type ${pooling})`],
+    [perMatrixNorms && subNorms, 'a norm before each matrix of a layer (…_norm_in.weight) beside sub-norms'],
+    [pooling !== 'none' && pooling !== 'last', `an embedding model with pooling of type '${pooling}'`],
   ];
   const found = traits.find(([has]) => has);
   if (found) throw new TernionError('unsupported-feature', `Not supported yet: ${found[1]}.`);

@@ -27,6 +27,15 @@ export type RopeScaling =
     }
   | { readonly kind: 'longrope'; readonly originalContext: number; readonly attentionFactor: number };
 
+/**
+ * What divides the frequencies, [rotary / 2]: in contexts up to the original one, and in longer ones. Both are the same
+ * where a file has one list for all contexts (`rope_freqs.weight`).
+ */
+export interface RopeFactors {
+  readonly short: Float32Array;
+  readonly long: Float32Array;
+}
+
 /** What the table of RoPE's angles is made of: cos and sin of position · frequency, times the magnitude. */
 export interface RopeFrequencies {
   /** Radians a position, [rotary / 2]. */
@@ -80,6 +89,19 @@ export interface RopeConfig {
   rotary: number;
   ropeTheta: number;
   ropeScaling: RopeScaling;
+}
+
+/**
+ * The factors for a model that is loaded with a context of `contextLength` tokens. As in llama.cpp they do not depend on
+ * how long a text is: keys in the cache would have to be turned again when it grows.
+ */
+export function factorsForContext(
+  scaling: RopeScaling,
+  factors: RopeFactors | undefined,
+  contextLength: number,
+): Float32Array | undefined {
+  const isLong = scaling.kind === 'longrope' && contextLength > scaling.originalContext;
+  return isLong ? factors?.long : factors?.short;
 }
 
 /**

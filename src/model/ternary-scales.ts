@@ -19,6 +19,8 @@ export class ScaleCollector {
     private readonly cols: number,
     /** The columns that share a scale in the file; the fewest, if it has several encodings for one matrix. */
     private readonly group: ScaleGroup,
+    /** What all scales are multiplied by on their way. */
+    private readonly factor = 1,
   ) {
     this.#byRow = new Float32Array(rows);
     this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4, { part: 'layers' });
@@ -28,8 +30,9 @@ export class ScaleCollector {
       });
   }
 
-  /** Takes scales of whole row blocks from `firstRow` on, in the canonical order for groups of `group` columns. */
-  write(firstRow: number, scales: Float32Array, group: ScaleGroup): void {
+  /** Takes scales of whole row blocks from `firstRow` on, as the file has them, in the canonical order for groups of `group` columns. */
+  write(firstRow: number, ofFile: Float32Array, group: ScaleGroup): void {
+    const scales = this.factor === 1 ? ofFile : ofFile.map((scale) => scale * this.factor);
     const groups = groupCount(this.cols, group);
     for (let row = firstRow, at = 0; at < scales.length; row += ROW_BLOCK) {
       this.#byRow.set(scales.subarray(at, at + ROW_BLOCK), row);

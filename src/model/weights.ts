@@ -1,10 +1,14 @@
 // A model's tensors on the GPU, in the order and layout that the forward pass wants them.
 
 import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
+import type { RopeFactors } from './rope-frequencies';
+import type { InputNorms } from './tensors';
 
 /** One transformer layer. Norms are f32 [length]. */
 export interface LayerWeights {
   attnNorm: GPUBuffer;
+  /** Norms behind attnNorm and ffnNorm, one for each matrix. Without them q, k and v share an input, and so do gate and up. */
+  inputNorms: InputNorms<GPUBuffer> | undefined;
   /** Rows of q, k and v. */
   qkv: TernaryMatrix;
   headNorms: { q: GPUBuffer; k: GPUBuffer } | undefined;
@@ -21,11 +25,12 @@ export interface LayerWeights {
 export interface ModelWeights {
   embedding: HalfMatrix;
   layers: LayerWeights[];
+  /** Of the last norm, times the scale of the logits. */
   outputNorm: GPUBuffer;
   /** The same as `embedding` where the head is tied to it. */
   head: HalfMatrix;
-  /** What RoPE frequencies are divided by, [rotary / 2]; not on the GPU. */
-  ropeFactors: Float32Array | undefined;
+  /** What RoPE frequencies are divided by; not on the GPU. */
+  ropeFactors: RopeFactors | undefined;
   /** Elements of all tensors. */
   parameterCount: number;
 }

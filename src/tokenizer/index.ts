@@ -18,6 +18,7 @@ export { tokenizerSpecFromJson, type JsonSpecExtras } from './json-spec';
 export { checkMessages, checkTemplateOptions } from './messages';
 export {
   ChatFormat,
+  encodeForEmbedding,
   encodeRaw,
   encodeSegments,
   renderConversation,

@@ -93,6 +93,16 @@ function templateOf(chatTemplate: string | TemplateFunction): ConversationTempla
   throw new TernionError('invalid-argument', 'chatTemplate must be a string in Jinja, or a function.');
 }
 
+/**
+ * The ids of a text that is to be embedded, with the tokens that the model wants in front and at the end. Control tokens
+ * that are spelled out in it stay text.
+ */
+export function encodeForEmbedding(tokenizer: Tokenizer, text: string): number[] {
+  const ids = tokenizer.encode(text, { addBos: tokenizer.addBos });
+  const { addEos, eosId } = tokenizer;
+  return addEos && eosId !== undefined ? [...ids, eosId] : ids;
+}
+
 /** What a rendering may ask for. */
 export interface ConversationOptions {
   /** End with the opening of the assistant's turn. Default true. */

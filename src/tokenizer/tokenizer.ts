@@ -51,6 +51,8 @@ export class Tokenizer {
   readonly eosId: number | undefined;
   /** Prompts begin with `bosId`. */
   readonly addBos: boolean;
+  /** Texts to be embedded end with `eosId`. */
+  readonly addEos: boolean;
   /** Tokens that end an answer. */
   readonly endIds: ReadonlySet<number>;
   readonly #spec: TokenizerSpec;
@@ -70,6 +72,7 @@ export class Tokenizer {
     this.bosId = spec.bosId;
     this.eosId = spec.eosId;
     this.addBos = spec.addBos;
+    this.addEos = spec.addEos;
     this.endIds = findEndIds(spec);
     this.#model = createModel(spec);
     const control = tokensOfTypes(spec, TokenType.control, TokenType.unknown);

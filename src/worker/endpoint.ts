@@ -19,6 +19,7 @@ import {
   toFailure,
   type FrameChannel,
   type Outcome,
+  type RemoteEmbedOptions,
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
   type RemotePrompt,
@@ -64,6 +65,21 @@ export class WorkerEndpoint implements WorkerApi {
 
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>> {
     return outcomeOf(() => this.#engine.detokenize(ids, options));
+  }
+
+  async embed(
+    request: number,
+    texts: string | readonly string[],
+    options: RemoteEmbedOptions,
+  ): Promise<Outcome<Float32Array[]>> {
+    const outcome = await outcomeOf(() =>
+      this.#abortable(request, (signal) => this.#engine.embed(texts, { ...options, signal })),
+    );
+    if (!('value' in outcome)) return outcome;
+    return transfer(
+      outcome,
+      outcome.value.map(({ buffer }) => buffer),
+    );
   }
 
   async nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>> {

@@ -5,6 +5,7 @@ import type { ModelPlan } from '../plan/plan-model';
 import type {
   ChatMessage,
   DetokenizeOptions,
+  EmbedOptions,
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
@@ -64,6 +65,11 @@ export interface WorkerApi {
   abort(request: number): void;
   tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;
+  embed(
+    request: number,
+    texts: string | readonly string[],
+    options: RemoteEmbedOptions,
+  ): Promise<Outcome<Float32Array[]>>;
   nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>>;
   profile(options?: ProfileOptions): Promise<Outcome<StepProfile | undefined>>;
   generate(
@@ -79,6 +85,7 @@ export interface WorkerApi {
 
 /** `generate(prompt)`, or `send(text)`. */
 export type RemotePrompt = { prompt: Prompt } | { send: string };
+export type RemoteEmbedOptions = Omit<EmbedOptions, 'signal'>;
 export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;
 
 /** Any thrown value as plain data. */

@@ -2,10 +2,20 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../src/engine/types';
+import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
+import { referenceLast } from '../support/reference-model';
 import { serveSources, type Served } from '../support/serve';
+import { smallModel } from '../support/small-model';
+
+/** What the page's `embedWith` gives. */
+interface Embedded {
+  vectors: number[][];
+  tooLong: object;
+  aborted: object;
+}
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 const fixture = async <T>(name: string): Promise<T> =>
@@ -145,6 +155,28 @@ inBrowsers((open) => {
         expect(await page.call('detokenize', answer.tokenIds)).toBe(answer.text);
       }
     });
+  });
+
+  it('makes vectors of texts, and says what is wrong with those that it cannot take', async () => {
+    const page = await openPage();
+    const sizes = { width: 128, ffnWidth: 256, heads: 2, kvHeads: 1, headDim: 64, norms: 'F16' } as const;
+    const traits = { architecture: 'qwen3', encoding: 'I2_S', perMatrixNorms: true, embeds: true } as const;
+    const model = await smallModel({ ...sizes, ...traits });
+    const texts = ['b', 'a'];
+    const { vectors, tooLong, aborted } = await page.call<Embedded>('embedWith', [...model.bytes], texts);
+    expect(vectors).toHaveLength(texts.length);
+    for (const [i, text] of texts.entries()) {
+      // Begin, the byte, end.
+      const ids = [256, [...byteOfCharacter().keys()].indexOf(text), 257];
+      const expected = referenceLast(model, ids, 'int8-token');
+      const length = Math.hypot(...expected);
+      const cosine = vectors[i]!.reduce((sum, value, j) => sum + (value * expected[j]!) / length, 0);
+      expect(cosine).toBeGreaterThan(0.999);
+      expect(cosine).toBeLessThan(1.00001);
+    }
+    expect(tooLong).toMatchObject({ code: 'context-overflow', isTernionError: true });
+    expect(aborted).toMatchObject({ code: 'aborted', isTernionError: true });
+    await page.close();
   });
 
   it('loads another model in place of the first, and again after a failure', async () => {

@@ -24,6 +24,8 @@ const PROMPTS: readonly number[][] = [
 
 /** 200 columns are no multiple of 64 (nor 240 and 336, the other rows), and tensors still are whole blocks of 64 and 128. */
 const RAGGED = { width: 200, ffnWidth: 336, heads: 5, kvHeads: 1, headDim: 48 } as const;
+/** Of MiniCPM: none is near 1, so that one that is left out shows. */
+const SCALES = { embedding: 12, residual: 0.35, logits: 4 } as const;
 const NARROW_HEADS = { width: 128, ffnWidth: 192, heads: 4, kvHeads: 2, headDim: 36 } as const;
 /** Heads wider than width / heads. */
 const WIDE_HEADS = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 128 } as const;
@@ -77,12 +79,35 @@ describe('trained with int8 activations', () => {
 
 describe('with ternary weights alone', () => {
   const ropeFactors = normals(64, 5).map((value) => 1 + Math.abs(value));
+  const longrope = { attentionFactor: 1.1, short: ropeFactors, long: ropeFactors.map((value) => 2 * value) };
   const shapes: [string, SmallShape][] = [
     ['llama', { ...RAGGED, architecture: 'llama', encoding: 'Q2_0' }],
     ['llama with rope_freqs', { ...WIDE_HEADS, architecture: 'llama', encoding: 'TQ1_0', ropeFactors }],
     [
       'llama with a scale a block',
       { ...WIDE_HEADS, architecture: 'llama', encoding: 'TQ2_0', variedScales: true },
+    ],
+    ['minicpm', { ...WIDE_HEADS, architecture: 'minicpm', encoding: 'TQ2_0', scales: SCALES, tied: true }],
+    [
+      'minicpm with a scale a block, in a context as long as the original one',
+      {
+        ...WIDE_HEADS,
+        architecture: 'minicpm',
+        encoding: 'TQ2_0',
+        scales: SCALES,
+        variedScales: true,
+        longrope: { ...longrope, originalContext: 128 },
+      },
+    ],
+    [
+      'minicpm in a longer context than the original one',
+      {
+        ...WIDE_HEADS,
+        architecture: 'minicpm',
+        encoding: 'TQ2_0',
+        scales: SCALES,
+        longrope: { ...longrope, originalContext: 64 },
+      },
     ],
     ['qwen3', { ...RAGGED, architecture: 'qwen3', encoding: 'I2_S', tied: true }],
     [

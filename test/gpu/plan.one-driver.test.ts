@@ -72,6 +72,21 @@ describe('the plan is what is allocated', () => {
       { ...base, architecture: 'llama', encoding: 'TQ1_0', variedScales: true },
       { precision: 'exact' },
     ],
+    [
+      'with factors for long contexts',
+      {
+        ...base,
+        architecture: 'minicpm',
+        encoding: 'TQ2_0',
+        variedScales: true,
+        longrope: {
+          originalContext: 64,
+          attentionFactor: 1,
+          short: new Float32Array(32).fill(1),
+          long: new Float32Array(32).fill(2),
+        },
+      },
+    ],
     // Three query heads of 40 dimensions: rows and columns that are no multiples of a chunk.
     [
       'with awkward widths',
@@ -89,6 +104,34 @@ describe('the plan is what is allocated', () => {
   ];
   test.each(shapes)('for a model %s', async (_name, shape, options) => {
     await expectPlanned(oneFile((await smallModel(shape)).bytes), options);
+  });
+
+  test('for a model that makes embeddings, but for the cache, which lasts as long as a call', async () => {
+    const shape = {
+      ...base,
+      architecture: 'qwen3',
+      encoding: 'I2_S',
+      perMatrixNorms: true,
+      embeds: true,
+    } as const;
+    const files = oneFile((await smallModel(shape)).bytes);
+    const gpu = await measuredContext();
+    const { gpuBytes } = fitMemory((await readModel(files)).model, gpu, {});
+    const engine = await LocalEngine.load(gpu, files, { tuning: false });
+    await engine.embed('a');
+    const { layers, embedding, head, kvCache, work } = gpu.bytesByPart();
+    expect({ layers, embedding, head, kvCache }).toEqual({
+      layers: gpuBytes.layers,
+      embedding: gpuBytes.embedding,
+      // It has no use for a head, in int8 or otherwise.
+      head: 0,
+      kvCache: 0,
+    });
+    expect(gpuBytes.head).toBe(0);
+    expect(work - gpuBytes.work).toBeGreaterThanOrEqual(0);
+    expect(work - gpuBytes.work).toBeLessThan(4096);
+    await engine.dispose();
+    gpu.device.destroy();
   });
 
   test('but for scales, where a file has them for every block and they turn out to be the same', async () => {

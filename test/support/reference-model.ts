@@ -21,17 +21,37 @@ export function referenceLogits(
   ids: readonly number[],
   activations: ReferenceActivations,
 ): number[] {
+  const { weights, shape } = model;
+  const head = weights.get('output.weight') ?? weights.get('token_embd.weight')!;
+  const logits = [...multiply(head, referenceLast(model, ids, activations))].slice(0, VOCABULARY);
+  return logits.map((logit) => logit / (shape.scales?.logits ?? 1));
+}
+
+/** What the last norm makes of the last of `ids`, [width]. */
+export function referenceLast(
+  model: SmallModel,
+  ids: readonly number[],
+  activations: ReferenceActivations,
+): Float64Array {
   const { shape, weights } = model;
-  const { width, layers = 2, architecture } = shape;
+  const { width, layers = 2, architecture, scales = { embedding: 1, residual: 1 } } = shape;
   const weight = (name: string): Float32Array => weights.get(`${name}.weight`)!;
-  const linear = (x: Float64Array, name: string): Float64Array =>
-    multiply(weight(name), activations === 'f32' ? x : roundToInt8(x, 'token').values);
+  const linear = (input: Float64Array, name: string): Float64Array => {
+    const own = weights.get(`${name}_norm_in.weight`);
+    const x = own ? rmsNorm(input, own, EPS) : input;
+    return multiply(weight(name), activations === 'f32' ? x : roundToInt8(x, 'token').values);
+  };
   const normed = (x: Float64Array, name: string): Float64Array => rmsNorm(x, weight(name), EPS);
   const activation = shape.hiddenActivation ?? (architecture === 'bitnet-b1.58' ? 'relu2' : 'silu');
   const subNorm = (x: Float64Array, name: string): Float64Array =>
     architecture.startsWith('bitnet') ? normed(x, name) : x;
 
-  const xs = ids.map((id) => Float64Array.from(weight('token_embd').subarray(id * width, (id + 1) * width)));
+  const xs = ids.map((id) =>
+    Float64Array.from(
+      weight('token_embd').subarray(id * width, (id + 1) * width),
+      (x) => x * scales.embedding,
+    ),
+  );
   for (let i = 0; i < layers; i++) {
     const layer = `blk.${i}`;
     const inputs = xs.map((x) => normed(x, `${layer}.attn_norm`));
@@ -45,17 +65,19 @@ export function referenceLogits(
       })),
     );
     for (const [t, x] of xs.entries()) {
-      add(x, linear(subNorm(attended[t]!, `${layer}.attn_sub_norm`), `${layer}.attn_output`));
+      add(
+        x,
+        linear(subNorm(attended[t]!, `${layer}.attn_sub_norm`), `${layer}.attn_output`),
+        scales.residual,
+      );
       const y = normed(x, `${layer}.ffn_norm`);
       const gate = linear(y, `${layer}.ffn_gate`);
       const up = linear(y, `${layer}.ffn_up`);
       const hidden = gate.map((g, j) => activate(g, activation) * up[j]!);
-      add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`));
+      add(x, linear(subNorm(hidden, `${layer}.ffn_sub_norm`), `${layer}.ffn_down`), scales.residual);
     }
   }
-  const last = normed(xs.at(-1)!, 'output_norm');
-  const head = weights.get('output.weight') ?? weight('token_embd');
-  return [...multiply(head, last)].slice(0, VOCABULARY);
+  return normed(xs.at(-1)!, 'output_norm');
 }
 
 interface Projections {
@@ -82,14 +104,18 @@ function attendAll({ shape, weights }: SmallModel, layer: string, tokens: Projec
 }
 
 /** The frequencies of a head's pairs, and what sines and cosines are multiplied by. */
-function turningOf({ headDim, architecture, ropeFactors, yarn }: SmallModel['shape']) {
+function turningOf(shape: SmallModel['shape']) {
+  const { headDim, architecture, yarn, longrope, contextLength = 128 } = shape;
+  const isLong = longrope && contextLength > longrope.originalContext;
+  const factors = longrope ? (isLong ? longrope.long : longrope.short) : shape.ropeFactors;
   const half = headDim / 2;
   const frequencies = Float64Array.from({ length: half }, (_, j) => {
-    const plain = THETA ** (-j / half) / (ropeFactors?.[j] ?? 1);
+    const plain = THETA ** (-j / half) / (factors?.[j] ?? 1);
     return yarn ? stretched(plain, j, half, yarn) : plain;
   });
-  const magnitude = yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1;
-  return { pairs: architecture === 'llama' ? 'normal' : 'neox', frequencies, magnitude } as const;
+  const magnitude = longrope?.attentionFactor ?? (yarn ? 1 + 0.1 * Math.log(yarn.factor) : 1);
+  const pairs = architecture === 'llama' || architecture === 'minicpm' ? 'normal' : 'neox';
+  return { pairs, frequencies, magnitude } as const;
 }
 
 /** YaRN: a pair that turns 32 times in the original context keeps its frequency, one that turns once has it divided. */
@@ -107,6 +133,6 @@ function stretched(
   return frequency * (1 - share + share / factor);
 }
 
-function add(x: Float64Array, y: Float64Array): void {
-  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
+function add(x: Float64Array, y: Float64Array, factor: number): void {
+  for (let i = 0; i < x.length; i++) x[i]! += factor * y[i]!;
 }

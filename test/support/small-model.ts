@@ -5,6 +5,7 @@ import { halfToFloat } from '../../src/formats/half';
 import { bytesSource } from '../../src/files/byte-source';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import {
+  bool,
   encodeTernary,
   f32,
   FLOAT_ENCODERS,
@@ -21,7 +22,7 @@ import { integers, normals } from './reference';
 
 /** What the model is like. Widths are in elements. */
 export interface SmallShape {
-  architecture: 'bitnet-b1.58' | 'bitnet' | 'llama' | 'qwen3';
+  architecture: 'bitnet-b1.58' | 'bitnet' | 'llama' | 'minicpm' | 'qwen3';
   width: number;
   ffnWidth: number;
   heads: number;
@@ -43,6 +44,14 @@ export interface SmallShape {
   ropeFactors?: Float32Array;
   /** YaRN, with the defaults of llama.cpp. Default: none. */
   yarn?: { factor: number; originalContext: number };
+  /** Factors of their own for contexts up to `originalContext` and for longer ones, [headDim / 2]. Default: none. */
+  longrope?: { originalContext: number; attentionFactor: number; short: Float32Array; long: Float32Array };
+  /** As a file of MiniCPM has them: embeddings and residual branches are multiplied, logits divided. Default: no keys. */
+  scales?: { embedding: number; residual: number; logits: number };
+  /** A norm of its own before each matrix, behind those of the layer. Default false. */
+  perMatrixNorms?: boolean;
+  /** Makes embeddings from the last token: without a head, with an eos behind each text. Default false. */
+  embeds?: boolean;
   hiddenActivation?: 'relu2' | 'silu';
   contextLength?: number;
   seed?: number;
@@ -79,7 +88,8 @@ interface TensorPlan {
   name: string;
   extents: number[];
   encoding: EncodingName;
-  kind: 'norm' | 'table' | 'matrix' | 'factors';
+  /** How its numbers are drawn, or the numbers. */
+  kind: 'norm' | 'table' | 'matrix' | Float32Array;
 }
 
 function tensorsOf(shape: SmallShape): TensorPlan[] {
@@ -103,6 +113,8 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     kind: 'matrix',
   });
   const subNorms = architecture.startsWith('bitnet');
+  const before = (i: number, part: string, length: number): TensorPlan[] =>
+    shape.perMatrixNorms ? [norm(`blk.${i}.${part}_norm_in`, length)] : [];
   const layer = (i: number): TensorPlan[] => [
     norm(`blk.${i}.attn_norm`, width),
     matrix(`blk.${i}.attn_q`, heads * headDim, width),
@@ -116,23 +128,30 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     matrix(`blk.${i}.ffn_up`, ffnWidth, width),
     ...(subNorms ? [norm(`blk.${i}.ffn_sub_norm`, ffnWidth)] : []),
     matrix(`blk.${i}.ffn_down`, width, ffnWidth),
+    ...['attn_q', 'attn_k', 'attn_v', 'ffn_gate', 'ffn_up'].flatMap((part) => before(i, part, width)),
+    ...before(i, 'attn_output', heads * headDim),
+    ...before(i, 'ffn_down', ffnWidth),
   ];
   return [
     table('token_embd'),
     ...Array.from({ length: layers }, (_, i) => layer(i)).flat(),
     norm('output_norm', width),
-    ...(shape.tied || subNorms ? [] : [table('output')]),
-    ...(shape.ropeFactors
-      ? [
-          {
-            name: 'rope_freqs.weight',
-            extents: [headDim / 2],
-            encoding: 'F32',
-            kind: 'factors',
-          } satisfies TensorPlan,
-        ]
-      : []),
+    ...(shape.tied || shape.embeds || subNorms ? [] : [table('output')]),
+    ...factorsOf(shape).map(([name, values]): TensorPlan => {
+      return { name: `${name}.weight`, extents: [values.length], encoding: 'F32', kind: values };
+    }),
   ];
+}
+
+/** The lists that divide RoPE's frequencies. */
+function factorsOf({ ropeFactors, longrope }: SmallShape): [string, Float32Array][] {
+  if (longrope) {
+    return [
+      ['rope_factors_long', longrope.long],
+      ['rope_factors_short', longrope.short],
+    ];
+  }
+  return ropeFactors ? [['rope_freqs', ropeFactors]] : [];
 }
 
 async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promise<Encoded> {
@@ -140,7 +159,7 @@ async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promis
   const count = extents.reduce((product, extent) => product * extent, 1);
   const bytes = isTernary(encoding)
     ? ternaryBytes(shape, encoding, extents, seed)
-    : FLOAT_ENCODERS[encoding](numbersOf(shape, kind, count, seed));
+    : FLOAT_ENCODERS[encoding](numbersOf(kind, count, seed));
   const tensor: GgufTensor = { name, shape: extents, type: encoding, bytes };
   const values = new Float32Array(count);
   const info = { name, shape: extents, encoding, offset: 0 };
@@ -150,8 +169,8 @@ async function encode(shape: SmallShape, plan: TensorPlan, seed: number): Promis
   return { tensor, values };
 }
 
-function numbersOf({ ropeFactors }: SmallShape, kind: TensorPlan['kind'], count: number, seed: number) {
-  if (kind === 'factors') return ropeFactors!;
+function numbersOf(kind: TensorPlan['kind'], count: number, seed: number) {
+  if (typeof kind === 'object') return kind;
   return kind === 'norm' ? normals(count, seed, 0.1).map((value) => 1 + value) : normals(count, seed);
 }
 
@@ -194,6 +213,17 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     own.push(['rope.scaling.factor', f32(shape.yarn.factor)]);
     own.push(['rope.scaling.original_context_length', u32(shape.yarn.originalContext)]);
   }
+  if (shape.longrope) {
+    own.push(['rope.scaling.type', text('longrope')]);
+    own.push(['rope.scaling.attn_factor', f32(shape.longrope.attentionFactor)]);
+    own.push(['rope.scaling.original_context_length', u32(shape.longrope.originalContext)]);
+  }
+  if (shape.scales) {
+    own.push(['embedding_scale', f32(shape.scales.embedding)]);
+    own.push(['residual_scale', f32(shape.scales.residual)]);
+    own.push(['logit_scale', f32(shape.scales.logits)]);
+  }
+  if (shape.embeds) own.push(['pooling_type', u32(3)]);
   if (shape.hiddenActivation) own.push(['hidden_activation', text(shape.hiddenActivation)]);
   const tokens = [...byteOfCharacter().keys(), '<|begin|>', '<|end|>', '<|turn|>'];
   while (tokens.length < VOCABULARY) tokens.push(`<extra_${tokens.length}>`);
@@ -214,5 +244,6 @@ function metadataOf(shape: SmallShape): [string, GgufValue][] {
     ['tokenizer.ggml.merges', texts([])],
     ['tokenizer.ggml.bos_token_id', u32(256)],
     ['tokenizer.ggml.eos_token_id', u32(257)],
+    ['tokenizer.ggml.add_eos_token', bool(shape.embeds ?? false)],
   ];
 }

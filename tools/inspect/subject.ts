@@ -27,7 +27,7 @@ export interface SubjectOptions {
 /** More tokens than one chunk of a prompt are not looked at. */
 const CONTEXT_LENGTH = 128;
 
-/** Loads the GGUF model `files` onto `gpu`. Rejects as `loadModel` does; packed safetensors are refused. */
+/** Loads the GGUF model `files` onto `gpu`. Rejects as `loadModel` does, and for what the formulas here do not cover. */
 export async function loadSubject(
   gpu: GpuContext,
   files: ModelFiles,
@@ -36,6 +36,12 @@ export async function loadSubject(
   const { model, tokenizer } = await readModel(files);
   if (model.format === 'safetensors')
     throw new TernionError('unsupported-format', 'Only GGUF files can be inspected, not packed safetensors.');
+  const { perMatrixNorms, scales } = model.config;
+  if (perMatrixNorms || Object.values(scales).some((scale) => scale !== 1)) {
+    const message =
+      'Models with a norm before each matrix, or with scales as MiniCPM has them, cannot be inspected.';
+    throw new TernionError('unsupported-feature', message);
+  }
   const { activations, headPrecision } = choosePrecisions(model, { precision });
   const weights = await loadWeights(gpu, model);
   const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);

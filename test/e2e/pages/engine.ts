@@ -105,6 +105,14 @@ Object.assign(globalThis, {
     return engine.info;
   },
   nextLogits: async (ids: number[]) => Array.from(await engine.nextLogits(ids)),
+  /** What a model of these bytes makes of texts, and how it refuses one that is too long. */
+  async embedWith(bytes: number[], texts: string[]) {
+    await using embedder = await loadModel(Uint8Array.from(bytes));
+    const vectors = await embedder.embed(texts);
+    const tooLong = await refusal(() => embedder.embed('x'.repeat(10_000)));
+    const aborted = await refusal(() => embedder.embed(texts, { signal: AbortSignal.abort() }));
+    return { vectors: vectors.map((vector) => Array.from(vector)), tooLong, aborted };
+  },
   tokenize: (text: string) => engine.tokenize(text),
   detokenize: (ids: number[]) => engine.detokenize(ids),
   send: (text: string, options?: GenerateOptions): Promise<Collected> => collect(session.send(text, options)),

@@ -14,10 +14,11 @@ afterAll(() => gpu.destroy());
 
 // Widths below, at and above two values for each of the kernel's 64 threads.
 test.each([
-  { cols: 8, rowsPerShard: 37 },
-  { cols: 128, rowsPerShard: 16 },
-  { cols: 200, rowsPerShard: 36 },
-])('rows of $cols come out of shards of $rowsPerShard rows', async ({ cols, rowsPerShard }) => {
+  { cols: 8, rowsPerShard: 37, scale: undefined },
+  { cols: 128, rowsPerShard: 16, scale: 12 },
+  { cols: 200, rowsPerShard: 36, scale: 0.25 },
+])('rows of $cols come out of shards of $rowsPerShard rows, times $scale', async (shape) => {
+  const { cols, rowsPerShard, scale } = shape;
   const rows = 37;
   const { matrix, values } = uploadHalf(
     gpu,
@@ -27,8 +28,11 @@ test.each([
   // First and last rows of the shards, one of them twice.
   const ids = [36, 0, 15, 16, 31, 32, 0];
   const x = filled(gpu, 'x', (ids.length + 1) * cols);
-  const dispatches = await embed(gpu, matrix, gpu.upload('ids', Uint32Array.from(ids)), x);
+  const dispatches = await embed(gpu, matrix, gpu.upload('ids', Uint32Array.from(ids)), x, scale);
   run(gpu, dispatches, { tokens: ids.length });
-  const expected = ids.flatMap((id) => [...values.subarray(id * cols, (id + 1) * cols)]);
+  // Products of these numbers and halves are exact in f32.
+  const expected = ids.flatMap((id) =>
+    [...values.subarray(id * cols, (id + 1) * cols)].map((value) => value * (scale ?? 1)),
+  );
   expect([...(await readFloats(gpu, x, ids.length * cols))]).toEqual(expected);
 });

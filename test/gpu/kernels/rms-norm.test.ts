@@ -31,6 +31,18 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       }
     });
 
+    test.each([60, 200])('all of three rows of %i are', async (cols) => {
+      const x = normals(3 * cols, cols, 3);
+      const weight = normals(cols, cols + 1);
+      const y = filled(gpu, 'y', 3 * cols);
+      const buffers = [gpu.upload('x', x), gpu.upload('weight', weight), y] as const;
+      run(gpu, [await rmsNorm(gpu, { cols, eps: EPS, threads: 8 }, undefined, ...buffers)], { tokens: 3 });
+      const expected = [0, 1, 2].flatMap((row) => [
+        ...rmsNormRow(x.subarray(row * cols, (row + 1) * cols), weight, EPS),
+      ]);
+      expect(largestError(await readFloats(gpu, y, 3 * cols), expected)).toBeLessThan(1e-6);
+    });
+
     test('a row of zeros stays zeros', async () => {
       const y = filled(gpu, 'y', 64);
       const buffers = [filled(gpu, 'x', 64, 0), gpu.upload('weight', normals(64, 1))] as const;

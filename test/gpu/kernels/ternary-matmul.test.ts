@@ -72,6 +72,9 @@ const widthOf = (epilogue: MatmulEpilogue, rows: number): number =>
 /** What y holds before. */
 const before = (width: number): Float32Array => normals(ROOM * width, 9);
 
+/** Those that whole matrices have. */
+type PlainEpilogue = Exclude<MatmulEpilogue, `${string}-times`>;
+
 /** The result of one variant, its bits as words: [tokens, width]. */
 async function multiply(
   gpu: GpuContext,
@@ -91,12 +94,14 @@ async function multiply(
 const ACTIVATIONS = {
   'relu2-gate': (gate: number) => Math.max(gate, 0) ** 2,
   'silu-gate': (gate: number) => gate / (1 + Math.exp(-gate)),
+  'relu2-times': (gate: number) => Math.max(gate, 0) ** 2,
+  'silu-times': (gate: number) => gate / (1 + Math.exp(-gate)),
 };
 
 function reference(
   matrix: PlainTernary,
   activations: PlainActivations,
-  epilogue: MatmulEpilogue,
+  epilogue: PlainEpilogue,
 ): Float64Array {
   const product = ternaryProduct(matrix, activations);
   if (epilogue === 'store') return product;
@@ -115,7 +120,7 @@ function reference(
 async function checkVariants(
   gpu: GpuContext,
   { rows, cols }: Shape,
-  epilogue: MatmulEpilogue,
+  epilogue: PlainEpilogue,
   variants: readonly MatmulVariant[],
 ): Promise<void> {
   const matrix = randomTernary(rows, cols, rows + cols);
@@ -156,14 +161,14 @@ const GATED_GROUP_SHAPES: readonly Shape[] = [{ rows: 80, cols: 328 }];
 
 async function checkAll(
   gpu: GpuContext,
-  epilogue: MatmulEpilogue,
+  epilogue: PlainEpilogue,
   variants: readonly MatmulVariant[],
 ): Promise<void> {
   const shapes = epilogue.endsWith('-gate') ? GATED_SHAPES : PLAIN_SHAPES;
   for (const shape of shapes) await checkVariants(gpu, shape, epilogue, variants);
 }
 
-const EPILOGUES: readonly MatmulEpilogue[] = ['store', 'add', 'relu2-gate', 'silu-gate'];
+const EPILOGUES: readonly PlainEpilogue[] = ['store', 'add', 'relu2-gate', 'silu-gate'];
 
 describe('with all that the device can', () => {
   let gpu: GpuContext;
@@ -206,7 +211,7 @@ describe('with all that the device can', () => {
 
   async function checkForm(
     { groups, scaleGroup }: { groups: boolean; scaleGroup: ScaleGroup },
-    epilogue: MatmulEpilogue,
+    epilogue: PlainEpilogue,
     shapes: readonly Shape[],
     variants: readonly MatmulVariant[],
   ): Promise<void> {
@@ -235,6 +240,40 @@ describe('with all that the device can', () => {
     const shapes = epilogue === 'store' ? PLAIN_SHAPES : GATED_SHAPES;
     await checkForm({ groups: false, scaleGroup: 'row' }, epilogue, shapes, FLOATS);
   });
+
+  test.each(['store', 'relu2-times', 'silu-times'] as const)(
+    '%s of some rows goes into its columns, and no others',
+    async (epilogue) => {
+      // 40 of 80 rows: 5 row blocks, which are no whole workgroup of any of the variants.
+      const part = { firstRow: 24, rows: 40, column: 9, stride: 52 };
+      const { firstRow, rows, column, stride } = part;
+      const plain = randomTernary(80, 100, 3);
+      const activations = randomActivations(TOKENS, plain.cols, 4);
+      const own = {
+        ...plain,
+        rows,
+        codes: plain.codes.subarray(firstRow * plain.cols, (firstRow + rows) * plain.cols),
+        scales: plain.scales.subarray(firstRow, firstRow + rows),
+      };
+      const product = ternaryProduct(own, activations);
+      const expected = Float64Array.from(before(stride).subarray(0, TOKENS * stride), (old, i) => {
+        const row = (i % stride) - column;
+        if (row < 0 || row >= rows) return old;
+        const value = product[Math.floor(i / stride) * rows + row]!;
+        return epilogue === 'store' ? value : ACTIVATIONS[epilogue](value) * old;
+      });
+      for (const variant of PORTABLE) {
+        const y = gpu.upload('y', before(stride));
+        const q = uploadActivations(gpu, activations, ROOM, variant.products);
+        const matrix = uploadTernary(gpu, plain);
+        run(gpu, [await ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, q, y, part)], {
+          tokens: TOKENS,
+        });
+        const actual = new Float32Array((await readWords(gpu, y, TOKENS * stride)).buffer);
+        expect(largestError(actual, expected), JSON.stringify(variant)).toBeLessThan(1e-6);
+      }
+    },
+  );
 
   test('tokens that were not asked for are left alone', async () => {
     const y = gpu.upload('y', before(24));

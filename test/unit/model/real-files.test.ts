@@ -8,7 +8,7 @@ import type { TernionErrorCode } from '../../../src/errors';
 import type { EncodingName } from '../../../src/formats/encodings';
 import { filesAtHand, type ModelFiles, type NamedFile } from '../../../src/files/model-files';
 import { bytesSource, type ByteSource } from '../../../src/files/byte-source';
-import { ChatFormat, encodeSegments } from '../../../src/tokenizer';
+import { ChatFormat, encodeForEmbedding, encodeSegments } from '../../../src/tokenizer';
 import { bool, f32, text, u32, type GgufValue } from '../../support/gguf-writer';
 import {
   sparseGguf,
@@ -284,11 +284,16 @@ const rows: Row[] = [
 ];
 
 function fileOf(row: Row): ByteSource {
+  return fileWith(row, []);
+}
+
+/** The file of a row with more keys and tensors. */
+function fileWith(row: Row, keys: [string, GgufValue][], more: SparseTensor[] = []): ByteSource {
   const shape = { ...SHAPE, ...row.shape };
   const { metadata, tokens } = row.vocabulary();
   return sparseGguf(
-    [...architectureKeys(row.architecture, shape), ...metadata, ...row.keys],
-    tensorsOf(row, shape, tokens.length),
+    [...architectureKeys(row.architecture, shape), ...metadata, ...row.keys, ...keys],
+    [...tensorsOf(row, shape, tokens.length), ...more],
   );
 }
 
@@ -411,6 +416,83 @@ describe('Ternary-Bonsai', () => {
   );
 });
 
+describe('BitCPM-CANN', () => {
+  const row: Row = {
+    ...bonsai,
+    architecture: 'minicpm',
+    vocabulary: smallest,
+    keys: [token('eos', 2)],
+    types: ['TQ2_0', 'F16'],
+  };
+  const configOf = async (bytes: ByteSource): Promise<object> =>
+    (await readModel(modelFiles({ name: 'm.gguf', bytes }))).model.config;
+  const longrope: [string, GgufValue][] = [
+    ['minicpm.rope.scaling.type', text('longrope')],
+    ['minicpm.rope.scaling.original_context_length', u32(32_768)],
+  ];
+  const factors = (which: string): SparseTensor => ({
+    name: `rope_factors_${which}.weight`,
+    shape: [64],
+    type: 'F32',
+  });
+
+  it('has scales, and factors for long contexts', async () => {
+    const scales: [string, GgufValue][] = [
+      ['minicpm.embedding_scale', f32(12)],
+      ['minicpm.residual_scale', f32(0.25)],
+      ['minicpm.logit_scale', f32(8)],
+    ];
+    const file = fileWith(row, [...scales, ...longrope], [factors('long'), factors('short')]);
+    expect(await configOf(file)).toMatchObject({
+      ropePairs: 'normal',
+      scales: { embedding: 12, residual: 0.25, logits: 1 / 8 },
+      ropeScaling: { kind: 'longrope', originalContext: 32_768, attentionFactor: 1 },
+    });
+  });
+
+  it('may do without the keys of the scales, which then follow from its sizes', async () => {
+    // 1.4 / √1 layer, 256 / 256.
+    expect(await configOf(fileOf(row))).toMatchObject({
+      scales: { embedding: 12, residual: 1.4, logits: 1 },
+      ropeScaling: { kind: 'none' },
+    });
+  });
+
+  it('is refused without the factors of long contexts', async () => {
+    const words = /rope_factors_long.weight is missing/;
+    await expectFailure(configOf(fileWith(row, longrope, [factors('short')])), 'corrupt-file', words);
+  });
+});
+
+describe('BitNet-embedding 0.6B', () => {
+  const row: Row = { ...bonsai, keys: [token('eos', 151_643)], types: ['I2_S', 'F16'] };
+  const keys: [string, GgufValue][] = [
+    ['tokenizer.ggml.add_eos_token', bool(true)],
+    ['qwen3.pooling_type', u32(3)],
+  ];
+  const normIn = (part: string, length: number): SparseTensor => {
+    return { name: `blk.0.${part}_norm_in.weight`, shape: [length], type: 'F16' };
+  };
+  const norms = [
+    ...['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up'].map((part) => normIn(part, 256)),
+    normIn('ffn_down', 512),
+  ];
+
+  it('has a norm before each matrix, int8 activations, and an end behind each text', async () => {
+    const bytes = fileWith(row, keys, norms);
+    const { model, tokenizer } = await readModel(modelFiles({ name: 'm.gguf', bytes }));
+    expect(model.config).toMatchObject({ perMatrixNorms: true, weightOnly: [], pooling: 'last' });
+    const text = "Name 3 capitals of Zürich's neighbours.";
+    expect(encodeForEmbedding(tokenizer, text)).toEqual([...row.vocabulary().encode(text), 151_643]);
+  });
+
+  it('is refused if one of the norms is missing', async () => {
+    const bytes = fileWith(row, keys, norms.slice(0, -1));
+    const words = /blk.0.ffn_down_norm_in.weight is missing/;
+    await expectFailure(readModel(modelFiles({ name: 'm.gguf', bytes })), 'corrupt-file', words);
+  });
+});
+
 describe('packed safetensors', () => {
   const packed = (subNorms: boolean, head: boolean): ByteSource => {
     const { width, ffn } = SHAPE;
@@ -518,29 +600,8 @@ describe('packed safetensors', () => {
 });
 
 describe('a file of a kind that does not run yet is refused by name:', () => {
-  const change = (row: Row, keys: [string, GgufValue][], more: SparseTensor[] = []): ByteSource => {
-    const shape = { ...SHAPE, ...row.shape };
-    const { metadata, tokens } = row.vocabulary();
-    return sparseGguf(
-      [...architectureKeys(row.architecture, shape), ...metadata, ...row.keys, ...keys],
-      [...tensorsOf(row, shape, tokens.length), ...more],
-    );
-  };
   const embedding: Row = { ...bonsai, vocabulary: smallest, keys: [token('eos', 2)], types: ['I2_S', 'F16'] };
-  const normIn: SparseTensor = { name: 'blk.0.attn_q_norm_in.weight', shape: [256], type: 'F16' };
   const gguf: [string, () => ByteSource, TernionErrorCode, RegExp][] = [
-    [
-      'BitNet-embedding 0.6B, for its norms',
-      () => change(embedding, [['tokenizer.ggml.add_eos_token', bool(true)]], [normIn]),
-      'unsupported-feature',
-      /norm before each matrix/,
-    ],
-    [
-      'and for its pooling',
-      () => change(embedding, [['qwen3.pooling_type', u32(3)]]),
-      'unsupported-feature',
-      /embedding model/,
-    ],
     [
       'BitNet-embedding 270M',
       () => fileOf({ ...embedding, architecture: 'gemma3' }),
@@ -548,14 +609,8 @@ describe('a file of a kind that does not run yet is refused by name:', () => {
       /'gemma3'/,
     ],
     [
-      'BitCPM-CANN',
-      () => fileOf({ ...embedding, architecture: 'minicpm', types: ['TQ2_0', 'F16'] }),
-      'unsupported-feature',
-      /scales of embedding/,
-    ],
-    [
       'Bonsai in PTQ1_0',
-      () => change(embedding, [], [{ name: 'blk.1.attn_q.weight', shape: [256, 256], type: 143 }]),
+      () => fileWith(embedding, [], [{ name: 'blk.1.attn_q.weight', shape: [256, 256], type: 143 }]),
       'unsupported-tensor-type',
       /PTQ1_0/,
     ],

@@ -51,7 +51,12 @@ describe('a GGUF file', () => {
       /'gemma3'/,
     ],
     ['with experts', { [key('expert_count')]: u32(8) }, 'unsupported-feature', /[Mm]ixture.of.experts/],
-    ['that embeds texts', { [key('pooling_type')]: u32(3) }, 'unsupported-feature', /embedding model.*last/],
+    [
+      'that embeds texts otherwise',
+      { [key('pooling_type')]: u32(1) },
+      'unsupported-feature',
+      /embedding.*mean/,
+    ],
     [
       'with pooling of no known type',
       { [key('pooling_type')]: u32(9) },
@@ -59,10 +64,10 @@ describe('a GGUF file', () => {
       /Pooling of type 9/,
     ],
     [
-      'with factors for long contexts',
+      'without the factors of its longrope',
       { [key('rope.scaling.type')]: text('longrope') },
-      'unsupported-feature',
-      /'longrope'/,
+      'corrupt-file',
+      /rope_factors_short.weight is missing/,
     ],
     [
       'with RoPE scaling',
@@ -118,10 +123,16 @@ describe('a GGUF file', () => {
       new RegExp(`type ${type} \\(${name}\\)`),
     ]),
     [
-      'with a norm before each matrix',
+      'with a norm before each matrix beside sub-norms',
       (tensors) => [...tensors, extra('blk.0.attn_q_norm_in.weight')],
       'unsupported-feature',
       /norm before each matrix/,
+    ],
+    [
+      'with factors for long contexts that its metadata say nothing of',
+      (tensors) => [...tensors, extra('rope_factors_long.weight')],
+      'unsupported-feature',
+      /rope_factors_long.weight has no place/,
     ],
     [
       'with layers that are not ternary',
@@ -182,6 +193,7 @@ describe('a packed Hugging Face model', () => {
   });
   const configs: [string, object, TernionErrorCode, RegExp][] = [
     ['of another architecture', { model_type: 'mixtral' }, 'unsupported-architecture', /'mixtral'/],
+    ['of MiniCPM', { model_type: 'minicpm' }, 'unsupported-feature', /'minicpm'.*GGUF/],
     ['with experts', { num_local_experts: 8 }, 'unsupported-feature', /[Mm]ixture.of.experts/],
     [
       'with RoPE scaling',

@@ -2,7 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { TernionErrorCode } from '../../../src/errors';
 import { Metadata, type MetadataValue } from '../../../src/formats/metadata';
-import { readRopeScaling, ropeFrequencies, type RopeScaling } from '../../../src/model/rope-frequencies';
+import {
+  factorsForContext,
+  readRopeScaling,
+  ropeFrequencies,
+  type RopeScaling,
+} from '../../../src/model/rope-frequencies';
 import { expectFailure } from '../../support/expect-failure';
 
 const key = (name: string): string => `qwen3.${name}`;
@@ -76,6 +81,15 @@ describe('the frequencies', () => {
     const rope = ropeFrequencies({ rotary: 4, ropeTheta: 100, ropeScaling }, [2, 4]);
     expectClose(rope.frequencies, [0.5, 0.025]);
     expect(rope.magnitude).toBe(1.25);
+  });
+
+  it('are divided by the short list up to the original context, and by the long one beyond', () => {
+    const scaling = { kind: 'longrope', originalContext: 4096, attentionFactor: 1 } as const;
+    const [short, long] = [Float32Array.of(1, 2), Float32Array.of(3, 4)];
+    expect(factorsForContext(scaling, { short, long }, 4096)).toBe(short);
+    expect(factorsForContext(scaling, { short, long }, 4097)).toBe(long);
+    expect(factorsForContext({ kind: 'none' }, { short, long: short }, 4097)).toBe(short);
+    expect(factorsForContext({ kind: 'none' }, undefined, 4097)).toBe(undefined);
   });
 
   // Made by Python from the page's formula with d = 128, b = 1e6, s = 4: Ternary-Bonsai 1.7B and 8B.

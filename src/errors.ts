@@ -7,13 +7,14 @@
  * - `unsupported-format`: the file is of no kind that can be read (wrong magic, unknown version).
  * - `unsupported-architecture`, `unsupported-tensor-type`, `unsupported-tokenizer`, `unsupported-feature`: the file is
  *   sound, but asks for something that this version does not run; the message names it.
- * - `corrupt-file`: the file contradicts itself: truncated, a tensor missing, a shape that does not fit.
+ * - `corrupt-file`: the file contradicts itself (truncated, a tensor missing, a shape that does not fit), has weights that
+ *   are no numbers, or wants far more memory or time than its size accounts for.
  * - `out-of-memory`: the model does not fit this device, or an allocation failed.
  * - `device-lost`: the GPU went away; load the model again.
  * - `download-failed`: the network or the server failed; `cause` has the details.
  * - `context-overflow`: the prompt is longer than the context.
  * - `invalid-argument`: an option or argument that cannot be used; the message says which and why.
- * - `template-failed`: the chat template of the file could not be rendered.
+ * - `template-failed`: the chat template could not be rendered, or was stopped because it takes too long or builds too much.
  * - `kernel-check-failed`: no variant of a GPU kernel gives right results on this adapter.
  * - `aborted`: an AbortSignal ended the operation.
  * - `disposed`: the engine or session was already disposed.

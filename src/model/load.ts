@@ -427,7 +427,7 @@ function assertFinite(values: Float32Array, name: string): void {
 }
 
 function areFinite(values: Float32Array): boolean {
-  for (const value of values) if (!Number.isFinite(value)) return false;
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
   return true;
 }
 

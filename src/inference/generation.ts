@@ -1,5 +1,6 @@
 // The decode loop: evaluates a prompt, then keeps a few steps in flight whose tokens the GPU samples and feeds itself.
 
+import { TernionError } from '../errors';
 import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
 import { packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
@@ -24,14 +25,14 @@ export interface SamplingSettings {
  * `pause`; several generations take turns that way, each step independent of what others did in between.
  */
 export class Generation {
-  /** Tokens sampled and read back, in order. */
+  /** Tokens sampled, read back and taken, in order. */
   readonly sampled: number[] = [];
   /** Tokens of the prompt that were in the cache. */
   readonly cachedTokens: number;
   /** Samplings encoded so far. */
   #submitted = 0;
   readonly #inFlight: Promise<number>[] = [];
-  /** Read back while pausing, not yet handed out. */
+  /** Read back, not yet taken. */
   readonly #ready: number[] = [];
   #paused = true;
 
@@ -74,16 +75,21 @@ export class Generation {
     if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
   }
 
-  /** The next token, or undefined when the limit is reached. Keeps later steps in flight. */
-  async next(): Promise<number | undefined> {
-    if (this.#ready.length === 0) {
-      if (this.#paused) this.#resume();
-      while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.limit) this.#step();
-      const token = await this.#inFlight.shift();
-      if (token === undefined) return undefined;
-      this.#ready.push(token);
-    }
-    const token = this.#ready.shift()!;
+  /** Waits until the next token can be taken; false when the limit is reached. Keeps later steps in flight. */
+  async ready(): Promise<boolean> {
+    if (this.#ready.length > 0) return true;
+    if (this.#paused) this.#resume();
+    while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.limit) this.#step();
+    const token = await this.#inFlight.shift();
+    if (token === undefined) return false;
+    this.#ready.push(token);
+    return true;
+  }
+
+  /** The next token, at once. Only where `ready` has said that there is one, and only if somebody gets it. */
+  take(): number {
+    const token = this.#ready.shift();
+    if (token === undefined) throw new TernionError('internal', 'A token was taken that is not there.');
     this.sampled.push(token);
     return token;
   }
@@ -103,10 +109,7 @@ export class Generation {
   async finish(): Promise<void> {
     await this.pause();
     this.#ready.length = 0;
-    this.cache.tokenIds.length = Math.min(
-      this.cache.tokenIds.length,
-      this.promptIds.length + this.sampled.length,
-    );
+    this.cache.forgetBeyond(this.promptIds.length + this.sampled.length);
   }
 
   /** Puts the GPU's state back to where this generation was, after others used it. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../src/engine/types';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
+import { ENDINGS, MOMENTS, QUESTION, type Ended, type Ending, type Moment } from '../support/endings';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { serveSources, type Served } from '../support/serve';
 
@@ -16,6 +17,31 @@ beforeAll(async () => {
   server = await serveSources();
 });
 afterAll(() => server.close());
+
+/** What is left of an answer is a beginning of it, and the conversation is what its reader was given. */
+function expectEnded(ended: Ended, ending: Ending, moment: Moment): void {
+  const message = `${ending} ${moment}`;
+  const [asked, said] = ended.messages;
+  if (ending === 'cancel') {
+    expect(ended.finishReason, message).toBeUndefined();
+    // A chunk or two may have been on their way.
+    if (said) expect((said.content as string).slice(0, ended.text.length), message).toBe(ended.text);
+    return;
+  }
+  if (moment === 'before the first read' && ending !== 'abort') {
+    expect(ended, message).toMatchObject({ tokenIds: [], failure: 'disposed' });
+    return;
+  }
+  expect(ended, message).toMatchObject({
+    finishReason: 'abort',
+    counted: ended.tokenIds.length,
+    failure: undefined,
+  });
+  if (ended.tokenIds.length > 0) {
+    expect(asked, message).toEqual({ role: 'user', content: QUESTION });
+    expect(said, message).toEqual({ role: 'assistant', content: ended.text });
+  }
+}
 
 inBrowsers((open) => {
   const openPage = (): Promise<TestPage> => open(`${server.url}test/e2e/pages/engine.html`);
@@ -86,6 +112,17 @@ inBrowsers((open) => {
       expect((await page.call<Collected>('send', 'Spell planet.')).text).toBe('p-l-a-n-e-t');
     });
 
+    it.each(ENDINGS.filter((ending) => ending !== 'engine'))(
+      'ends an answer without its reader (%s)',
+      async (ending) => {
+        for (const moment of MOMENTS) {
+          const ended = await page.call<Ended>('endAnswer', ending, moment);
+          expectEnded(ended, ending, moment);
+          if (ended.next) expect(ended.next.finishReason, moment).toBe('stop');
+        }
+      },
+    );
+
     it('gives everything to a reader who waits 2 s between reads', async () => {
       await page.call('newSession');
       const ids = await page.call<number[]>('readSome', 'Show me a fox emoji.', 3, 2000, 'cancel');
@@ -146,6 +183,19 @@ inBrowsers((open) => {
       }
     });
   });
+
+  it.each(['auto', 'message-port'] as const)(
+    'disposes of an engine whatever the readers of its answers do, with %s',
+    async (transport) => {
+      const page = await openPage();
+      for (const moment of MOMENTS) {
+        await page.call('load', MODEL, transport);
+        expectEnded(await page.call<Ended>('endAnswer', 'engine', moment), 'engine', moment);
+      }
+      expect(page.errors).toEqual([]);
+      await page.close();
+    },
+  );
 
   it('loads another model in place of the first, and again after a failure', async () => {
     const page = await openPage();

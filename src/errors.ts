@@ -72,11 +72,7 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
 }
 
 /** As `untilAborted`, with an error of the caller's. */
-export async function untilFired<T>(
-  work: Promise<T>,
-  signal: AbortSignal,
-  errorOf: () => Error,
-): Promise<T> {
+export async function untilFired<T>(work: Promise<T>, signal: AbortSignal, errorOf: () => Error): Promise<T> {
   // Once nobody waits for the work any more, nobody needs to hear that it failed.
   work.catch(() => {});
   if (signal.aborted) throw errorOf();

@@ -20,19 +20,21 @@ inBrowsers((open) => {
   afterEach(() => page.close());
 
   describe.each(['terminate', 'close'] as const)('a worker that is gone (%s)', (how) => {
-    it.each(['auto', 'message-port'] as const)(
-      'is noticed by every call and stream, with %s',
-      async (transport) => {
-        await page.call('load', MODEL, transport);
-        expect(await page.call('endAmidAnswers', how)).toMatchObject([LOST, LOST, LOST]);
-        await page.call('dispose');
+    it.each(['auto', 'message-port'] as const)('is noticed amid answers, with %s', async (transport) => {
+      await page.call('load', MODEL, transport);
+      expect(await page.call('endAmidAnswers', how)).toMatchObject([LOST, LOST, LOST]);
+      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST, LOST]);
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
+    });
 
-        await page.call('load', MODEL, transport);
-        expect(await page.call('endIdle', how)).toMatchObject([LOST, LOST, LOST, LOST, LOST]);
-        await page.call('dispose');
-        expect(page.errors).toEqual([]);
-      },
-    );
+    it('is noticed when nothing was asked of it', async () => {
+      await page.call('load', MODEL, 'auto');
+      await page.call('end', how);
+      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST, LOST]);
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
+    });
 
     it('is noticed while it loads', async () => {
       expect(await page.call('endAmidLoad', MODEL, how)).toMatchObject(LOST);

@@ -54,10 +54,11 @@ Object.assign(globalThis, {
   load,
   dispose: () => engine.dispose(),
 
-  /** Ends the worker while nothing is asked of it. What each later call is refused with. */
-  async endIdle(how: Death): Promise<(Refusal | undefined)[]> {
+  end,
+
+  /** What each kind of call is refused with. */
+  async refusedCalls(): Promise<(Refusal | undefined)[]> {
     const session = engine.createSession();
-    end(how);
     return [
       await refusal(() => engine.nextLogits([1])),
       await refusal(() => engine.tokenize('x')),

@@ -4,7 +4,7 @@ import type { LocalEngine } from '../../../src/engine/engine';
 import { collect, type Collected } from '../../support/collect';
 import { endAnswer, ENDINGS, MOMENTS, NEXT_QUESTION, QUESTION, type Ended } from '../../support/endings';
 import { xorshift } from '../../support/random';
-import { COUNT, STORY, readChunks, readRest, textOf, useSessions } from '../../support/sessions';
+import { COUNT, STORY, readChunks, useSessions } from '../../support/sessions';
 import { sleep } from '../../support/wait';
 import { loadWatched } from '../../support/watched-engine';
 
@@ -79,26 +79,56 @@ test('24 readers take one or two reads and go away; each end settles, at whateve
   }
 });
 
-test('a token that is on its way when the signal fires is not given any more', async () => {
-  const session = sessions.open();
-  const control = new AbortController();
-  const reader = session.generate(STORY.messages, { signal: control.signal }).getReader();
-  const first = await readChunks(reader, 1);
-  const pending = readRest(reader);
-  control.abort();
-  const rest = await pending;
-  expect(rest).toMatchObject([{ tokenIds: [], finishReason: 'abort', usage: { completionTokens: 1 } }]);
-  expect(session.tokenIds).toEqual(
-    [...STORY.promptIds, ...first[0]!.tokenIds].slice(0, session.tokenIds.length),
-  );
-});
+/** Runs `act` amid the next step: when it is handed to the GPU, so that its token is on its way. */
+function amidStep(act: () => void): void {
+  const { queue } = sessions.watched.gpu.device;
+  const submit = queue.submit.bind(queue);
+  queue.submit = (commands) => {
+    queue.submit = submit;
+    act();
+    return submit(commands);
+  };
+}
 
-test('an answer whose reader cancels while its last token is on its way ends without that token', async () => {
-  const session = sessions.open();
-  const reader = session.send('Spell planet.', { maxTokens: 2 }).getReader();
-  const text = textOf(await readChunks(reader, 1));
-  const pending = reader.read();
-  await reader.cancel();
-  expect((await pending).done).toBe(true);
-  expect(session.messages).toEqual([question('Spell planet.'), answer(text)]);
+describe('amid a step, with a reader who takes what was asked for and no more,', () => {
+  test.each(['abort', 'session'])('the end (%s) settles, and no token is given after it', async (ending) => {
+    const session = sessions.watched.engine.createSession();
+    const control = new AbortController();
+    const reader = session.send(QUESTION, { signal: control.signal }).getReader();
+    const [first] = await readChunks(reader, 1);
+    let disposing: Promise<void> | undefined;
+    amidStep(() => {
+      if (ending === 'abort') control.abort();
+      else disposing = session.dispose();
+    });
+    const { value } = await reader.read();
+    expect(value).toMatchObject({ tokenIds: [], finishReason: 'abort', usage: { completionTokens: 1 } });
+    await disposing;
+    expect(session.messages).toEqual([question(QUESTION), answer(first!.text + value!.text)]);
+    if (ending === 'abort')
+      expect(await collect(session.send(NEXT_QUESTION))).toMatchObject({ finishReason: 'stop' });
+    await session.dispose();
+  });
+
+  test('a cancel settles, and the token that comes is not part of the conversation', async () => {
+    const session = sessions.open();
+    // With its second token the answer ends.
+    const reader = session.send(QUESTION, { maxTokens: 2 }).getReader();
+    const [first] = await readChunks(reader, 1);
+    // All two are on their way after the first read: what is submitted next is the next answer's.
+    const pending = reader.read();
+    await reader.cancel();
+    expect((await pending).done).toBe(true);
+    expect(session.messages).toEqual([question(QUESTION), answer(first!.text)]);
+
+    const other = session.send(NEXT_QUESTION).getReader();
+    const [begun] = await readChunks(other, 1);
+    let cancelling: Promise<void> | undefined;
+    amidStep(() => {
+      cancelling = other.cancel();
+    });
+    expect((await other.read()).done).toBe(true);
+    await cancelling;
+    expect(session.messages.slice(2)).toEqual([question(NEXT_QUESTION), answer(begun!.text)]);
+  });
 });

@@ -135,12 +135,9 @@ export class RemoteEngine implements Engine {
     this.#gone();
     this.#disposal.abort();
     try {
-      await this.link.call((api) => api.dispose());
+      await unlessLost(this.link.call((api) => api.dispose()));
       // What the worker still has for readers who may come back is fetched before it ends.
       await Promise.allSettled(this.#running);
-    } catch (error) {
-      // With the worker, all that it held is gone: that is what was asked for.
-      if (!(error instanceof TernionError) || error.code !== 'worker-lost') throw error;
     } finally {
       this.link.close();
     }
@@ -187,7 +184,7 @@ export class RemoteSession implements Session {
     // With its model gone, so is the session.
     if (!this.isCurrent()) return;
     this.#disposal.abort();
-    await this.engine.call((api) => api.disposeSession(this.#id));
+    await unlessLost(this.engine.call((api) => api.disposeSession(this.#id)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -243,5 +240,14 @@ export class RemoteSession implements Session {
   #update(state: SessionState): void {
     this.#state = state;
     this.onState(state);
+  }
+}
+
+/** Waits for a disposal. With the worker, all that it held is gone, which is what was asked for. */
+async function unlessLost(disposal: Promise<void>): Promise<void> {
+  try {
+    await disposal;
+  } catch (error) {
+    if (!(error instanceof TernionError) || error.code !== 'worker-lost') throw error;
   }
 }

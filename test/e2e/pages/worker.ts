@@ -56,14 +56,13 @@ Object.assign(globalThis, {
 
   end,
 
-  /** What each kind of call is refused with. */
+  /** What each kind of call is refused with; disposing of a session is none of them. */
   async refusedCalls(): Promise<(Refusal | undefined)[]> {
-    const session = engine.createSession();
+    await using session = engine.createSession();
     return [
       await refusal(() => engine.nextLogits([1])),
       await refusal(() => engine.tokenize('x')),
       await refusal(() => session.send('Hello').getReader().read()),
-      await refusal(() => session.dispose()),
       await refusal(() => engine.load('/x.gguf')),
     ];
   },

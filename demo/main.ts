@@ -197,7 +197,7 @@ async function send(text: string): Promise<void> {
     const { code, message } = explain(error);
     answer.fail(message);
     if (answering === control) announce(`The answer failed. ${message}`);
-    if (answering === control && code === 'device-lost' && current) {
+    if (answering === control && (code === 'device-lost' || code === 'worker-lost') && current) {
       page.alert.append(retryButton('Load the model again', current.source));
       page.alert.scrollIntoView({ block: 'nearest' });
     }

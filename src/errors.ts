@@ -11,6 +11,7 @@
  *   are no numbers, or wants far more memory or time than its size accounts for.
  * - `out-of-memory`: the model does not fit this device, or an allocation failed.
  * - `device-lost`: the GPU went away; load the model again.
+ * - `worker-lost`: the worker ended, was ended, or never began; load the model again.
  * - `download-failed`: the network or the server failed; `cause` has the details.
  * - `context-overflow`: the prompt is longer than the context.
  * - `invalid-argument`: an option or argument that cannot be used; the message says which and why.
@@ -30,6 +31,7 @@ export type TernionErrorCode =
   | 'corrupt-file'
   | 'out-of-memory'
   | 'device-lost'
+  | 'worker-lost'
   | 'download-failed'
   | 'context-overflow'
   | 'invalid-argument'
@@ -67,18 +69,22 @@ export function abortedBy(signal: AbortSignal): TernionError {
  * what cannot be stopped and does no harm, such as the compilation of a pipeline.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
+  return signal ? untilFired(work, signal, () => abortedBy(signal)) : work;
+}
+
+/** As `untilAborted`, with an error of the caller's. */
+export async function untilFired<T>(work: Promise<T>, signal: AbortSignal, errorOf: () => Error): Promise<T> {
   // Once nobody waits for the work any more, nobody needs to hear that it failed.
   work.catch(() => {});
-  throwIfAborted(signal);
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortedBy(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) throw errorOf();
+  let onFired = (): void => {};
+  const fired = new Promise<never>((_, reject) => {
+    onFired = () => reject(errorOf());
+    signal.addEventListener('abort', onFired, { once: true });
   });
   try {
-    return await Promise.race([work, aborted]);
+    return await Promise.race([work, fired]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', onFired);
   }
 }

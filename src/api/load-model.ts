@@ -30,10 +30,9 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   browserGpu();
   const sent = await sendableSource(source, options);
   const { createWorker, streamTransport } = options;
-  const link = WorkerLink.start('ternion', createWorker);
+  const link = await WorkerLink.start('ternion', { createWorker, signal: options.signal });
   try {
-    const info = await link.opened(link.load(sent, options, streamTransport));
-    return new RemoteEngine(link, info, streamTransport);
+    return new RemoteEngine(link, await link.load(sent, options, streamTransport), streamTransport);
   } catch (error) {
     link.close();
     throw error;

@@ -26,9 +26,9 @@ export async function planModel(source: ModelSource, options: PlanOptions = {}):
   browserGpu();
   refuseStreaming(source);
   const sent = await sendableSource(source, { signal });
-  const link = WorkerLink.start('ternion plan', createWorker);
+  const link = await WorkerLink.start('ternion plan', { createWorker, signal });
   try {
-    return await link.opened(link.plan(sent, options));
+    return await link.plan(sent, options);
   } finally {
     link.close();
   }

@@ -1,6 +1,7 @@
 // The engine and the sessions that a page holds: the same interface as in the worker, call by call.
 
 import type { Remote } from 'comlink';
+import { chunkStream, type Outlet } from '../engine/chunk-stream';
 import { TernionError } from '../errors';
 import type {
   ChatMessage,
@@ -18,7 +19,7 @@ import type {
 } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
-import { portReader, streamReader, type FrameReader } from '../worker/frames';
+import { framesOfPort, framesOfStream } from '../worker/frames';
 import {
   toError,
   type Outcome,
@@ -38,7 +39,10 @@ export class RemoteEngine implements Engine {
   #model = 0;
   /** Whether the model of that number is there. */
   #ready = true;
+  readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
+  /** Answers that are under way. */
+  readonly #running = new Set<Promise<void>>();
 
   constructor(
     private readonly link: WorkerLink,
@@ -111,6 +115,22 @@ export class RemoteEngine implements Engine {
     return this.link.call(run);
   }
 
+  /** Fires when the engine is disposed of. */
+  get disposal(): AbortSignal {
+    return this.#disposal.signal;
+  }
+
+  /** Runs an answer; the worker is there until it has ended. */
+  async run(answer: () => Promise<void>): Promise<void> {
+    const running = answer();
+    this.#running.add(running);
+    try {
+      await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
   /** The model that was here is being freed. */
   #gone(): void {
     this.#ready = false;
@@ -119,8 +139,11 @@ export class RemoteEngine implements Engine {
 
   async #dispose(): Promise<void> {
     this.#gone();
+    this.#disposal.abort();
     try {
-      await this.link.call((api) => api.dispose());
+      await unlessLost(this.link.call((api) => api.dispose()));
+      // What the worker still has for readers who may come back is fetched before it ends.
+      await Promise.allSettled(this.#running);
     } finally {
       this.link.close();
     }
@@ -135,6 +158,7 @@ export class RemoteEngine implements Engine {
 export class RemoteSession implements Session {
   readonly #id: number;
   #state: SessionState = { tokenIds: [], messages: [], gpuBytes: 0 };
+  readonly #disposal = new AbortController();
 
   constructor(
     private readonly engine: RemoteEngine,
@@ -165,56 +189,71 @@ export class RemoteSession implements Session {
   async dispose(): Promise<void> {
     // With its model gone, so is the session.
     if (!this.isCurrent()) return;
-    await this.engine.call((api) => api.disposeSession(this.#id));
+    this.#disposal.abort();
+    await unlessLost(this.engine.call((api) => api.disposeSession(this.#id)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  /** Nothing is asked of the worker before the first read; then one frame for each read. */
   #stream(what: RemotePrompt, { signal, ...options }: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    const request = this.link.nextNumber();
-    const onAbort = (): void => this.link.abort(request);
-    const end = (): void => signal?.removeEventListener('abort', onAbort);
-    let reader: Promise<FrameReader> | undefined;
-    const open = async (): Promise<FrameReader> => {
-      if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
-      checkChatOptions(options);
-      checkPrompt(what);
-      const channel = this.engine.call((api) => api.generate(request, this.#id, what, options));
-      // Listening begins once the call is on its way, so that an abort never overtakes it.
-      if (signal?.aborted) onAbort();
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const opened = await channel;
-      return 'stream' in opened ? streamReader(opened.stream) : portReader(opened.port);
-    };
-    return new ReadableStream<GenerateChunk>(
-      {
-        pull: async (controller) => {
-          const frame = await (await (reader ??= open())).read();
-          if (!frame) {
-            end();
-            return controller.close();
-          }
-          if ('failure' in frame) throw toError(frame.failure);
-          if (frame.state) this.#update(frame.state);
-          controller.enqueue(frame.chunk);
-        },
-        cancel: async () => {
-          end();
-          if (!reader) return;
-          this.link.abort(request);
-          await (await reader).cancel();
-          if (this.isCurrent()) this.#update(await this.engine.call((api) => api.sessionState(this.#id)));
-        },
-      },
-      { highWaterMark: 0 },
+    const ends = [signal, this.#disposal.signal, this.engine.disposal, this.link.over].filter(
+      (each) => !!each,
     );
+    return chunkStream(
+      (outlet, ending) => this.engine.run(() => this.#answer(what, options, outlet, ending)),
+      ends,
+    );
+  }
+
+  /**
+   * Has the worker answer, and puts what comes into `outlet`: one frame for each read, until `ending` fires. Then the worker
+   * ends the answer, and what is still on its way is fetched to the end, so that this side knows what the session is left with.
+   */
+  async #answer(
+    what: RemotePrompt,
+    options: GenerateOptions,
+    outlet: Outlet,
+    ending: AbortSignal,
+  ): Promise<void> {
+    if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
+    checkChatOptions(options);
+    checkPrompt(what);
+    const request = this.link.nextNumber();
+    const onEnding = (): void => this.link.abort(request);
+    const opening = this.engine.call((api) => api.generate(request, this.#id, what, options));
+    // Listening begins once the call is on its way, so that an abort never overtakes it.
+    if (ending.aborted) onEnding();
+    ending.addEventListener('abort', onEnding, { once: true });
+    try {
+      const channel = await opening;
+      const read = 'stream' in channel ? framesOfStream(channel.stream) : framesOfPort(channel.port);
+      for (;;) {
+        const frame = await this.link.untilOver(read());
+        if (!frame) return;
+        if ('failure' in frame) throw toError(frame.failure);
+        if (frame.state) this.#update(frame.state);
+        outlet.put(frame.chunk);
+        // Nothing but the end comes after the last chunk.
+        if (!frame.chunk.finishReason) await outlet.wanted();
+      }
+    } finally {
+      ending.removeEventListener('abort', onEnding);
+    }
   }
 
   #update(state: SessionState): void {
     this.#state = state;
     this.onState(state);
+  }
+}
+
+/** Waits for a disposal. With the worker, all that it held is gone, which is what was asked for. */
+async function unlessLost(disposal: Promise<void>): Promise<void> {
+  try {
+    await disposal;
+  } catch (error) {
+    if (!(error instanceof TernionError) || error.code !== 'worker-lost') throw error;
   }
 }

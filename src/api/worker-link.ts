@@ -1,50 +1,97 @@
-// The page's way to a worker: starts it, calls it, and ends it.
+// The page's way to a worker: starts it, calls it, notices when it is gone, and ends it.
 
 import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
-import { TernionError, throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted, untilFired } from '../errors';
 import type { EmbedOptions, ModelInfo } from '../engine/types';
 import type { CloneableOptions, LoadProgress, ModelOptions } from '../plan/load-options';
 import type { ModelPlan } from '../plan/plan-model';
+import { webLocks } from '../storage/cache/locks';
 import type { ModelSource } from '../storage/sources/model-source';
 import TernionWorker from '../worker/main?worker&inline';
 import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
 import { checkChatOptions } from './chat-options';
+import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
+
+/** A worker that has not answered its first call by then is none of ours, ms. Its script may have to be downloaded first. */
+const GREETING_MS = 30_000;
+
+/** Time that a worker has to clean up after a call that was aborted, before it is ended, ms. */
+const CLEAN_UP_MS = 2000;
+
+/** How to start a worker. */
+export interface LinkOptions {
+  /** Makes the worker where a page has its own way to. */
+  createWorker?: (() => Worker) | undefined;
+  /** Ends the start, and the worker with it. */
+  signal?: AbortSignal | undefined;
+  /** Longest wait for the worker's first answer, ms. */
+  greetingMs?: number;
+  /** How patient to be with a worker that cannot take a Web Lock. */
+  heartbeat?: HeartbeatOptions;
+}
 
 /** A worker and the calls to it. Owns the worker: `close` ends it. */
 export class WorkerLink {
   readonly #api: Remote<WorkerApi>;
-  /** Rejects if the worker's script cannot be run at all. */
-  readonly #broken: Promise<never>;
+  /** Fires when nothing can be asked of the worker any more; the reason is the error that says why. */
+  readonly #over = new AbortController();
+  #heartbeat: Heartbeat | undefined;
+  /** What the worker still does for a call that was aborted. */
+  #cleaningUp: Promise<unknown> | undefined;
   #counter = 0;
-  #closed = false;
 
-  private constructor(private readonly worker: Worker) {
+  private constructor(
+    private readonly worker: Worker,
+    private readonly heartbeat: HeartbeatOptions | undefined,
+  ) {
     this.#api = wrap<WorkerApi>(worker);
-    this.#broken = new Promise((_, reject) => {
-      worker.addEventListener('error', (event) => reject(unusable(event.message)), { once: true });
-    });
-    // Who makes the first call hears of it; after that it is nobody's.
-    this.#broken.catch(() => {});
   }
 
-  /** Starts a worker. `createWorker` makes it where a page has its own way to. */
-  static start(name: string, createWorker?: () => Worker): WorkerLink {
-    return new WorkerLink(createWorker?.() ?? new TernionWorker({ name }));
-  }
-
-  /** Calls the worker; its failures are thrown. All that the page asks of the worker, but for `abort`, is asked here. */
-  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
-    return valueOf(await run(this.#api));
-  }
-
-  /** What `first`, the first call of this link, resolves to. Rejects with `internal` if there is no worker to hear it. */
-  async opened<T>(first: Promise<T>): Promise<T> {
+  /** Starts a worker. Rejects with `worker-lost` if it does not say hello, and with `aborted`. */
+  static async start(
+    name: string,
+    { createWorker, signal, greetingMs = GREETING_MS, heartbeat }: LinkOptions = {},
+  ): Promise<WorkerLink> {
+    let link: WorkerLink | undefined;
     try {
-      return await Promise.race([first, this.#broken]);
+      link = new WorkerLink(createWorker?.() ?? new TernionWorker({ name }), heartbeat);
+      await untilAborted(link.#greet(greetingMs), signal);
+      return link;
     } catch (error) {
-      throw error instanceof TernionError ? error : unusable(error);
+      link?.close();
+      throw signal?.aborted ? error : unusable(error);
     }
+  }
+
+  /** Fires when the worker is lost, or the link closed. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /**
+   * Calls the worker; its failures are thrown, and its loss. All that the page asks of the worker, but for `abort`, is asked
+   * here.
+   */
+  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
+    if (this.over.aborted) throw this.over.reason;
+    try {
+      return valueOf(await this.untilOver(run(this.#api)));
+    } catch (error) {
+      if (error instanceof TernionError) throw error;
+      throw new TernionError(
+        'internal',
+        'A call could not be sent to the worker, or was not understood there.',
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Waits for `work` of the worker's; rejects with `worker-lost` if it is lost meanwhile, or was before. */
+  untilOver<T>(work: Promise<T>): Promise<T> {
+    return untilFired(work, this.over, () => this.over.reason as TernionError);
   }
 
   /** A number that no other request or session of this worker has. */
@@ -54,7 +101,7 @@ export class WorkerLink {
 
   /** Ends the request of that number. Nothing happens if it has ended, or the worker has. */
   abort(request: number): void {
-    if (!this.#closed) void this.#api.abort(request);
+    if (!this.over.aborted) void this.#api.abort(request);
   }
 
   /** Has the worker load the model at `source`, which can be sent. */
@@ -65,7 +112,9 @@ export class WorkerLink {
   ): Promise<ModelInfo> {
     checkChatOptions(options);
     const sent = { ...sendableOptions(options), streamTransport };
-    const onRemoteProgress = proxy((progress: LoadProgress) => onProgress?.(progress));
+    const onRemoteProgress = proxy((progress: LoadProgress) => {
+      if (!signal?.aborted) onProgress?.(progress);
+    });
     return this.#abortable(signal, (api, request) => api.load(request, source, sent, onRemoteProgress));
   }
 
@@ -86,35 +135,100 @@ export class WorkerLink {
     return this.#abortable(signal, (api, request) => api.embed(request, texts, options));
   }
 
-  /** Ends the worker, whatever it does. */
+  /** Ends the worker, whatever it does; after an aborted call it has a moment to clean up. What is pending rejects. */
   close(): void {
-    this.#closed = true;
-    this.#api[releaseProxy]();
-    this.worker.terminate();
+    this.#end(new TernionError('disposed', 'The worker was ended.'));
+    const terminate = (): void => {
+      this.#api[releaseProxy]();
+      this.worker.terminate();
+    };
+    if (!this.#cleaningUp) return terminate();
+    const timer = setTimeout(terminate, CLEAN_UP_MS);
+    void this.#cleaningUp.then(() => {
+      clearTimeout(timer);
+      terminate();
+      return undefined;
+    });
   }
 
-  /** A call that `signal` ends. */
+  /** Waits until the worker has said hello, and watches over it from then on. */
+  async #greet(withinMs: number): Promise<void> {
+    const lockName = `ternion worker ${crypto.randomUUID()}`;
+    const onError = ({ message }: ErrorEvent): void => this.#end(lost(message || 'Its script failed.'));
+    // Later errors are those of its calls, or of nobody's: a worker that throws one lives on.
+    this.worker.addEventListener('error', onError);
+    const timer = setTimeout(() => this.#end(lost(`It did not answer in ${withinMs} ms.`)), withinMs);
+    try {
+      const { holdsLock } = await this.call((api) => api.hello(lockName));
+      this.#watch(holdsLock ? lockName : undefined);
+    } finally {
+      clearTimeout(timer);
+      this.worker.removeEventListener('error', onError);
+    }
+  }
+
+  /** Waits for the lock that the worker holds for its life; without one, for silence. */
+  #watch(lockName: string | undefined): void {
+    const waiting = lockName ? webLocks()?.acquire(lockName, 'exclusive', this.over) : undefined;
+    if (!waiting) return this.#listen();
+    waiting.then(
+      (release) => {
+        release();
+        this.#end(lost('It has ended.'));
+      },
+      () => this.#listen(),
+    );
+  }
+
+  #listen(): void {
+    if (this.over.aborted) return;
+    const ping = (): Promise<unknown> => this.call((api) => api.ping());
+    const onSilence = (): void => this.#end(lost('It has not answered for long.'));
+    this.#heartbeat = new Heartbeat(ping, onSilence, this.heartbeat);
+  }
+
+  /** From now on every call rejects with `error`, those that wait included. */
+  #end(error: TernionError): void {
+    this.#heartbeat?.stop();
+    this.#over.abort(error);
+  }
+
+  /** A call that `signal` ends at once, whatever the worker does. */
   async #abortable<T>(
     signal: AbortSignal | undefined,
     run: (api: Remote<WorkerApi>, request: number) => Promise<Outcome<T>>,
   ): Promise<T> {
     throwIfAborted(signal);
     const request = this.nextNumber();
-    const onAbort = (): void => this.abort(request);
-    const answer = this.call((api) => run(api, request));
+    let answer: Promise<unknown> | undefined;
+    const onAbort = (): void => {
+      this.abort(request);
+      this.#cleaningUp = answer?.catch(() => {});
+    };
+    const call = this.call((api) => {
+      const answering = run(api, request);
+      answer = answering;
+      return answering;
+    });
     // Listening begins once the call is on its way, so that an abort never overtakes it.
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await answer;
+      return await untilAborted(call, signal);
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
   }
 }
 
-/** The error of a worker that does not work, whatever the reason. */
+/** The error of a worker that is gone. */
+function lost(why: string): TernionError {
+  return new TernionError('worker-lost', `The worker is gone; load the model again. ${why}`);
+}
+
+/** The error of a worker that never began. */
 function unusable(cause: unknown): TernionError {
-  return new TernionError('internal', 'The worker could not be started, or did not understand the call.', {
-    cause,
-  });
+  const message =
+    'The worker did not start, or its script is not that of Ternion. If the page has a Content-Security-Policy, worker-src ' +
+    'must allow blob:, or createWorker must start the script ternion/worker.';
+  return new TernionError('worker-lost', message, { cause });
 }

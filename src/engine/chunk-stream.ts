@@ -1,51 +1,74 @@
-// The stream that a reader of an answer gets: its demand drives the generation.
+// The stream that a reader of an answer gets: the reader's demand drives what makes it, but its end needs no reader.
 
 import type { GenerateChunk } from './types';
 
+/** Where chunks are put for the reader of a stream. */
+export interface Outlet {
+  /** Hands out a chunk. False if the reader has cancelled and will never see it. */
+  put(chunk: GenerateChunk): boolean;
+  /** Resolves when the reader wants a chunk more than it was given, or when the stream is to end. */
+  wanted(): Promise<void>;
+}
+
 /**
- * The chunks that `run` makes, as a stream: nothing happens before the first read, nor beyond what is read. `ends` are the
- * signals that end the generation; they, and the reader who cancels, fire the one that `run` gets. After the last chunk,
- * the one with a finish reason, the generator is let go at once.
+ * The chunks that `run` puts into its outlet, as a stream. `run` begins with the first read, and whoever awaits `wanted`
+ * before each further chunk makes none that nobody asked for. The signal that `run` gets fires with any of `ends`, and when
+ * the reader cancels. From then on nothing waits for the reader: `run` comes to its end by itself, what it puts until then
+ * is kept for a reader who comes back, and a cancel resolves when `run` has ended.
  */
 export function chunkStream(
-  run: (signal: AbortSignal) => AsyncGenerator<GenerateChunk, void, undefined>,
+  run: (outlet: Outlet, signal: AbortSignal) => Promise<void>,
   ends: readonly AbortSignal[],
 ): ReadableStream<GenerateChunk> {
   const cancelled = new AbortController();
-  const chunks = run(AbortSignal.any([cancelled.signal, ...ends]));
-  let advancing = false;
-  let forget = (): void => {};
-  const advance = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
-    advancing = true;
-    const { value, done } = await chunks.next();
-    if (!done) controller.enqueue(value);
-    if (done || value.finishReason) {
-      // Lets the generator leave its turn; nobody may come to read beyond the last chunk.
-      await chunks.return();
-      controller.close();
-      forget();
+  const signal = AbortSignal.any([cancelled.signal, ...ends]);
+  let isWanted = false;
+  let wake = (): void => {};
+  let satisfy = (): void => {};
+  let running: Promise<void> | undefined;
+
+  const start = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
+    const outlet: Outlet = {
+      put(chunk) {
+        if (cancelled.signal.aborted) return false;
+        isWanted = false;
+        controller.enqueue(chunk);
+        satisfy();
+        return true;
+      },
+      async wanted() {
+        if (!isWanted && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      },
+    };
+    // One that is looked up at the time: each wait has its own.
+    const onEnd = (): void => wake();
+    signal.addEventListener('abort', onEnd, { once: true });
+    try {
+      await run(outlet, signal);
+      if (!cancelled.signal.aborted) controller.close();
+    } catch (error) {
+      // Once its reader has cancelled, a stream is closed: nobody is there to hear of a failure.
+      controller.error(error);
+    } finally {
+      // Signals outlive streams: what listens to them would keep every prompt and answer.
+      signal.removeEventListener('abort', onEnd);
+      satisfy();
     }
-    advancing = false;
   };
+
   return new ReadableStream<GenerateChunk>(
     {
-      start(controller) {
-        // A reader who is away would not take the last chunk, and its turn would never end: it is left for it here.
-        const end = (): void => {
-          if (!advancing && !cancelled.signal.aborted)
-            advance(controller).catch((error) => controller.error(error));
-        };
-        for (const signal of ends) signal.addEventListener('abort', end, { once: true });
-        // Signals outlive streams: what listens to them would keep every prompt and answer.
-        forget = () => {
-          for (const signal of ends) signal.removeEventListener('abort', end);
-        };
-      },
-      pull: advance,
+      // A stream pulls again only once it was satisfied: so each pull is for one chunk, however many reads wait.
+      pull: (controller) =>
+        new Promise<void>((resolve) => {
+          satisfy = resolve;
+          isWanted = true;
+          wake();
+          running ??= start(controller);
+        }),
       async cancel(reason) {
         cancelled.abort(reason);
-        forget();
-        await chunks.return();
+        await running;
       },
     },
     { highWaterMark: 0 },

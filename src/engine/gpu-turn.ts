@@ -9,10 +9,10 @@ const IDLE_MS = 50;
 /** The GPU during a turn: held while there is demand, lent to others who wait while there is none. */
 export class GpuTurn {
   generation: Generation | undefined;
-  ended = false;
   #holds = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #pausing: Promise<void> | undefined;
+  #ended = false;
 
   constructor(private readonly queue: RequestQueue) {}
 
@@ -36,9 +36,10 @@ export class GpuTurn {
     if (!this.#holds) await this.enter(signal);
   }
 
-  /** Lets what is in flight end, and leaves. */
+  /** Lets what is in flight end, and leaves. Nothing happens the second time. */
   async end(): Promise<void> {
-    this.ended = true;
+    if (this.#ended) return;
+    this.#ended = true;
     clearInterval(this.#timer);
     try {
       await this.#pausing;

@@ -6,7 +6,7 @@ import type { ReadbackRing } from '../gpu/readback';
 import { Generation } from '../inference/generation';
 import { KvCache } from '../inference/kv-cache';
 import { Answer, type AnswerPiece } from './answer';
-import { chunkStream } from './chunk-stream';
+import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock } from './clock';
 import { requireGenerating } from './embedding';
 import { emptyPrompt, encodePrompt, type EncodedPrompt } from './encode-prompt';
@@ -24,6 +24,9 @@ export interface SessionHost {
   queue: RequestQueue;
   onDispose(session: LocalSession): void;
 }
+
+/** What an answer gets from its end when no token comes with it. */
+const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
 
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. */
 type Encode = (chat: ChatFormat) => EncodedPrompt;
@@ -75,14 +78,10 @@ export class LocalSession implements Session {
 
   #stream(encode: Encode, options: GenerateOptions): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    return chunkStream((signal) => this.#run(encode, options, signal), ends);
+    return chunkStream((outlet, signal) => this.#run(encode, options, outlet, signal), ends);
   }
 
-  async *#run(
-    encode: Encode,
-    options: GenerateOptions,
-    signal: AbortSignal,
-  ): AsyncGenerator<GenerateChunk, void, undefined> {
+  async #run(encode: Encode, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.transformer.config);
@@ -92,33 +91,42 @@ export class LocalSession implements Session {
     try {
       await this.#turns.enter(signal);
     } catch {
-      yield { text: '', tokenIds: [], finishReason: 'abort', usage: clock.usage(0, 0, 0) };
+      outlet.put({ text: '', tokenIds: [], finishReason: 'abort', usage: clock.usage(0, 0, 0) });
       return;
     }
     try {
-      yield* this.#turn(encode, chat, resolved, signal, clock);
+      await this.#turn(encode, chat, resolved, outlet, signal, clock);
     } finally {
       this.#turns.leave();
     }
   }
 
-  async *#turn(
+  async #turn(
     encode: Encode,
     chat: ChatFormat,
     options: ResolvedOptions,
+    outlet: Outlet,
     signal: AbortSignal,
     clock: Clock,
-  ): AsyncGenerator<GenerateChunk, void, undefined> {
+  ): Promise<void> {
     const prompt = encode(chat);
     const answer = new Answer(chat, options);
     const gpu = new GpuTurn(this.host.queue);
+    /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
+    const given: AnswerPiece = { text: '', tokenIds: [] };
+    const give = (chunk: GenerateChunk): void => {
+      if (!outlet.put(chunk)) return;
+      given.text += chunk.text;
+      given.tokenIds.push(...chunk.tokenIds);
+    };
     let cachedTokens = 0;
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
-    const last = async (piece: AnswerPiece, finishReason: FinishReason): Promise<GenerateChunk> => {
+    const giveLast = async (piece: AnswerPiece, finishReason: FinishReason): Promise<void> => {
       const text = piece.text + answer.flush();
       const usage = clock.usage(prompt.ids.length, cachedTokens, answer.tokenIds.length);
-      await this.#end(gpu, prompt, answer);
-      return { text, tokenIds: piece.tokenIds, finishReason, usage };
+      await gpu.end();
+      give({ text, tokenIds: piece.tokenIds, finishReason, usage });
+      this.#keep(prompt, given);
     };
     try {
       await gpu.enter(signal);
@@ -128,23 +136,26 @@ export class LocalSession implements Session {
       cachedTokens = generation.cachedTokens;
       await generation.prefill(signal);
       for (;;) {
+        if (!(await generation.ready())) return await giveLast(NOTHING, 'length');
+        // From here to where it is given nothing waits: a token that is taken is given, whenever the signal fires.
         throwIfAborted(signal);
-        const token = await generation.next();
-        if (token === undefined) return yield await last({ text: '', tokenIds: [] }, 'length');
+        const piece = answer.push(generation.take());
         clock.token();
-        const piece = answer.push(token);
-        if (answer.stopped) return yield await last(piece, 'stop');
-        if (answer.tokenIds.length >= generation.limit) return yield await last(piece, 'length');
+        if (answer.stopped) return await giveLast(piece, 'stop');
+        if (answer.tokenIds.length >= generation.limit) return await giveLast(piece, 'length');
+        give(piece);
         gpu.watch();
-        yield piece;
+        await outlet.wanted();
         await gpu.regain(signal);
+        throwIfAborted(signal);
       }
     } catch (error) {
       if (!(error instanceof TernionError) || error.code !== 'aborted') throw error;
-      yield await last({ text: '', tokenIds: [] }, 'abort');
+      await giveLast(NOTHING, 'abort');
     } finally {
-      // After a failure or a reader who left. A second failure here would only hide the first.
-      await this.#end(gpu, prompt, answer).catch(() => {});
+      // After a failure. A second one here would only hide the first.
+      await gpu.end().catch(() => {});
+      this.#keep(prompt, given);
     }
   }
 
@@ -176,17 +187,11 @@ export class LocalSession implements Session {
     );
   }
 
-  /** Gives the GPU back and leaves cache and conversation as they are after what was read of the answer. */
-  async #end(gpu: GpuTurn, prompt: EncodedPrompt, answer: Answer): Promise<void> {
-    if (gpu.ended) return;
-    try {
-      await gpu.end();
-    } finally {
-      if (answer.tokenIds.length > 0) {
-        this.#sequence = [...prompt.ids, ...answer.tokenIds];
-        if (prompt.messages)
-          this.messages = [...prompt.messages, { role: 'assistant', content: answer.text }];
-      }
-    }
+  /** Leaves cache and conversation as they are after what the reader was given of the answer. */
+  #keep(prompt: EncodedPrompt, { text, tokenIds }: AnswerPiece): void {
+    if (tokenIds.length === 0) return;
+    this.#cache?.forgetBeyond(prompt.ids.length + tokenIds.length);
+    this.#sequence = [...prompt.ids, ...tokenIds];
+    if (prompt.messages) this.messages = [...prompt.messages, { role: 'assistant', content: text }];
   }
 }

@@ -25,14 +25,14 @@ export interface SamplingSettings {
  * `pause`; several generations take turns that way, each step independent of what others did in between.
  */
 export class Generation {
-  /** Tokens sampled and read back, in order. */
+  /** Tokens sampled, read back and taken, in order. */
   readonly sampled: number[] = [];
   /** Tokens of the prompt that were in the cache. */
   readonly cachedTokens: number;
   /** Samplings encoded so far. */
   #submitted = 0;
   readonly #inFlight: Promise<number>[] = [];
-  /** Read back while pausing, not yet handed out. */
+  /** Read back, not yet taken. */
   readonly #ready: number[] = [];
   #paused = true;
 
@@ -75,19 +75,24 @@ export class Generation {
     if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
   }
 
+  /** Waits until the next token can be taken; false when the limit is reached. Keeps later steps in flight. */
+  async ready(): Promise<boolean> {
+    if (this.#ready.length > 0) return true;
+    if (this.#paused) this.#resume();
+    while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.limit) this.#step();
+    const token = await this.#inFlight.shift();
+    if (token === undefined) return false;
+    this.#ready.push(token);
+    return true;
+  }
+
   /**
-   * The next token, or undefined when the limit is reached. Keeps later steps in flight. Rejects with `internal` where the
-   * logits are no numbers to choose by, which weights that are sound bring about at worst by their size.
+   * The next token, at once. Only where `ready` has said that there is one, and only if somebody gets it. Throws `internal`
+   * where the logits were no numbers to choose by, which weights that are sound bring about at worst by their size.
    */
-  async next(): Promise<number | undefined> {
-    if (this.#ready.length === 0) {
-      if (this.#paused) this.#resume();
-      while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.limit) this.#step();
-      const token = await this.#inFlight.shift();
-      if (token === undefined) return undefined;
-      this.#ready.push(token);
-    }
-    const token = this.#ready.shift()!;
+  take(): number {
+    const token = this.#ready.shift();
+    if (token === undefined) throw new TernionError('internal', 'A token was taken that is not there.');
     if (token === NO_TOKEN) throw new TernionError('internal', "The model's logits are not finite.");
     this.sampled.push(token);
     return token;
@@ -109,10 +114,7 @@ export class Generation {
   async finish(): Promise<void> {
     await this.pause();
     this.#ready.length = 0;
-    this.cache.tokenIds.length = Math.min(
-      this.cache.tokenIds.length,
-      this.promptIds.length + this.sampled.length,
-    );
+    this.cache.forgetBeyond(this.promptIds.length + this.sampled.length);
   }
 
   /** Puts the GPU's state back to where this generation was, after others used it. */

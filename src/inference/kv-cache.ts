@@ -60,6 +60,11 @@ export class KvCache {
     return n;
   }
 
+  /** What stands behind the first `count` tokens is there no more. */
+  forgetBeyond(count: number): void {
+    this.tokenIds.length = Math.min(this.tokenIds.length, count);
+  }
+
   destroy(): void {
     for (const { keys, values } of this.layers) {
       this.gpu.free(keys);

@@ -12,12 +12,14 @@ import type {
   TokenizeOptions,
 } from '../engine/types';
 import type { CloneableOptions, LoadProgress } from '../plan/load-options';
+import { webLocks } from '../storage/cache/locks';
 import type { ModelSource } from '../storage/sources/model-source';
 import { framesOf, serveFrames } from './frames';
 import {
   outcomeOf,
   toFailure,
   type FrameChannel,
+  type Greeting,
   type Outcome,
   type RemoteEmbedOptions,
   type RemoteGenerateOptions,
@@ -33,6 +35,20 @@ export class WorkerEndpoint implements WorkerApi {
   #transfersStreams = false;
   readonly #sessions = new Map<number, LocalSession>();
   readonly #requests = new Map<number, AbortController>();
+
+  hello(lockName: string): Promise<Outcome<Greeting>> {
+    return outcomeOf(async () => {
+      // Never given back: the browser does that when the worker is no more, however it ended.
+      const held = await webLocks()
+        ?.acquire(lockName, 'exclusive')
+        .catch(() => undefined);
+      return { holdsLock: held !== undefined };
+    });
+  }
+
+  ping(): Outcome<void> {
+    return { value: undefined };
+  }
 
   load(
     request: number,
@@ -116,10 +132,6 @@ export class WorkerEndpoint implements WorkerApi {
     } catch (error) {
       return { failure: toFailure(error) };
     }
-  }
-
-  sessionState(id: number): Outcome<SessionState> {
-    return { value: this.#state(this.#session(id)) };
   }
 
   disposeSession(id: number): Promise<Outcome<void>> {

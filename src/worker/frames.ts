@@ -35,57 +35,43 @@ export function framesOf(
   );
 }
 
-/** Answers the requests of a port with `frames`, one for each pull. */
+/**
+ * Answers the requests of a port with `frames`, one for each pull. The first is made at once, as it is with a transferred
+ * stream: the page has asked for the channel because somebody reads.
+ */
 export function serveFrames(frames: ReadableStream<Frame>, port: MessagePort): void {
   const reader = frames.getReader();
-  port.onmessage = async ({ data }: MessageEvent<PortRequest>) => {
-    let reply: PortReply = 'end';
-    if (data === 'cancel') await reader.cancel();
-    else {
-      const { done, value } = await reader.read();
-      if (!done) reply = { frame: value };
-    }
+  let first: ReturnType<typeof reader.read> | undefined = reader.read();
+  port.onmessage = async () => {
+    const reading = first ?? reader.read();
+    first = undefined;
+    const { done, value } = await reading;
+    const reply: PortReply = done ? 'end' : { frame: value };
     port.postMessage(reply);
-    if (reply === 'end') port.close();
+    if (done) port.close();
   };
 }
 
-/** Where the page reads frames from, whichever way they come. */
-export interface FrameReader {
-  /** The next frame, or undefined at the end. */
-  read(): Promise<Frame | undefined>;
-  /** Ends the generation; resolves when the worker has let go of it. */
-  cancel(): Promise<void>;
-}
+/** Reads the next frame, whichever way frames come; undefined at the end. */
+export type ReadFrame = () => Promise<Frame | undefined>;
 
-/** Reads frames through a port that `serveFrames` serves. */
-export function portReader(port: MessagePort): FrameReader {
-  const ask = (request: PortRequest): Promise<PortReply> =>
-    new Promise((resolve, reject) => {
+/** Reads frames through a port that `serveFrames` serves, one after the other. */
+export function framesOfPort(port: MessagePort): ReadFrame {
+  return async () => {
+    const reply = await new Promise<PortReply>((resolve, reject) => {
       port.onmessage = ({ data }: MessageEvent<PortReply>) => resolve(data);
       port.onmessageerror = () =>
         reject(new TernionError('internal', 'A chunk could not be read from its port.'));
-      port.postMessage(request);
+      port.postMessage('pull' satisfies PortRequest);
     });
-  return {
-    async read() {
-      const reply = await ask('pull');
-      return reply === 'end' ? undefined : reply.frame;
-    },
-    async cancel() {
-      await ask('cancel');
-      port.close();
-    },
+    if (reply !== 'end') return reply.frame;
+    port.close();
+    return undefined;
   };
 }
 
 /** Reads frames of a transferred stream. */
-export function streamReader(stream: ReadableStream<Frame>): FrameReader {
+export function framesOfStream(stream: ReadableStream<Frame>): ReadFrame {
   const reader = stream.getReader();
-  return {
-    async read() {
-      return (await reader.read()).value;
-    },
-    cancel: () => reader.cancel(),
-  };
+  return async () => (await reader.read()).value;
 }

@@ -49,12 +49,22 @@ export type Frame = { chunk: GenerateChunk; state?: SessionState } | { failure: 
 export type FrameChannel = { stream: ReadableStream<Frame> } | { port: MessagePort };
 
 /** From page to worker, through the port of a generation. */
-export type PortRequest = 'pull' | 'cancel';
-/** The answer to each `pull`: a frame, or the end; and to `cancel`: the end. */
+export type PortRequest = 'pull';
+/** The answer to each `pull`, in the order in which they came: a frame, or the end. */
 export type PortReply = { frame: Frame } | 'end';
+
+/** What a worker says of itself before anything else. */
+export interface Greeting {
+  /** Whether it holds the lock that the page has named, and will until it ends. */
+  holdsLock: boolean;
+}
 
 /** What the page calls. Every method resolves to an outcome; `request` names a call so that `abort` can end it. */
 export interface WorkerApi {
+  /** The first call. Takes the Web Lock `lockName` for the worker's whole life, where there are Web Locks. */
+  hello(lockName: string): Promise<Outcome<Greeting>>;
+  /** Shows that the worker is there. */
+  ping(): Outcome<void>;
   load(
     request: number,
     source: ModelSource,
@@ -78,7 +88,6 @@ export interface WorkerApi {
     what: RemotePrompt,
     options: RemoteGenerateOptions,
   ): Outcome<FrameChannel>;
-  sessionState(session: number): Outcome<SessionState>;
   disposeSession(session: number): Promise<Outcome<void>>;
   dispose(): Promise<Outcome<void>>;
 }

@@ -5,6 +5,7 @@ import type { ModelInfo } from '../../src/engine/types';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
+import { ENDINGS, MOMENTS, QUESTION, type Ended, type Ending, type Moment } from '../support/endings';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { referenceLast } from '../support/reference-model';
 import { serveSources, type Served } from '../support/serve';
@@ -26,6 +27,31 @@ beforeAll(async () => {
   server = await serveSources();
 });
 afterAll(() => server.close());
+
+/** What is left of an answer is a beginning of it, and the conversation is what its reader was given. */
+function expectEnded(ended: Ended, ending: Ending, moment: Moment): void {
+  const message = `${ending} ${moment}`;
+  const [asked, said] = ended.messages;
+  if (ending === 'cancel') {
+    expect(ended.finishReason, message).toBeUndefined();
+    // A chunk or two may have been on their way.
+    if (said) expect((said.content as string).slice(0, ended.text.length), message).toBe(ended.text);
+    return;
+  }
+  if (moment === 'before the first read' && ending !== 'abort') {
+    expect(ended, message).toMatchObject({ tokenIds: [], failure: 'disposed' });
+    return;
+  }
+  expect(ended, message).toMatchObject({
+    finishReason: 'abort',
+    counted: ended.tokenIds.length,
+  });
+  expect(ended.failure, message).toBeUndefined();
+  if (ended.tokenIds.length > 0) {
+    expect(asked, message).toEqual({ role: 'user', content: QUESTION });
+    expect(said, message).toEqual({ role: 'assistant', content: ended.text });
+  }
+}
 
 inBrowsers((open) => {
   const openPage = (): Promise<TestPage> => open(`${server.url}test/e2e/pages/engine.html`);
@@ -95,6 +121,17 @@ inBrowsers((open) => {
       expect(chunks.flatMap(({ tokenIds }) => tokenIds).length).toBeLessThanOrEqual(6);
       expect((await page.call<Collected>('send', 'Spell planet.')).text).toBe('p-l-a-n-e-t');
     });
+
+    it.each(ENDINGS.filter((ending) => ending !== 'engine'))(
+      'ends an answer without its reader (%s)',
+      async (ending) => {
+        for (const moment of MOMENTS) {
+          const ended = await page.call<Ended>('endAnswer', ending, moment);
+          expectEnded(ended, ending, moment);
+          if (ended.next) expect(ended.next.finishReason, moment).toBe('stop');
+        }
+      },
+    );
 
     it('gives everything to a reader who stays away between reads', async () => {
       await page.call('newSession');
@@ -178,6 +215,19 @@ inBrowsers((open) => {
     expect(aborted).toMatchObject({ code: 'aborted', isTernionError: true });
     await page.close();
   });
+  it.each(['auto', 'message-port'] as const)(
+    'disposes of an engine whatever the readers of its answers do, with %s',
+    async (transport) => {
+      const page = await openPage();
+      // Each needs a load, which takes seconds; test/gpu/session/endings.one-driver.test.ts has all moments.
+      for (const moment of ['after one read', 'with a read pending'] as const) {
+        await page.call('load', MODEL, transport);
+        expectEnded(await page.call<Ended>('endAnswer', 'engine', moment), 'engine', moment);
+      }
+      expect(page.errors).toEqual([]);
+      await page.close();
+    },
+  );
 
   it('loads another model in place of the first, and again after a failure', async () => {
     const page = await openPage();

@@ -23,6 +23,7 @@ const PAGE = `<!doctype html><title>Embedding</title><link rel="icon" href="data
     await engine.dispose();
     return text;
   };
+  globalThis.refused = (module) => run(module).then(() => undefined, ({ code, message }) => ({ code, message }));
 </script>`;
 
 /** Files of the repository as they are, readable from any origin; the page at the root. */
@@ -69,6 +70,10 @@ describe('the built package', () => {
     it('runs under a policy that forbids blob workers, given a worker', async () => {
       const opened = await open(strict.url);
       expect(await opened.call('run', `${strict.url}dist/index.js`, true)).toBe('3 + 4 = 7');
+      expect(await opened.call('refused', `${strict.url}dist/index.js`)).toEqual({
+        code: 'worker-lost',
+        message: expect.stringMatching(/worker-src .*createWorker/) as string,
+      });
       await opened.close();
     });
   });

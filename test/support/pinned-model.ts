@@ -69,7 +69,7 @@ export class PinnedModel {
     const options = resolveOptions({}, this.model.config.vocabularySize);
     const generation = await Generation.create(transformer, this.#readbacks, cache, ids, options, count);
     await generation.prefill();
-    for (let i = 0; i < count; i++) await generation.next();
+    while (await generation.ready()) generation.take();
     await generation.finish();
     cache.destroy();
     return [...generation.sampled];

@@ -1,7 +1,6 @@
 // Offers the engine to the tests: functions on `globalThis` that take and give JSON.
 import {
   loadModel,
-  TernionError,
   type ChatMessage,
   type Engine,
   type GenerateOptions,
@@ -10,29 +9,11 @@ import {
   type StreamTransport,
 } from '../../../src/index';
 import { collect, type Collected } from '../../support/collect';
+import { endAnswer, type Ending, type Moment } from '../../support/endings';
+import { refusal, type Refusal } from './refusal';
 
 let engine: Engine;
 let session: Session;
-
-/** What went wrong, as JSON. */
-interface Refusal {
-  isTernionError: boolean;
-  code: string | undefined;
-  message: string;
-}
-
-async function refusal(run: () => Promise<unknown>): Promise<Refusal | undefined> {
-  try {
-    await run();
-    return undefined;
-  } catch (error) {
-    return {
-      isTernionError: error instanceof TernionError,
-      code: error instanceof TernionError ? error.code : undefined,
-      message: String(error),
-    };
-  }
-}
 
 /** Reads `reads` chunks, waiting `pauseMs` between them, and then leaves in the given way. */
 async function readSome(
@@ -130,6 +111,7 @@ Object.assign(globalThis, {
     }
     return chunks;
   },
+  endAnswer: (ending: Ending, moment: Moment) => endAnswer(engine, ending, moment),
   messages: () => session.messages,
   cachedLength: () => session.tokenIds.length,
   newSession() {

@@ -1,5 +1,5 @@
 // Stopping an answer, by its reader or by a signal: it ends within a step, and the session is none the worse.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LocalSession } from '../../../src/engine/session';
 import { collect } from '../../support/collect';
 import type { GoldenPrompt } from '../../support/golden';
@@ -194,20 +194,24 @@ describe('stopping', () => {
 test('a signal that outlives many generations is not listened to for ever', async () => {
   const { engine } = await loadWatched();
   const { signal } = new AbortController();
-  let listening = 0;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    listening++;
-    return add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    listening--;
-    return remove(...args);
+  // What listens to any signal, as those that are made of this one keep what listens to them too.
+  const added = vi.spyOn(EventTarget.prototype, 'addEventListener');
+  const removed = vi.spyOn(EventTarget.prototype, 'removeEventListener');
+  const listening = (): number => {
+    const gone = new Set(removed.mock.calls.map(([, listener]) => listener));
+    const stays = added.mock.calls.filter(
+      ([, listener], i) => added.mock.contexts[i] instanceof AbortSignal && !gone.has(listener),
+    );
+    return stays.length;
   };
   const session = engine.createSession();
+  const reader = session.send('Spell planet.', { signal }).getReader();
+  await reader.read();
+  expect(listening()).toBeGreaterThan(0);
+  await reader.cancel();
   for (let i = 0; i < 3; i++) await collect(session.send('Spell planet.', { signal, maxTokens: 2 }));
   await session.send('Spell planet.', { signal }).cancel();
-  expect(listening).toBe(0);
+  expect(listening()).toBe(0);
+  vi.restoreAllMocks();
   await engine.dispose();
 });

@@ -1,0 +1,71 @@
+// Workers that end, hang or never begin, in real browsers: every call hears of it, and a signal works whatever they do.
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
+import { inBrowsers, type TestPage } from '../support/browsers';
+import { serveSources, type Served } from '../support/serve';
+
+const MODEL = '/models/ternion-tiny-i2_s.gguf';
+const LOST = { isTernionError: true, code: 'worker-lost' };
+
+let server: Served;
+beforeAll(async () => {
+  server = await serveSources();
+});
+afterAll(() => server.close());
+
+inBrowsers((open) => {
+  let page: TestPage;
+  beforeEach(async () => {
+    page = await open(`${server.url}test/e2e/pages/worker.html`);
+  });
+  afterEach(() => page.close());
+
+  describe.each(['terminate', 'close'] as const)('a worker that is gone (%s)', (how) => {
+    it.each(['auto', 'message-port'] as const)('is noticed amid answers, with %s', async (transport) => {
+      await page.call('load', MODEL, transport);
+      expect(await page.call('endAmidAnswers', how)).toMatchObject([LOST, LOST, LOST]);
+      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST]);
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
+    });
+
+    it('is noticed when nothing was asked of it', async () => {
+      await page.call('load', MODEL, 'auto');
+      await page.call('end', how);
+      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST]);
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
+    });
+
+    it('is noticed while it loads', async () => {
+      expect(await page.call('endAmidLoad', MODEL, how)).toMatchObject(LOST);
+    });
+
+    it('is noticed where there are no Web Locks', async () => {
+      expect(await page.call('endWithoutLocks', how)).toMatchObject(LOST);
+    });
+  });
+
+  it('a script that is not of Ternion is told from one that is, with what to do', async () => {
+    for (const script of ['missing', 'throws at once', 'echo']) {
+      const refused = await page.call<{ message: string }>('loadWrong', MODEL, script);
+      expect(refused, script).toMatchObject(LOST);
+      expect(refused.message).toMatch(/createWorker/);
+      expect(refused.message).toMatch(/worker-src/);
+    }
+    for (const script of ['silent', 'stuck'])
+      expect(await page.call('startWrong', script), script).toMatchObject(LOST);
+  });
+
+  it('a signal ends a load and a plan whose worker does not answer', async () => {
+    const aborted = { isTernionError: true, code: 'aborted' };
+    expect(await page.call('abortStuck', MODEL, 'load')).toMatchObject(aborted);
+    expect(await page.call('abortStuck', MODEL, 'plan')).toMatchObject(aborted);
+    expect(await page.call('abortBusyLoad', MODEL)).toMatchObject(aborted);
+  });
+
+  it('a worker that is busy is not gone', async () => {
+    await page.call('load', MODEL, 'auto');
+    expect(await page.call('askBusy', 3000)).not.toEqual([]);
+    await page.call('dispose');
+  });
+});

@@ -1,7 +1,7 @@
 // The files that people have, with the keys, names, types and vocabulary layouts of the published ones and small shapes: each
 // is opened, prompted as its makers meant, and ends where their answers end. Templates are of the forms that the models come
 // with; what they render to is Jinja2's word, and the ids are those of independent encoders.
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readModel } from '../../../src/plan/read-model';
 import { isTernaryTensor, type ModelFile } from '../../../src/model/model-file';
 import type { TernionErrorCode } from '../../../src/errors';
@@ -29,9 +29,6 @@ import {
   smallest,
   type FileVocabulary,
 } from '../../support/real-file-vocabularies';
-
-// A vocabulary of 150,000 tokens is written, read and encoded with twice in each test.
-vi.setConfig({ testTimeout: 60_000 });
 
 interface Shape {
   width: number;

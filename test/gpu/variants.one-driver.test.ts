@@ -1,7 +1,7 @@
 // Every variant that the tuner can pick, pinned: golden logits and greedy answers do not depend on the choice.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PipelineSpec } from '../../src/gpu/context';
+import type { GpuContext, PipelineSpec } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
 import { candidates, type Variants } from '../../src/inference/variants';
 import type { AttentionShape } from '../../src/kernels/kv-layout';
@@ -50,6 +50,11 @@ const OTHERS: {
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(path, 'utf8')) as T;
 
+function destroy(gpu: GpuContext): void {
+  gpu.destroy();
+  gpu.device.destroy();
+}
+
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
 async function allVariants(
   shape: AttentionShape,
@@ -79,20 +84,19 @@ describe('every variant', async () => {
   const golden = await read<Golden>(`${RANDOM}.golden.json`);
   const prompts = await read<GoldenPrompt[]>('test/fixtures/prompts.json');
   const prompt = prompts.find(({ sure, greedy }) => sure === greedy.length)!;
+  let gpu: GpuContext;
   let random: PinnedModel;
   let tiny: PinnedModel;
   let reference: Float32Array[];
   beforeAll(async () => {
-    random = await PinnedModel.load(`${RANDOM}.gguf`, 'fast');
-    tiny = await PinnedModel.load(TINY, 'fast');
+    gpu = await openContext();
+    random = await PinnedModel.load(gpu, `${RANDOM}.gguf`, 'fast');
+    tiny = await PinnedModel.load(gpu, TINY, 'fast');
     const transformer = await random.with({});
     reference = [];
     for (const { ids } of golden.cases) reference.push(await random.logits(transformer, ids));
   });
-  afterAll(() => {
-    random.destroy();
-    tiny.destroy();
-  });
+  afterAll(() => destroy(gpu));
 
   it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
     const transformer = await random.with(variants);
@@ -115,11 +119,13 @@ describe.for(OTHERS)(
     const golden = await read<Golden>(`test/fixtures/${name}.golden.json`);
     const variants = await allVariants(shape, activations);
     const own = variants.filter((pinned) => kernels.some((kernel) => kernel in pinned));
+    let gpu: GpuContext;
     let model: PinnedModel;
     beforeAll(async () => {
-      model = await PinnedModel.load(`test/fixtures/${name}.gguf`, precision);
+      gpu = await openContext();
+      model = await PinnedModel.load(gpu, `test/fixtures/${name}.gguf`, precision);
     });
-    afterAll(() => model.destroy());
+    afterAll(() => destroy(gpu));
 
     it.for(own)('%j reproduces golden logits', async (pinned) => {
       const transformer = await model.with(pinned);

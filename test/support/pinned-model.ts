@@ -11,7 +11,6 @@ import { loadWeights } from '../../src/model/load';
 import type { ModelFile } from '../../src/model/model-file';
 import type { ModelWeights } from '../../src/model/weights';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
-import { openContext, type FixtureOptions } from './engine';
 import { fixtureFiles } from './model-files';
 
 /** More than any golden prompt with its answer. */
@@ -22,7 +21,7 @@ export class PinnedModel {
   readonly #readbacks: ReadbackRing;
 
   private constructor(
-    readonly gpu: GpuContext,
+    private readonly gpu: GpuContext,
     private readonly model: ModelFile,
     private readonly weights: ModelWeights,
     private readonly precision: Precision,
@@ -30,9 +29,8 @@ export class PinnedModel {
     this.#readbacks = new ReadbackRing(gpu);
   }
 
-  /** Loads the model at `path`, relative to the root of the repository. */
-  static async load(path: string, precision: Precision, device: FixtureOptions = {}): Promise<PinnedModel> {
-    const gpu = await openContext(device);
+  /** Loads the model at `path`, relative to the root of the repository. Models on one context share compiled kernels. */
+  static async load(gpu: GpuContext, path: string, precision: Precision): Promise<PinnedModel> {
     const { model } = await readModel(fixtureFiles(path));
     return new PinnedModel(gpu, model, await loadWeights(gpu, model), precision);
   }
@@ -73,11 +71,6 @@ export class PinnedModel {
     await generation.finish();
     cache.destroy();
     return [...generation.sampled];
-  }
-
-  destroy(): void {
-    this.gpu.destroy();
-    this.gpu.device.destroy();
   }
 
   #cache({ variants }: Transformer): Promise<KvCache> {

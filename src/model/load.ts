@@ -106,14 +106,14 @@ function prefetch(destinations: Destination[], sources: readonly ByteSource[], f
 
 /** Checks every tensor that the config calls for, without any allocation. */
 export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'tensors'>): void {
-  const norm = (plan: NormTensor | undefined): void => {
-    if (!plan) return;
-    expectTensor(tensors, plan.name, [plan.length]);
-    plainTensor(tensors, plan.name);
+  const norm = (wanted: NormTensor | undefined): void => {
+    if (!wanted) return;
+    expectTensor(tensors, wanted.name, [wanted.length]);
+    plainTensor(tensors, wanted.name);
   };
-  const matrix = (plan: MatrixTensors): void => {
-    for (const part of plan.parts) {
-      const tensor = expectTensor(tensors, part.name, [part.rows, plan.cols]);
+  const matrix = ({ parts, cols }: MatrixTensors): void => {
+    for (const part of parts) {
+      const tensor = expectTensor(tensors, part.name, [part.rows, cols]);
       if (isTernaryTensor(tensor)) continue;
       const message = `The tensor ${part.name} is ${tensor.encoding}; only models with ternary layers run here.`;
       throw new TernionError('unsupported-tensor-type', message);
@@ -131,9 +131,9 @@ export function checkTensors({ config, tensors }: Pick<ModelFile, 'config' | 'te
   norm(factors?.long);
   const known = new Set<string>();
   for (let i = 0; i < config.layers; i++) {
-    const plan = layerTensors(config, i);
-    const norms = normsOf(plan);
-    const matrices = [plan.qkv, plan.attnOutput, plan.gateUp, plan.ffnDown];
+    const layer = layerTensors(config, i);
+    const norms = normsOf(layer);
+    const matrices = [layer.qkv, layer.attnOutput, layer.gateUp, layer.ffnDown];
     norms.forEach(norm);
     matrices.forEach(matrix);
     for (const { name } of [...norms, ...matrices.flatMap(({ parts }) => parts)]) known.add(name);

@@ -71,7 +71,7 @@ test('info says what was loaded and how it runs, after progress went from nothin
   const options = { contextLength: 1_000_000, onProgress: (progress: LoadProgress) => seen.push(progress) };
   const { engine, gpu, counts } = await loadWatched(options);
   const { subgroups, subgroupMaxSize, packedDot } = gpu.capabilities;
-  // Software adapters multiply in pairs; see src/inference/variants.ts.
+  // Software adapters multiply in pairs; see decodeMatmulCandidates in src/kernels/ternary-matmul.ts.
   const dot = packedDot ? 'dot4I8Packed' : 'pairs';
   expect(engine.info).toMatchObject({
     architecture: 'bitnet-b1.58',

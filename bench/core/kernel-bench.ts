@@ -7,7 +7,8 @@ import { canonicalWords } from '../../src/formats/canonical';
 import { attentionCandidates, attentionRoom, decodeAttention } from '../../src/kernels/attention';
 import { checkAttention } from '../../src/kernels/attention-check';
 import { cacheDim, cacheFormatFor } from '../../src/kernels/kv-layout';
-import { createInt8Matrix, headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
+import { createInt8Matrix } from '../../src/kernels/int8-rows';
+import { headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
 import { checkHead } from '../../src/kernels/lm-head-int8-check';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import { normThreadsCandidates, rmsNormQuantize } from '../../src/kernels/rms-norm-quantize';
@@ -168,9 +169,12 @@ function tokensCandidates(capabilities: Capabilities, tokens: number) {
 
 function openHead(gpu: GpuContext, { shape }: KernelProblem): KernelCase {
   const [rows = 0, cols = 0] = shape;
-  const bytes = rows * cols;
+  // Codes, and a scale of two bytes for 32 of them.
+  const bytes = rows * cols * (1 + 2 / 32);
   const copies = copiesOf(bytes);
-  const heads = Array.from({ length: copies }, (_, i) => createInt8Matrix(gpu, `head ${i}`, rows, cols));
+  const heads = Array.from({ length: copies }, (_, i) =>
+    createInt8Matrix(gpu, `head ${i}`, rows, cols, 'head'),
+  );
   for (const { codes } of heads.flatMap(({ shards }) => shards)) fill(gpu, codes);
   const q = randomRows(gpu, cols, 1);
   const logits = gpu.createBuffer('logits', rows * 4);

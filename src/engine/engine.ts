@@ -80,6 +80,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     const { activations, headPrecision } = choosePrecisions(model, options);
     const contextLength = contextToLoad(fitMemory(model, gpu, options), options);
     const weights = await loadWeights(gpu, model, {
+      vocabulary: headPrecision,
       signal,
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
@@ -87,7 +88,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
     const transformer = await Transformer.create(gpu, model.config, weights, {
       contextLength,
-      headPrecision,
+      exactHead: headPrecision === 'f16',
       activations,
       variants,
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
@@ -95,7 +96,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     await untilAborted(transformer.compile(), signal);
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
-    const info = describeModel({ gpu, model, weights, transformer, chat, headPrecision });
+    const info = describeModel({ gpu, model, weights, transformer, chat });
     return new LocalEngine(gpu, transformer, chat, info, onDispose);
   }
 

@@ -14,7 +14,6 @@ export interface LoadedModel {
   weights: ModelWeights;
   transformer: Transformer;
   chat: ChatFormat;
-  headPrecision: 'int8' | 'f16';
 }
 
 /** `Engine.info`, but for what changes as it runs. */
@@ -61,7 +60,7 @@ function joined(tensors: readonly [string, { encoding: TensorEncoding }][]): str
   return [...new Set(tensors.map(([, { encoding }]) => encoding))].join(', ');
 }
 
-function codePaths({ gpu, transformer, headPrecision }: LoadedModel): ModelInfo['codePaths'] {
+function codePaths({ gpu, weights, transformer }: LoadedModel): ModelInfo['codePaths'] {
   const { attention, decodeMatmul } = transformer.variants;
   const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
   return {
@@ -71,6 +70,7 @@ function codePaths({ gpu, transformer, headPrecision }: LoadedModel): ModelInfo[
     kvCache: transformer.variants.cacheFormat,
     activations: transformer.activations,
     int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
-    head: headPrecision,
+    embedding: weights.embedding.format,
+    head: weights.head.format,
   };
 }

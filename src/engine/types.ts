@@ -147,8 +147,10 @@ export interface ModelInfo {
      * or floats, where activations are not int8.
      */
     int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
-    /** Precision of the LM head that generations use. */
-    head: 'int8' | 'f16';
+    /** How the embedding is kept: in int8, unrounded, or as the ternary codes of the file. */
+    embedding: 'int8' | 'f16' | 'ternary';
+    /** The same of the LM head; the two are one matrix where the model has one. */
+    head: 'int8' | 'f16' | 'ternary';
   };
 }
 

@@ -13,9 +13,9 @@ export interface BufferLimits {
 export interface GpuBytes {
   /** Matrices and norms of the layers, and the last norm. */
   layers: number;
-  /** The embedding, in f16. */
+  /** The embedding, which is the LM head too where the model has one matrix for both. */
   embedding: number;
-  /** The LM head: what generations use, in int8 or f16, and one of its own in f16; 0 where it is the embedding itself. */
+  /** The LM head; 0 where it is the embedding itself. */
   head: number;
   /** Keys and values of one session, at its full length. */
   kvCache: number;

@@ -1,15 +1,12 @@
 // The forward pass: which kernels run in which order on which buffers, made once per model and KV cache.
 
 import { throwIfAborted } from '../errors';
-import type { BufferMaker } from '../gpu/buffers';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
 import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import type { LayerCache } from '../kernels/kv-layout';
-import { lmHeadF16 } from '../kernels/lm-head-f16';
-import { createInt8Matrix, lmHeadInt8, quantizeHead } from '../kernels/lm-head-int8';
-import type { HalfMatrix, Int8Matrix, QuantizedRows, TernaryMatrix } from '../kernels/matrices';
+import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles } from '../kernels/rope';
@@ -20,6 +17,7 @@ import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
+import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
 import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
@@ -83,8 +81,8 @@ interface LayerKernels {
 export interface TransformerOptions {
   /** Most tokens of a sequence. */
   contextLength: number;
-  /** The head that generations use. `int8` needs half the memory traffic of `f16`, which is exact. */
-  headPrecision: 'int8' | 'f16';
+  /** Generations compute logits from activations that are not rounded to int8. */
+  exactHead: boolean;
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   tuner?: TunerOptions | undefined;
@@ -107,14 +105,14 @@ export class Transformer {
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     readonly activations: Activations,
-    private readonly heads: { norm: Dispatch; exact: Dispatch[]; fast: Dispatch[] },
+    private readonly heads: Heads,
   ) {}
 
   static async create(
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    { contextLength, headPrecision, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
+    { contextLength, exactHead, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
   ): Promise<Transformer> {
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = possibleAttention(gpu.capabilities, config, pinned);
@@ -124,14 +122,14 @@ export class Transformer {
     const factors = factorsForContext(config.ropeScaling, weights.ropeFactors, contextLength);
     const { frequencies, magnitude } = ropeFrequencies(config, factors);
     gpu.write(work.angles, 0, ropeAngles(contextLength, frequencies, magnitude));
-    const head = headPrecision === 'int8' ? await int8Head(gpu, weights.head) : undefined;
+    gpu.write(work.unitScales, 0, unitScales(work.lastPadded / 64));
     throwIfAborted(tuner.signal);
     const { cacheFormat } = fixed;
     const subject = {
       gpu,
       config,
       layers: weights.layers,
-      head,
+      head: weights.head,
       work,
       contextLength,
       activations,
@@ -139,38 +137,15 @@ export class Transformer {
     };
     const { variants, report } = await tune(subject, pinned, tuner);
     throwIfAborted(tuner.signal);
-    const norm = { cols: config.width, eps: config.eps, threads: variants.normThreads };
-    const lastNorm = await rmsNorm(gpu, norm, work.state, work.x, weights.outputNorm, work.last);
-    const exact = [
-      lastNorm,
-      ...(await lmHeadF16(gpu, fixed.exactHead, weights.head, work.last, work.logits)),
-    ];
-    let fast = exact;
-    if (head) {
-      const q = work.quantized.get(config.width)!;
-      const bytes = { ...norm, packing: 'bytes' } as const;
-      fast = [
-        await rmsNormQuantize(gpu, 'output norm', bytes, work.x, weights.outputNorm, q, work.state),
-        ...(await lmHeadInt8(gpu, variants.head, head, q, work.logits)),
-      ];
-    }
-    const heads = { norm: lastNorm, exact, fast };
-    return new Transformer(
-      gpu,
-      config,
-      contextLength,
-      weights,
-      { ...variants, ...fixed },
-      report,
-      work,
-      activations,
-      heads,
-    );
+    const all = { ...variants, ...fixed };
+    const subjectOfHeads = { config, weights, work, activations, variants: all, exactOnly: exactHead };
+    const heads = await createHeads(gpu, subjectOfHeads);
+    return new Transformer(gpu, config, contextLength, weights, all, report, work, activations, heads);
   }
 
-  /** Whether generations use the head as the file has it. */
-  get exactHeadOnly(): boolean {
-    return this.heads.fast === this.heads.exact;
+  /** What the LM head of generations multiplies; undefined where their logits are those of `encodeLogits`. */
+  get headInput(): HeadInput | undefined {
+    return this.heads.input;
   }
 
   /** The dispatches for `cache`, made at its first use. */
@@ -265,7 +240,7 @@ export class Transformer {
     encodePass(encoder, [this.heads.norm]);
   }
 
-  /** Encodes the logits of the last token with the head as the file has it. */
+  /** Encodes the logits of the last token, of activations that are not rounded for the head. */
   encodeLogits(encoder: GPUCommandEncoder): void {
     encodePass(encoder, this.heads.exact);
   }
@@ -423,16 +398,7 @@ async function floatStage(
   return { step, writes, dispatches: await Promise.all(dispatches) };
 }
 
-/** Room for an int8 head of the shape of `source`. */
-export function createInt8Head(buffers: BufferMaker, { rows, cols }: HalfMatrix): Int8Matrix {
-  return createInt8Matrix(buffers, 'int8 head', rows, cols);
-}
-
-/** Makes the int8 head on the GPU. */
-async function int8Head(gpu: GpuContext, source: HalfMatrix): Promise<Int8Matrix> {
-  const head = await gpu.checkedAllocation('the LM head', () => createInt8Head(gpu, source));
-  const encoder = gpu.device.createCommandEncoder();
-  encodePass(encoder, await quantizeHead(gpu, source, head));
-  gpu.device.queue.submit([encoder.finish()]);
-  return head;
+/** As many pairs of (1, 0). */
+function unitScales(count: number): Float32Array {
+  return Float32Array.from({ length: 2 * count }, (_, i) => 1 - (i % 2));
 }

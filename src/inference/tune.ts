@@ -7,7 +7,7 @@ import { checkAttention } from '../kernels/attention-check';
 import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
 import { checkHead } from '../kernels/lm-head-int8-check';
-import type { Int8Matrix, TernaryMatrix } from '../kernels/matrices';
+import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { checkNorm, type NormForm } from '../kernels/rms-norm-quantize-check';
 import {
@@ -33,7 +33,7 @@ export interface TuningSubject {
   gpu: GpuContext;
   config: ModelConfig;
   layers: readonly LayerWeights[];
-  head: Int8Matrix | undefined;
+  head: VocabularyMatrix;
   work: WorkBuffers;
   contextLength: number;
   cacheFormat: CacheFormat;
@@ -46,7 +46,7 @@ export async function tune(
   pinned: Partial<Variants>,
   options: TunerOptions,
 ): Promise<{ variants: Variants; report: TuningReport }> {
-  const { gpu, config } = subject;
+  const { gpu, config, head } = subject;
   const tuner = new Tuner(gpu, options);
   const all = candidates(gpu.capabilities, config, subject.activations);
   const choose = async <Kernel extends keyof Variants>(
@@ -79,11 +79,11 @@ export async function tune(
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
     head: await choose('head', `${vocabularySize}x${width}`, {
-      check: (variant) => checkHead(gpu, variant),
+      check: async (variant) => head.format !== 'int8' || checkHead(gpu, variant),
       work: async (variant) => {
         const q = subject.work.quantized.get(width)!;
-        const { head, work } = subject;
-        return { dispatches: head ? await lmHeadInt8(gpu, variant, head, q, work.logits) : [] };
+        const { logits } = subject.work;
+        return { dispatches: head.format === 'int8' ? await lmHeadInt8(gpu, variant, head, q, logits) : [] };
       },
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
@@ -115,9 +115,11 @@ export async function tune(
 }
 
 /** How the scales of a model's matrices and of their inputs lie: one form, or one for each kind of matrix it has. */
-function matmulForms({ layers, work, activations }: TuningSubject): MatmulForm[] {
+function matmulForms({ layers, head, work, activations }: TuningSubject): MatmulForm[] {
+  const ofHead = head.format === 'ternary' ? head.shards.map(({ matrix }) => matrix) : [];
   const forms = layers
     .flatMap(({ qkv, attnOutput, gateUp, ffnDown }) => [qkv, attnOutput, gateUp, ffnDown])
+    .concat(ofHead)
     .map((matrix) => ({
       groups: inputOf(work, matrix, activations).groups ?? false,
       scaleGroup: matrix.scaleGroup,

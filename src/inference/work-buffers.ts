@@ -23,8 +23,12 @@ export interface WorkBuffers extends SampleBuffers {
   attended: GPUBuffer;
   /** f32 [tokens, ffnWidth]. */
   hidden: GPUBuffer;
-  /** f32 [width]: the last token, normalised for the head. */
+  /** f32 [lastPadded]: the last token, normalised for the head, and zeros beyond the width. */
   last: GPUBuffer;
+  /** The width, padded to a multiple of 64. */
+  lastPadded: number;
+  /** vec2f [lastPadded / 64]: scales of activations that are not rounded. Whoever allocates them fills them with (1, 0). */
+  unitScales: GPUBuffer;
   partial: { sums: GPUBuffer; summary: GPUBuffer };
   /** vec2f [contextLength, rotary/2], see `ropeAngles`. Whoever allocates them fills them. */
   angles: GPUBuffer;
@@ -51,6 +55,7 @@ export function createWorkBuffers(
       scales: floats('quantized scales', (tokens * padded * 2) / 64),
     });
   }
+  const lastPadded = Math.ceil(width / 64) * 64;
   const splits = Math.max(...attentionVariants.map((variant) => attentionRoom(variant, contextLength)));
   return {
     state: floats('state', 4),
@@ -61,7 +66,9 @@ export function createWorkBuffers(
     qkv: floats('qkv', tokens * (heads + 2 * kvHeads) * headDim),
     attended: floats('attended', tokens * heads * headDim),
     hidden: floats('hidden', tokens * ffnWidth),
-    last: floats('last', width),
+    last: floats('last', lastPadded),
+    lastPadded,
+    unitScales: floats('unit scales', lastPadded / 32),
     partial: {
       sums: floats('attention sums', splits * heads * headDim),
       summary: floats('attention summary', splits * heads * 2),

@@ -1,31 +1,67 @@
 // Embedding look-up (shaders/embed.wgsl): token ids to rows of the residual stream.
 
-import type { Dispatch, GpuContext } from '../gpu/context';
+import { chunkCount, groupCount } from '../formats/canonical';
+import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
-import type { HalfMatrix } from './matrices';
+import { pieceCount } from './int8-rows';
+import type { VocabularyMatrix } from './matrices';
+
+/** A shard as the shader takes it. */
+interface TableShard {
+  firstRow: number;
+  rows: number;
+  table: GPUBuffer;
+  scales?: GPUBuffer;
+}
 
 /**
  * One dispatch per shard of `table`; together they fill `x` f32 [tokens, cols] from `ids` u32 [tokens], with rows times
- * `scale`.
+ * `scale`. `cols` is a multiple of 4.
  */
 export function embed(
   gpu: GpuContext,
-  table: HalfMatrix,
+  table: VocabularyMatrix,
   ids: GPUBuffer,
   x: GPUBuffer,
   scale = 1,
 ): Promise<Dispatch[]> {
+  const spec = embedSpec(table, scale);
   return Promise.all(
-    table.shards.map((shard) =>
-      gpu.dispatch(
+    shardsOf(table).map(({ firstRow, rows, table: rowsOfShard, scales }) => {
+      const buffers = [ids, rowsOfShard, x, gpu.uniform([firstRow, rows]), ...(scales ? [scales] : [])];
+      return gpu.dispatch(
         'embed',
-        {
-          shader: 'embed',
-          constants: { DIM: table.cols, THREADS: 64, SCALE: scale },
-        },
-        [ids, shard.buffer, x, gpu.uniform([shard.firstRow, shard.rows])],
+        spec,
+        buffers,
         gridByTokens((tokens) => [tokens, 1, 1]),
-      ),
-    ),
+      );
+    }),
   );
+}
+
+function shardsOf(table: VocabularyMatrix): TableShard[] {
+  switch (table.format) {
+    case 'f16':
+      return table.shards.map(({ buffer, ...shard }) => ({ ...shard, table: buffer }));
+    case 'int8':
+      return table.shards.map(({ codes, ...shard }) => ({ ...shard, table: codes }));
+    case 'ternary':
+      return table.shards.map(({ matrix, ...shard }) => {
+        return { ...shard, table: matrix.codes, scales: matrix.scales };
+      });
+  }
+}
+
+function embedSpec(table: VocabularyMatrix, scale: number): PipelineSpec {
+  const { cols, format } = table;
+  const constants = { DIM: cols, PIECES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS: 64, SCALE: scale };
+  const conditions = { int8: format === 'int8', ternary: format === 'ternary' };
+  if (format === 'int8') constants.PIECES = pieceCount(cols);
+  if (table.format === 'ternary') {
+    const group = table.shards[0]!.matrix.scaleGroup;
+    constants.PIECES = chunkCount(cols);
+    constants.GROUPS = groupCount(cols, group);
+    constants.GROUP_QUADS = (group === 'row' ? constants.PIECES * 64 : group) / 4;
+  }
+  return { shader: 'embed', constants, conditions };
 }

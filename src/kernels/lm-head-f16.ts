@@ -19,7 +19,7 @@ export function exactHeadSizes(capabilities: Capabilities): ExactHeadSizes {
 }
 
 /** `logits` f32 [rows] of `x` f32 [cols]; `cols` a multiple of 8. One dispatch per shard of `head`. */
-export function lmHeadF16(
+export function exactLmHeadF16(
   gpu: GpuContext,
   sizes: ExactHeadSizes,
   head: HalfMatrix,

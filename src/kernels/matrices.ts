@@ -17,17 +17,30 @@ export interface TernaryMatrix {
 
 /** A matrix of f16, row by row, cut into shards of whole rows that fit a binding. */
 export interface HalfMatrix {
+  format: 'f16';
   rows: number;
   cols: number;
   shards: { buffer: GPUBuffer; firstRow: number; rows: number }[];
 }
 
-/** A matrix of int8 with a scale a row, in blocks of 8 interleaved rows; see shaders/quantize_head.wgsl. */
+/** A matrix of int8 with an f16 scale for every 32 columns, in blocks of 8 interleaved rows; see shaders/int8_rows.wgsl. */
 export interface Int8Matrix {
+  format: 'int8';
   rows: number;
   cols: number;
   shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
 }
+
+/** A ternary matrix cut into shards of whole row blocks that fit a binding. */
+export interface TernaryTable {
+  format: 'ternary';
+  rows: number;
+  cols: number;
+  shards: { matrix: TernaryMatrix; firstRow: number; rows: number }[];
+}
+
+/** An embedding or LM head: a row for every token of the vocabulary. */
+export type VocabularyMatrix = HalfMatrix | Int8Matrix | TernaryTable;
 
 /** How activations are packed: int8 four a word, or two, or f32 (see shaders/rms_norm_quantize.wgsl). */
 export type ActivationPacking = 'bytes' | 'pairs' | 'floats';

@@ -3,16 +3,16 @@
 import { throwIfAborted } from '../errors';
 import type { ByteSource } from '../files/byte-source';
 import { canonicalWords, chunkCount, paddedRows, uniformScales, type ScaleGroup } from '../formats/canonical';
-import { floatPieces, type FloatPiece } from '../formats/floats';
-import { areFiniteHalves, floatsToHalves } from '../formats/half';
+import { floatPieces } from '../formats/floats';
 import { packedTernaryPieces } from '../formats/packed';
 import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary';
 import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
-import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
+import type { BufferMaker, MemoryPart } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
-import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
+import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
+import { assertFinite } from './finite';
 import {
   isTernaryTensor,
   type ModelFile,
@@ -32,10 +32,13 @@ import {
 } from './tensors';
 import type { RopeFactors } from './rope-frequencies';
 import { ScaleCollector } from './ternary-scales';
+import { allocateVocabulary, type VocabularyPrecision } from './vocabulary';
 import type { LayerWeights, ModelWeights } from './weights';
 
 /** What loading needs beside the device. */
 export interface LoadOptions {
+  /** How embedding and LM head are kept, unless they are ternary. */
+  vocabulary: VocabularyPrecision;
   signal?: AbortSignal | undefined;
   /** Bytes of tensor data that are on the GPU, and in all. */
   onProgress?: ((loaded: number, total: number) => void) | undefined;
@@ -44,7 +47,7 @@ export interface LoadOptions {
 /** Where a tensor goes: its buffers exist already. */
 interface Destination {
   tensor: ModelTensor;
-  write(source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
+  write(gpu: GpuContext, source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
 }
 
 // Uploads wait in staging memory until the GPU has taken them; beyond this many bytes we wait too.
@@ -57,11 +60,11 @@ const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
 export async function loadWeights(
   gpu: GpuContext,
   model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
-  { signal, onProgress }: LoadOptions = {},
+  { vocabulary, signal, onProgress }: LoadOptions,
 ): Promise<ModelWeights> {
   const { config, tensors, sources } = model;
   checkTensors(model);
-  const builder = new WeightBuilder(gpu, tensors);
+  const builder = new WeightBuilder(gpu, tensors, vocabulary);
   const finish = await gpu.checkedAllocation('the weights', () => builder.allocate(config));
   const destinations = builder.destinations.toSorted(
     (a, b) => a.tensor.file - b.tensor.file || a.tensor.offset - b.tensor.offset,
@@ -73,7 +76,7 @@ export async function loadWeights(
     const { tensor } = destination;
     throwIfAborted(signal);
     if (tensor.file !== destinations[index - 1]?.tensor.file) prefetch(destinations, sources, tensor.file);
-    await destination.write(sources[tensor.file]!, signal);
+    await destination.write(gpu, sources[tensor.file]!, signal);
     loaded += tensor.byteLength;
     inFlight += tensor.byteLength;
     if (inFlight > MAX_UPLOADS_IN_FLIGHT) {
@@ -93,8 +96,9 @@ export async function loadWeights(
 export function allocateWeights(
   buffers: BufferMaker,
   { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
+  vocabulary: VocabularyPrecision,
 ): ModelWeights {
-  return new WeightBuilder(buffers, tensors).allocate(config)(false);
+  return new WeightBuilder(buffers, tensors, vocabulary).allocate(config)(false);
 }
 
 /** Tells the source of `file` which part of it is about to be read: tensor data comes over the network from now on. */
@@ -211,24 +215,28 @@ class WeightBuilder {
   constructor(
     private readonly buffers: BufferMaker,
     private readonly tensors: ModelTensors,
+    private readonly vocabulary: VocabularyPrecision,
   ) {}
 
   allocate(config: ModelConfig): Finish<ModelWeights> {
-    const embedding = this.#half('token_embd.weight', 'embedding');
-    const head = isTied(this.tensors, config) ? embedding : this.#half('output.weight', 'head');
+    const embedding = this.#vocabulary('token_embd.weight', 'embedding');
+    const head = isTied(this.tensors, config) ? undefined : this.#vocabulary('output.weight', 'head');
     // The head multiplies what the norm gives, so the norm can have the scale of the logits.
     const outputNorm = this.#norm({ name: 'output_norm.weight', length: config.width }, config.scales.logits);
     const layers = Array.from({ length: config.layers }, (_, i) => this.#layer(layerTensors(config, i)));
     const ropeFactors = this.#ropeFactors(config);
     const parameterCount = this.#parameterCount();
-    return (rowsSuffice) => ({
-      embedding,
-      head,
-      outputNorm,
-      layers: layers.map((finish) => finish(rowsSuffice)),
-      ropeFactors,
-      parameterCount,
-    });
+    return (rowsSuffice) => {
+      const table = embedding(rowsSuffice);
+      return {
+        embedding: table,
+        head: head?.(rowsSuffice) ?? table,
+        outputNorm,
+        layers: layers.map((finish) => finish(rowsSuffice)),
+        ropeFactors,
+        parameterCount,
+      };
+    };
   }
 
   #layer(tensors: LayerTensors): Finish<LayerWeights> {
@@ -281,7 +289,7 @@ class WeightBuilder {
     const factors = new Float32Array(length);
     this.destinations.push({
       tensor,
-      write: async (source, signal) => {
+      write: async (_gpu, source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
           factors.set(values, firstElement);
         }
@@ -298,11 +306,11 @@ class WeightBuilder {
     const tensor = plainTensor(this.tensors, name);
     this.destinations.push({
       tensor,
-      write: async (source, signal) => {
+      write: async (gpu, source, signal) => {
         for await (const { firstElement, values } of floatPieces(source, tensor, 'f32', { signal })) {
           assertFinite(values, name);
           const scaled = factor === 1 ? values : values.map((value) => value * factor);
-          this.buffers.write(buffer, firstElement * 4, scaled);
+          gpu.write(buffer, firstElement * 4, scaled);
         }
       },
     });
@@ -317,7 +325,15 @@ class WeightBuilder {
     });
     const tensors = parts.map(({ name }) => this.tensors.get(name)!);
     const group = finestGroup(tensors.map(groupOf));
-    const collector = new ScaleCollector(this.buffers, parts[0]!.name, stacked, cols, group, factor);
+    const collector = new ScaleCollector(
+      this.buffers,
+      parts[0]!.name,
+      stacked,
+      cols,
+      group,
+      'layers',
+      factor,
+    );
     let firstRow = 0;
     for (const [i, part] of parts.entries()) {
       this.#ternaryPart(tensors[i]!, cols, firstRow, codes, collector);
@@ -336,11 +352,11 @@ class WeightBuilder {
     const rowBytes = chunkCount(cols) * 16;
     this.destinations.push({
       tensor,
-      write: async (source, signal) => {
+      write: async (gpu, source, signal) => {
         for await (const piece of codePieces(source, tensor, signal)) {
           assertFinite(piece.scales, tensor.name);
           const row = firstRow + piece.firstRow;
-          this.buffers.write(codes, row * rowBytes, piece.words);
+          gpu.write(codes, row * rowBytes, piece.words);
           scales.write(row, piece.scales, groupOf(tensor));
         }
       },
@@ -352,90 +368,18 @@ class WeightBuilder {
   #separateScale({ shape: [rows], scale }: PackedMatrix, firstRow: number, scales: ScaleCollector): void {
     this.destinations.push({
       tensor: scale.tensor,
-      write: async (source, signal) => {
+      write: async (_gpu, source, signal) => {
         scales.write(firstRow, uniformScales(rows, await readScale(source, scale, signal)), 'row');
       },
     });
   }
 
-  #half(name: string, part: MemoryPart): HalfMatrix {
+  #vocabulary(name: string, part: MemoryPart): Finish<VocabularyMatrix> {
     const tensor = plainTensor(this.tensors, name);
-    const [rows, cols] = tensor.shape as [number, number];
-    // At least a row: what is larger than a binding even then is refused before anything is allocated.
-    const rowsPerShard = Math.max(1, Math.floor(largestBinding(this.buffers.limits) / (cols * 2)));
-    const shards = Array.from({ length: Math.ceil(rows / rowsPerShard) }, (_, i) => {
-      const firstRow = i * rowsPerShard;
-      const shardRows = Math.min(rowsPerShard, rows - firstRow);
-      return {
-        firstRow,
-        rows: shardRows,
-        buffer: this.buffers.createBuffer(`${name} ${i}`, shardRows * cols * 2, { part }),
-      };
-    });
-    this.destinations.push({
-      tensor,
-      write: async (source, signal) => {
-        for await (const { firstElement, values } of halfPieces(source, tensor, signal)) {
-          for (const shard of shards) {
-            const shardStart = shard.firstRow * cols;
-            const from = Math.max(shardStart, firstElement);
-            const to = Math.min(shardStart + shard.rows * cols, firstElement + values.length);
-            if (from >= to) continue;
-            const part = values.subarray(from - firstElement, to - firstElement);
-            this.buffers.write(shard.buffer, (from - shardStart) * 2, part);
-          }
-        }
-      },
-    });
-    return { rows, cols, shards };
+    const { write, finish } = allocateVocabulary(this.buffers, tensor, part, this.vocabulary);
+    this.destinations.push({ tensor, write });
+    return finish;
   }
-}
-
-/** A tensor as f16, of finite numbers only. */
-async function* halfPieces(
-  source: ByteSource,
-  tensor: PlainTensor,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<FloatPiece<Uint16Array>, void, undefined> {
-  const { name } = tensor;
-  if (tensor.encoding === 'F16') {
-    for await (const piece of floatPieces(source, tensor, 'f16', { signal })) {
-      if (!areFiniteHalves(piece.values)) throw notFinite(name);
-      yield piece;
-    }
-    return;
-  }
-  let halves = new Uint16Array(0);
-  for await (const { firstElement, values: floats } of floatPieces(source, tensor, 'f32', { signal })) {
-    if (halves.length < floats.length) halves = new Uint16Array(floats.length);
-    const values = halves.subarray(0, floats.length);
-    floatsToHalves(floats, values);
-    if (!areFiniteHalves(values)) throw beyondHalves(floats, name);
-    yield { firstElement, values };
-  }
-}
-
-/** From 65520 on f16 has only infinity, which would spread to every logit. */
-function beyondHalves(floats: Float32Array, name: string): TernionError {
-  if (!areFinite(floats)) return notFinite(name);
-  const message = `The tensor ${name} has values beyond 65504, the largest of f16, in which it would be kept.`;
-  return new TernionError('unsupported-feature', message);
-}
-
-function assertFinite(values: Float32Array, name: string): void {
-  if (!areFinite(values)) throw notFinite(name);
-}
-
-function areFinite(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
-  return true;
-}
-
-function notFinite(name: string): TernionError {
-  return new TernionError(
-    'corrupt-file',
-    `The tensor ${name} has values or scales that are no finite numbers.`,
-  );
 }
 
 /** The columns that share a scale in the file. */

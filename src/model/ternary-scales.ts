@@ -3,7 +3,7 @@
 // spares the kernels the reading. Whether all are the same can only be said when all have been read.
 
 import { ROW_BLOCK, groupCount, scaleCount, type ScaleGroup } from '../formats/canonical';
-import type { BufferMaker } from '../gpu/buffers';
+import type { BufferMaker, MemoryPart } from '../gpu/buffers';
 
 /** Collects the scales of a matrix [rows, cols], `rows` being whole row blocks. */
 export class ScaleCollector {
@@ -19,15 +19,20 @@ export class ScaleCollector {
     private readonly cols: number,
     /** The columns that share a scale in the file; the fewest, if it has several encodings for one matrix. */
     private readonly group: ScaleGroup,
+    part: MemoryPart,
     /** What all scales are multiplied by on their way. */
     private readonly factor = 1,
   ) {
     this.#byRow = new Float32Array(rows);
-    this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4, { part: 'layers' });
-    if (group !== 'row')
-      this.#byGroup = buffers.createBuffer(`${label} group scales`, scaleCount(rows, cols, group) * 4, {
-        part: 'layers',
-      });
+    this.#rowBuffer = buffers.createBuffer(`${label} scales`, rows * 4, { part });
+    if (group === 'row') return;
+    const bytes = scaleCount(rows, cols, group) * 4;
+    this.#byGroup = buffers.createBuffer(`${label} group scales`, bytes, { part });
+  }
+
+  /** Whether what came so far is the same along every row. */
+  get rowsSuffice(): boolean {
+    return this.#rowsSuffice;
   }
 
   /** Takes scales of whole row blocks from `firstRow` on, as the file has them, in the canonical order for groups of `group` columns. */

@@ -1,6 +1,6 @@
 // A model's tensors on the GPU, in the order and layout that the forward pass wants them.
 
-import type { HalfMatrix, TernaryMatrix } from '../kernels/matrices';
+import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import type { RopeFactors } from './rope-frequencies';
 import type { InputNorms } from './tensors';
 
@@ -23,12 +23,12 @@ export interface LayerWeights {
 
 /** All of a model. */
 export interface ModelWeights {
-  embedding: HalfMatrix;
+  embedding: VocabularyMatrix;
   layers: LayerWeights[];
   /** Of the last norm, times the scale of the logits. */
   outputNorm: GPUBuffer;
   /** The same as `embedding` where the head is tied to it. */
-  head: HalfMatrix;
+  head: VocabularyMatrix;
   /** What RoPE frequencies are divided by; not on the GPU. */
   ropeFactors: RopeFactors | undefined;
   /** Elements of all tensors. */

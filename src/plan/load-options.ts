@@ -43,8 +43,10 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
    */
   precision?: Precision | undefined;
   /**
-   * How generations compute logits: with the LM head in `int8` (default, unless `precision` is `exact`; half the memory
-   * traffic), or as the file has it, in `f16`. `nextLogits` is exact either way.
+   * How embedding and LM head are kept, which are one matrix in most models: in `int8` (default, unless `precision` is
+   * `exact`) with a scale for every 32 columns, or as the file has them, in `f16`, which takes twice the memory. Ternary
+   * ones are kept as they are either way. With `int8` generations round the activations before the head to int8 too;
+   * `nextLogits` never does.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
   /**

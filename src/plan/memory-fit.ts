@@ -17,7 +17,6 @@ import type { ModelFile } from '../model/model-file';
 import { KvCache } from '../inference/kv-cache';
 import type { MemoryOptions } from './load-options';
 import { choosePrecisions } from './read-model';
-import { createInt8Head } from '../inference/transformer';
 import { fixedChoices, possibleAttention } from '../inference/variants';
 import { createWorkBuffers } from '../inference/work-buffers';
 
@@ -136,8 +135,7 @@ function footprint(
   const { cacheFormat, prefillTokens } = fixedChoices(capabilities, options.variants);
   const attention = possibleAttention(capabilities, config, options.variants);
   const weights = new BufferLedger(limits);
-  const { head } = allocateWeights(weights, model);
-  if (headPrecision === 'int8') createInt8Head(weights, head);
+  allocateWeights(weights, model, headPrecision);
   return {
     kvCacheFormat: cacheFormat,
     buffersAt: (contextLength) => {

@@ -43,13 +43,13 @@ export function checkPrecisions({ precision = 'fast', headPrecision = 'int8' }: 
     throw new TernionError('invalid-argument', `headPrecision is ${headPrecision}; it can be int8 or f16.`);
 }
 
-/** What the options mean for `model`. One that makes embeddings has no use for a head, and gets none in int8. */
+/** What the options mean for `model`; `headPrecision` is that of embedding and LM head where the file has them in more than ternary. */
 export function choosePrecisions(
   { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
   { precision = 'fast', headPrecision = precision === 'exact' ? 'f16' : 'int8' }: PrecisionOptions,
 ): { activations: Activations; headPrecision: 'int8' | 'f16' } {
   return {
     activations: chooseActivations(config, layerEncodings(tensors, config), precision),
-    headPrecision: config.pooling === 'none' ? headPrecision : 'f16',
+    headPrecision,
   };
 }

@@ -32,19 +32,20 @@ export class PinnedModel {
   /** Loads the model at `path`, relative to the root of the repository. Models on one context share compiled kernels. */
   static async load(gpu: GpuContext, path: string, precision: Precision): Promise<PinnedModel> {
     const { model } = await readModel(fixtureFiles(path));
-    return new PinnedModel(gpu, model, await loadWeights(gpu, model), precision);
+    const vocabulary = choosePrecisions(model, { precision }).headPrecision;
+    return new PinnedModel(gpu, model, await loadWeights(gpu, model, { vocabulary }), precision);
   }
 
   /** The forward pass with these variants, each checked with its known answers as in any load. */
   with(variants: Partial<Variants & FixedChoices>): Promise<Transformer> {
     const { gpu, model, weights, precision } = this;
-    const precisions = choosePrecisions(model, { precision });
-    const tuner = { budgetMs: 0 };
+    const { activations, headPrecision } = choosePrecisions(model, { precision });
     return Transformer.create(gpu, model.config, weights, {
       contextLength: CONTEXT,
       variants,
-      tuner,
-      ...precisions,
+      tuner: { budgetMs: 0 },
+      activations,
+      exactHead: headPrecision === 'f16',
     });
   }
 

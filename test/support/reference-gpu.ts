@@ -1,7 +1,25 @@
 // Runs single kernels on the GPU: input up, dispatches, result down.
 import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/context';
-import type { ActivationPacking, HalfMatrix, QuantizedRows, TernaryMatrix } from '../../src/kernels/matrices';
-import { halves, inverseOf, packTernary, words, type PlainActivations, type PlainTernary } from './reference';
+import { halfToFloat } from '../../src/formats/half';
+import { createInt8Matrix, Int8RowWriter, pieceCount } from '../../src/kernels/int8-rows';
+import type {
+  ActivationPacking,
+  HalfMatrix,
+  Int8Matrix,
+  QuantizedRows,
+  TernaryMatrix,
+  TernaryTable,
+} from '../../src/kernels/matrices';
+import type { ScaleGroup } from '../../src/formats/canonical';
+import {
+  halves,
+  inverseOf,
+  packTernary,
+  randomTernary,
+  words,
+  type PlainActivations,
+  type PlainTernary,
+} from './reference';
 
 /** Submits `dispatches` in order, for `tokens` tokens from `position` on; `times` times over. */
 export function run(
@@ -105,5 +123,80 @@ export function uploadHalf(
     const part = bits.subarray(firstRow * cols, (firstRow + count) * cols);
     return { firstRow, rows: count, buffer: gpu.upload(`shard ${i}`, words(part)) };
   });
-  return { matrix: { rows, cols, shards }, values };
+  return { matrix: { format: 'f16', rows, cols, shards }, values };
+}
+
+/** A matrix of int8 rows, cut into shards of given lengths, as if a device could not bind more. */
+export function int8Shards(gpu: GpuContext, cols: number, lengths: readonly number[]): Int8Matrix {
+  let firstRow = 0;
+  const shards = lengths.map((rows) => {
+    const [shard] = createInt8Matrix(gpu, 'shard', rows, cols, 'work').shards;
+    const placed = { ...shard!, firstRow };
+    firstRow += rows;
+    return placed;
+  });
+  return { format: 'int8', rows: firstRow, cols, shards };
+}
+
+/** Fills an int8 matrix with numbers, first rounded to f16; `values` are these. */
+export async function writeInt8(
+  gpu: GpuContext,
+  matrix: Int8Matrix,
+  elements: Float32Array,
+  { stagingBytes, pieceElements = elements.length }: { stagingBytes?: number; pieceElements?: number } = {},
+): Promise<Float64Array> {
+  const { bits, values } = halves(elements);
+  const writer = await Int8RowWriter.create(gpu, matrix, stagingBytes);
+  for (let at = 0; at < bits.length; at += pieceElements) writer.write(bits.subarray(at, at + pieceElements));
+  writer.free();
+  return values;
+}
+
+/** Codes [rows, cols] and the scale of each, as they are on the GPU, the layout undone. */
+export async function readInt8(
+  gpu: GpuContext,
+  { rows, cols, shards }: Int8Matrix,
+): Promise<{ codes: Int8Array; scales: Float32Array }> {
+  const pieces = pieceCount(cols);
+  const codes = new Int8Array(rows * cols);
+  const scales = new Float32Array(rows * cols);
+  for (const shard of shards) {
+    const padded = Math.ceil(shard.rows / 8) * 8;
+    const bytes = new Int8Array((await readWords(gpu, shard.codes, padded * pieces * 16)).buffer);
+    const bits = new Uint16Array((await readWords(gpu, shard.scales, padded * pieces)).buffer);
+    for (let row = 0; row < shard.rows; row++) {
+      for (let col = 0; col < cols; col++) {
+        const to = (shard.firstRow + row) * cols + col;
+        codes[to] = bytes[(((row >> 3) * pieces * 4 + (col >> 4)) * 8 + (row & 7)) * 16 + (col & 15)]!;
+        const piece = ((row >> 3) * pieces + (col >> 6)) * 8 + (row & 7);
+        scales[to] = halfToFloat(bits[piece * 2 + ((col >> 5) & 1)]!);
+      }
+    }
+  }
+  return { codes, scales };
+}
+
+/** A table of random ternary rows in shards of `rowsPerShard` rows, a multiple of 8. */
+export function ternaryTable(
+  gpu: GpuContext,
+  rows: number,
+  cols: number,
+  scaleGroup: ScaleGroup,
+  rowsPerShard: number,
+): { table: TernaryTable; plain: PlainTernary } {
+  const plain = randomTernary(rows, cols, rows + cols, scaleGroup);
+  const perRow = plain.scales.length / rows;
+  const shards = Array.from({ length: Math.ceil(rows / rowsPerShard) }, (_, i) => {
+    const firstRow = i * rowsPerShard;
+    const end = Math.min(rows, firstRow + rowsPerShard);
+    const own: PlainTernary = {
+      rows: end - firstRow,
+      cols,
+      codes: plain.codes.subarray(firstRow * cols, end * cols),
+      scales: plain.scales.subarray(firstRow * perRow, end * perRow),
+      scaleGroup,
+    };
+    return { firstRow, rows: own.rows, matrix: uploadTernary(gpu, own) };
+  });
+  return { table: { format: 'ternary', rows, cols, shards }, plain };
 }

@@ -38,12 +38,12 @@ export class FileWeights {
     return values;
   }
 
-  /** The rows `ids` of a table that is kept as f16, [ids][cols]. */
-  async tableRows(name: string, ids: readonly number[]): Promise<Float32Array[]> {
+  /** The rows `ids` of a table, as numbers of the file or rounded to f16, [ids][cols]. */
+  async tableRows(name: string, ids: readonly number[], as: 'f32' | 'f16'): Promise<Float32Array[]> {
     const { shape } = this.#tensor(name);
     const cols = shape[1]!;
     const found = new Map<number, Float32Array>();
-    for await (const { firstRow, values } of this.rowBlocks(name, 'f16')) {
+    for await (const { firstRow, values } of this.rowBlocks(name, as)) {
       for (const id of ids) {
         const at = (id - firstRow) * cols;
         if (at >= 0 && at < values.length) found.set(id, values.slice(at, at + cols));

@@ -77,6 +77,27 @@ export function roundToInt8(x: Row, scalePer: 'token' | 'group'): RoundedRow {
   return { values, scaled, steps };
 }
 
+/** Columns of a row of the vocabulary that share a scale in int8. */
+const VOCABULARY_GROUP = 32;
+
+/** q = round(x / s), where s is the smallest f16 that is not below max|x| / 127 of 32 columns. */
+export function roundVocabularyRow(x: Row): RoundedRow {
+  const steps = new Float64Array(x.length);
+  for (let at = 0; at < x.length; at += VOCABULARY_GROUP) {
+    const most = largest(x.subarray(at, at + VOCABULARY_GROUP)) / 127;
+    const step = f16Step(most);
+    steps.fill(Math.ceil(most / step) * step, at, at + VOCABULARY_GROUP);
+  }
+  const scaled = new Float64Array(x.length);
+  const values = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i++) {
+    if (steps[i] === 0) continue;
+    scaled[i] = x[i]! / steps[i]!;
+    values[i] = roundHalfEven(scaled[i]!) * steps[i]!;
+  }
+  return { values, scaled, steps };
+}
+
 function roundHalfEven(value: number): number {
   const rounded = Math.round(value);
   return Math.abs(value - Math.trunc(value)) === 0.5 ? 2 * Math.round(value / 2) : rounded;

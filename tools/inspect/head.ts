@@ -1,22 +1,26 @@
-// What comes after the layers: the last norm and the logits, with the head as the file has it and with the one that
-// generations use.
+// What comes after the layers: the last norm and the logits, with activations as they are and as generations round them.
 
 import type { Transformer } from '../../src/inference/transformer';
+import type { VocabularyMatrix } from '../../src/kernels/matrices';
 import type { Compared } from './compare';
 import type { FileWeights } from './file-weights';
-import { dot, lengthOf, rmsNorm, roundToInt8, type Row } from './formulas';
+import { dot, lengthOf, rmsNorm, roundVocabularyRow, type Row } from './formulas';
 import { quantizedRows } from './quantized';
 import { Readings } from './readings';
 import { rowsOf } from './rows';
 import { dotTolerance, normTolerance, roundedTolerance } from './tolerance';
 
-/** Runs both heads on the last of `tokens` rows; they are one where generations use the exact one. */
+/** The shader that computes logits, by the form of the head. */
+const KERNELS = { f16: 'lm_head_f16', int8: 'lm_head_int8', ternary: 'ternary_matmul' } as const;
+
+/** Runs both heads on the last of `tokens` rows; they are one where generations do not round activations. */
 export async function* inspectHead(
   transformer: Transformer,
   weights: FileWeights,
+  format: VocabularyMatrix['format'],
   tokens: number,
 ): AsyncGenerator<Compared, void, undefined> {
-  const { gpu, work, config } = transformer;
+  const { gpu, work, config, activations, headInput } = transformer;
   const { width, vocabularySize, eps, tiedHead } = config;
   const run = (encode: (encoder: GPUCommandEncoder) => void): void => {
     const encoder = gpu.device.createCommandEncoder();
@@ -27,7 +31,7 @@ export async function* inspectHead(
   const rows = rowsOf(await new Readings(transformer, tokens).floats(work.x, width), width);
   const normed = rmsNorm(rows.at(-1)!, await weights.vector('output_norm.weight'), eps);
   const matrix = tiedHead || !weights.has('output.weight') ? 'token_embd.weight' : 'output.weight';
-  const logits = { layer: undefined, result: 'logits', shape: [vocabularySize] };
+  const logits = { layer: undefined, result: 'logits', shape: [vocabularySize], kernel: KERNELS[format] };
 
   run((encoder) => transformer.encodeLogits(encoder));
   const last = await one.floats(work.last, width);
@@ -41,51 +45,50 @@ export async function* inspectHead(
     expected: normed,
     allowed: normTolerance(normed),
   };
-  const { products, norms } = await weights.multiply(matrix, [Float64Array.from(last)], 'f16');
   yield {
     ...logits,
     stage: 'exactHead',
-    kernel: 'lm_head_f16',
     actual: await one.floats(work.logits, vocabularySize),
-    expected: products[0]!,
-    allowed: norms.map((norm) => dotTolerance(norm, lengthOf(last))),
+    ...(await expectedLogits(weights, matrix, format, last)),
   };
-  if (transformer.exactHeadOnly) return;
+  if (!headInput) return;
 
   run((encoder) => transformer.encodeNext(encoder, []));
-  const out = work.quantized.get(width)!;
-  const input = await one.matrixInput(out, 'bytes');
+  const input = await one.matrixInput(headInput.rows, headInput.packing);
   const kernel = 'rms_norm_quantize';
-  for (const reference of quantizedRows(input, out.padded, { ys: [normed], scalePer: 'token' }))
+  const inGroups = format === 'ternary' && activations === 'int8-group';
+  const scalePer = headInput.packing === 'floats' ? 'none' : inGroups ? 'group' : 'token';
+  for (const reference of quantizedRows(input, headInput.rows.padded, { ys: [normed], scalePer }))
     yield { layer: undefined, stage: 'headNorm', kernel, ...reference };
   yield {
     ...logits,
-    stage: 'int8Head',
-    kernel: 'lm_head_int8',
+    stage: 'roundedHead',
     actual: await one.floats(work.logits, vocabularySize),
-    ...(await int8Logits(weights, matrix, input.values.subarray(0, width))),
+    ...(await expectedLogits(weights, matrix, format, input.values.subarray(0, width))),
   };
 }
 
-/** `x` times the rows of a matrix, each rounded to int8 as the GPU does it when it loads. */
-async function int8Logits(
+/** `x` times the rows of a matrix, as they are kept. */
+async function expectedLogits(
   weights: FileWeights,
   matrix: string,
+  format: VocabularyMatrix['format'],
   x: Row,
 ): Promise<Pick<Compared, 'expected' | 'allowed'>> {
   const expected: number[] = [];
   const allowed: number[] = [];
   const length = lengthOf(x);
-  for await (const { values } of weights.rowBlocks(matrix, 'f16')) {
+  for await (const { values } of weights.rowBlocks(matrix, format === 'ternary' ? 'f32' : 'f16')) {
     for (const row of rowsOf(values, x.length)) {
-      const rounded = roundToInt8(row, 'token');
+      const kept = format === 'int8' ? roundVocabularyRow(row) : undefined;
+      const own = kept?.values ?? row;
       // A weight near a half may have been rounded to the other side.
       let otherSide = 0;
-      for (const [i, step] of rounded.steps.entries()) {
-        otherSide += roundedTolerance(rounded.scaled[i]!, step) * Math.abs(x[i]!);
-      }
-      expected.push(dot(rounded.values, x));
-      allowed.push(otherSide + dotTolerance(lengthOf(rounded.values), length));
+      kept?.steps.forEach((step, i) => {
+        otherSide += roundedTolerance(kept.scaled[i]!, step) * Math.abs(x[i]!);
+      });
+      expected.push(dot(own, x));
+      allowed.push(otherSide + dotTolerance(lengthOf(own), length));
     }
   }
   return { expected: Float64Array.from(expected), allowed: Float64Array.from(allowed) };

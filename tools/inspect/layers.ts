@@ -11,13 +11,13 @@ import { layerTensors, type LayerTensors, type MatrixTensors } from '../../src/m
 import { appended, attended } from './attention';
 import type { Compared, Reference } from './compare';
 import { FileWeights } from './file-weights';
-import { activate, lengthOf, rmsNorm, type Turning } from './formulas';
+import { activate, lengthOf, rmsNorm, roundVocabularyRow, type Turning } from './formulas';
 import { inspectHead } from './head';
 import { quantizedRows } from './quantized';
 import { Readings, type CachedRows } from './readings';
 import { concatenate, rowsOf } from './rows';
 import type { Subject } from './subject';
-import { addTolerance, dotTolerance, gatedTolerance, widenedTolerance } from './tolerance';
+import { addTolerance, dotTolerance, gatedTolerance, roundedTolerance, widenedTolerance } from './tolerance';
 
 /** What to look at. */
 export interface InspectOptions {
@@ -30,14 +30,14 @@ export interface InspectOptions {
  * are made.
  */
 export async function* inspectLayers(
-  { model, transformer }: Subject,
+  { model, transformer, formats }: Subject,
   ids: readonly number[],
   { layer }: InspectOptions = {},
 ): AsyncGenerator<Compared, void, undefined> {
   const { gpu, config, variants } = transformer;
   const cache = await KvCache.create(gpu, config, ids.length, variants.cacheFormat);
   try {
-    const inspection = new Inspection(transformer, new FileWeights(model), cache, ids);
+    const inspection = new Inspection(transformer, new FileWeights(model), formats, cache, ids);
     yield* inspection.run(layer);
   } finally {
     cache.destroy();
@@ -54,6 +54,7 @@ class Inspection {
   constructor(
     private readonly transformer: Transformer,
     private readonly weights: FileWeights,
+    private readonly formats: Subject['formats'],
     private readonly cache: KvCache,
     private readonly ids: readonly number[],
   ) {
@@ -63,7 +64,7 @@ class Inspection {
   }
 
   async *run(only: number | undefined): AsyncGenerator<Compared, void, undefined> {
-    const { transformer, weights, cache, ids } = this;
+    const { transformer, weights, formats, cache, ids } = this;
     const { embed, layers } = await transformer.prefillStages(cache);
     transformer.writeIds(ids);
     transformer.writeState(0, ids.length, 0);
@@ -76,7 +77,7 @@ class Inspection {
         else this.#dispatch(stage.dispatches);
       }
     }
-    if (only === undefined) yield* inspectHead(transformer, weights, ids.length);
+    if (only === undefined) yield* inspectHead(transformer, weights, formats.head, ids.length);
   }
 
   async *#stage(index: number, stage: LayerStage): AsyncGenerator<Compared, void, undefined> {
@@ -115,15 +116,26 @@ class Inspection {
 
   async #embedding(): Promise<Reference[]> {
     const { width } = this.#config;
-    const rows = await this.weights.tableRows('token_embd.weight', this.ids);
-    const expected = concatenate(rows);
+    const { embedding: format } = this.formats;
+    const rows = await this.weights.tableRows(
+      'token_embd.weight',
+      this.ids,
+      format === 'ternary' ? 'f32' : 'f16',
+    );
+    const kept = rows.map((row) => (format === 'int8' ? roundVocabularyRow(row) : undefined));
+    const expected = concatenate(rows.map((row, i) => kept[i]?.values ?? row));
+    const allowed = kept.map((row, i) =>
+      row
+        ? row.scaled.map((scaled, col) => roundedTolerance(scaled, row.steps[col]!))
+        : Float64Array.from(rows[i]!, widenedTolerance),
+    );
     return [
       {
         result: 'x',
         shape: [this.#tokens, width],
         actual: await this.#read.floats(this.transformer.work.x, width),
         expected,
-        allowed: expected.map(widenedTolerance),
+        allowed: concatenate(allowed),
       },
     ];
   }

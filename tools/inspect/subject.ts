@@ -4,6 +4,7 @@ import { TernionError } from '../../src/errors';
 import type { ModelFiles } from '../../src/files/model-files';
 import type { GpuContext } from '../../src/gpu/context';
 import { Transformer, type TransformerOptions } from '../../src/inference/transformer';
+import type { VocabularyMatrix } from '../../src/kernels/matrices';
 import type { Precision } from '../../src/model/activations';
 import { loadWeights } from '../../src/model/load';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
@@ -15,6 +16,8 @@ export interface Subject {
   model: ModelFile;
   tokenizer: Tokenizer;
   transformer: Transformer;
+  /** How embedding and LM head are kept. */
+  formats: Record<'embedding' | 'head', VocabularyMatrix['format']>;
 }
 
 /** How to load what is to be looked at. */
@@ -43,16 +46,17 @@ export async function loadSubject(
     throw new TernionError('unsupported-feature', message);
   }
   const { activations, headPrecision } = choosePrecisions(model, { precision });
-  const weights = await loadWeights(gpu, model);
+  const weights = await loadWeights(gpu, model, { vocabulary: headPrecision });
   const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);
   const transformer = await Transformer.create(gpu, model.config, weights, {
     contextLength,
-    headPrecision,
+    exactHead: headPrecision === 'f16',
     activations,
     variants,
     tuner: { unchecked: true },
   });
-  return { model, tokenizer, transformer };
+  const formats = { embedding: weights.embedding.format, head: weights.head.format };
+  return { model, tokenizer, transformer, formats };
 }
 
 /** Most tokens that one look can have. */

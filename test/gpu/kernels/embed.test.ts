@@ -1,10 +1,20 @@
-// Embedding look-up against the table itself.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+// Embedding look-up against the table itself, in each form that it is kept in.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import { embed } from '../../../src/kernels/embed';
+import type { VocabularyMatrix } from '../../../src/kernels/matrices';
 import { openContext } from '../../support/engine';
 import { normals } from '../../support/reference';
-import { filled, readFloats, run, uploadHalf } from '../../support/reference-gpu';
+import {
+  filled,
+  int8Shards,
+  readFloats,
+  readInt8,
+  run,
+  ternaryTable,
+  uploadHalf,
+  writeInt8,
+} from '../../support/reference-gpu';
 
 let gpu: GpuContext;
 beforeAll(async () => {
@@ -12,27 +22,68 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.destroy());
 
-// Widths below, at and above two values for each of the kernel's 64 threads.
-test.each([
-  { cols: 8, rowsPerShard: 37, scale: undefined },
-  { cols: 128, rowsPerShard: 16, scale: 12 },
-  { cols: 200, rowsPerShard: 36, scale: 0.25 },
-])('rows of $cols come out of shards of $rowsPerShard rows, times $scale', async (shape) => {
-  const { cols, rowsPerShard, scale } = shape;
-  const rows = 37;
-  const { matrix, values } = uploadHalf(
-    gpu,
-    { rows, cols, elements: normals(rows * cols, cols) },
-    rowsPerShard,
+const ROWS = 37;
+// First and last rows of the shards below, one of them twice.
+const IDS = [36, 0, 15, 16, 31, 32, 0];
+
+/** Looks up IDS, and compares with the rows of `values` times `scale`. */
+async function expectRows(table: VocabularyMatrix, values: ArrayLike<number>, scale?: number): Promise<void> {
+  const { cols } = table;
+  const x = filled(gpu, 'x', (IDS.length + 1) * cols);
+  const dispatches = await embed(gpu, table, gpu.upload('ids', Uint32Array.from(IDS)), x, scale);
+  expect(dispatches).toHaveLength(table.shards.length);
+  run(gpu, dispatches, { tokens: IDS.length });
+  const expected = IDS.flatMap((id) =>
+    Array.from({ length: cols }, (_, col) => values[id * cols + col]! * (scale ?? 1)),
   );
-  // First and last rows of the shards, one of them twice.
-  const ids = [36, 0, 15, 16, 31, 32, 0];
-  const x = filled(gpu, 'x', (ids.length + 1) * cols);
-  const dispatches = await embed(gpu, matrix, gpu.upload('ids', Uint32Array.from(ids)), x, scale);
-  run(gpu, dispatches, { tokens: ids.length });
-  // Products of these numbers and halves are exact in f32.
-  const expected = ids.flatMap((id) =>
-    [...values.subarray(id * cols, (id + 1) * cols)].map((value) => value * (scale ?? 1)),
-  );
-  expect([...(await readFloats(gpu, x, ids.length * cols))]).toEqual(expected);
+  const actual = await readFloats(gpu, x, IDS.length * cols);
+  // Products of these numbers, of few digits each, are exact in f32.
+  expect([...actual]).toEqual(expected.map((value) => Math.fround(value)));
+}
+
+// Widths below, at and above four values for each of the kernel's 64 threads.
+const SHAPES = [
+  { cols: 8, scale: undefined },
+  { cols: 256, scale: 12 },
+  { cols: 328, scale: 0.25 },
+];
+
+describe('f16', () => {
+  test.each(SHAPES)('rows of $cols columns, times $scale', async ({ cols, scale }) => {
+    for (const rowsPerShard of [37, 16, 36]) {
+      const elements = normals(ROWS * cols, cols);
+      const { matrix, values } = uploadHalf(gpu, { rows: ROWS, cols, elements }, rowsPerShard);
+      await expectRows(matrix, values, scale);
+    }
+  });
+});
+
+describe('int8', () => {
+  test.each(SHAPES)('rows of $cols columns, times $scale', async ({ cols, scale }) => {
+    const matrix = int8Shards(gpu, cols, [16, 16, 5]);
+    await writeInt8(gpu, matrix, normals(ROWS * cols, cols));
+    const { codes, scales } = await readInt8(gpu, matrix);
+    await expectRows(
+      matrix,
+      Float64Array.from(codes, (code, i) => code * scales[i]!),
+      scale,
+    );
+  });
+});
+
+describe('ternary', () => {
+  test.each([
+    { cols: 64, group: 'row', scale: undefined },
+    { cols: 328, group: 'row', scale: 0.25 },
+    { cols: 256, group: 64, scale: 4 },
+    { cols: 384, group: 128, scale: undefined },
+  ] as const)('rows of $cols columns, scales by $group, times $scale', async ({ cols, group, scale }) => {
+    const { table, plain } = ternaryTable(gpu, ROWS, cols, group, 16);
+    const perRow = group === 'row' ? 1 : cols / group;
+    const values = Float64Array.from(plain.codes, (code, i) => {
+      const [row, col] = [Math.floor(i / cols), i % cols];
+      return (code - 1) * plain.scales[row * perRow + (group === 'row' ? 0 : Math.floor(col / group))]!;
+    });
+    await expectRows(table, values, scale);
+  });
 });

@@ -1,7 +1,7 @@
 // LM head with f16 weights against the plain product.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
-import { lmHeadF16 } from '../../../src/kernels/lm-head-f16';
+import { exactLmHeadF16 } from '../../../src/kernels/lm-head-f16';
 import { openContext } from '../../support/engine';
 import { largestError, normals } from '../../support/reference';
 import { filled, readFloats, run, uploadHalf } from '../../support/reference-gpu';
@@ -26,7 +26,7 @@ async function check(
   const x = normals(cols, cols);
   // One more than the rows, to see that nothing is written behind them.
   const logits = filled(gpu, 'logits', rows + 1, 0);
-  const dispatches = await lmHeadF16(gpu, variant, matrix, gpu.upload('x', x), logits);
+  const dispatches = await exactLmHeadF16(gpu, variant, matrix, gpu.upload('x', x), logits);
   run(gpu, dispatches);
   const expected = Float64Array.from({ length: rows + 1 }, (_, row) =>
     row === rows ? 0 : x.reduce((sum, value, col) => sum + value * values[row * cols + col]!, 0),

@@ -1,0 +1,110 @@
+// The end of the forward pass: the last norm and the LM head, by the form that the head is kept in.
+
+import type { Dispatch, GpuContext } from '../gpu/context';
+import { exactLmHeadF16 } from '../kernels/lm-head-f16';
+import { exactLmHeadInt8, lmHeadInt8 } from '../kernels/lm-head-int8';
+import { lmHeadTernary } from '../kernels/lm-head-ternary';
+import type { ActivationPacking, QuantizedRows, TernaryTable, VocabularyMatrix } from '../kernels/matrices';
+import { rmsNorm } from '../kernels/rms-norm';
+import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
+import { decodeMatmulCandidates } from '../kernels/ternary-matmul';
+import type { Activations } from '../model/activations';
+import type { ModelConfig } from '../model/config';
+import type { ModelWeights } from '../model/weights';
+import type { FixedChoices, Variants } from './variants';
+import { inputOf, type WorkBuffers } from './work-buffers';
+
+/** Dispatches that go from the residual stream's last token to what comes of it. */
+export interface Heads {
+  /** What the last norm makes of it, in `work.last`. */
+  norm: Dispatch;
+  /** Logits of activations that are not rounded; what the head itself was rounded to, it was at load. */
+  exact: Dispatch[];
+  /** The logits that generations use; the same list as `exact` where these are the exact ones. */
+  fast: Dispatch[];
+  /** What `fast` multiplies; undefined where it is `exact`. */
+  input: HeadInput | undefined;
+}
+
+/** The last token, normalised and rounded for the head. */
+export interface HeadInput {
+  rows: QuantizedRows;
+  packing: ActivationPacking;
+}
+
+/** What the heads are made of. */
+export interface HeadSubject {
+  config: ModelConfig;
+  weights: Pick<ModelWeights, 'outputNorm' | 'head'>;
+  work: WorkBuffers;
+  activations: Activations;
+  variants: Variants & FixedChoices;
+  /** Generations, too, use activations that are not rounded. */
+  exactOnly: boolean;
+}
+
+export async function createHeads(gpu: GpuContext, subject: HeadSubject): Promise<Heads> {
+  const { config, weights, work, variants } = subject;
+  const shape = { cols: config.width, eps: config.eps, threads: variants.normThreads };
+  const norm = await rmsNorm(gpu, shape, work.state, work.x, weights.outputNorm, work.last);
+  const exact = [norm, ...(await exactHead(gpu, weights.head, subject))];
+  const { head } = weights;
+  if (subject.exactOnly || head.format === 'f16') return { norm, exact, fast: exact, input: undefined };
+  const input = headInput(head, subject);
+  return { norm, exact, fast: await fastHead(gpu, head, input, subject), input };
+}
+
+function exactHead(
+  gpu: GpuContext,
+  head: VocabularyMatrix,
+  { work, variants }: HeadSubject,
+): Promise<Dispatch[]> {
+  switch (head.format) {
+    case 'f16':
+      return exactLmHeadF16(gpu, variants.exactHead, head, work.last, work.logits);
+    case 'int8':
+      return exactLmHeadInt8(gpu, head, work.last, work.logits);
+    case 'ternary': {
+      const [variant] = decodeMatmulCandidates(gpu.capabilities, true);
+      const groups = scaleGroupOf(head) !== 'row';
+      const input = { padded: work.lastPadded, values: work.last, scales: work.unitScales, groups };
+      return lmHeadTernary(gpu, variant!, head, input, work.logits);
+    }
+  }
+}
+
+type RoundedHead = Exclude<VocabularyMatrix, { format: 'f16' }>;
+
+/** Activations as they are before every other ternary matrix, or, where the head is int8, in int8 with one scale. */
+function headInput(head: RoundedHead, { config, work, activations, variants }: HeadSubject): HeadInput {
+  if (head.format === 'int8') return { rows: work.quantized.get(config.width)!, packing: 'bytes' };
+  const rows = inputOf(work, head.shards[0]!.matrix, activations);
+  return { rows, packing: variants.decodeMatmul.products };
+}
+
+async function fastHead(
+  gpu: GpuContext,
+  head: RoundedHead,
+  { rows, packing }: HeadInput,
+  { config, weights, work, activations, variants }: HeadSubject,
+): Promise<Dispatch[]> {
+  const shape = {
+    cols: config.width,
+    eps: config.eps,
+    threads: variants.normThreads,
+    packing,
+    scalePer: rows.groups && activations === 'int8-group' ? 'group' : 'token',
+  } as const;
+  const label = 'output norm';
+  return [
+    await rmsNormQuantize(gpu, label, shape, work.x, weights.outputNorm, rows, work.state),
+    ...(head.format === 'int8'
+      ? await lmHeadInt8(gpu, variants.head, head, rows, work.logits)
+      : await lmHeadTernary(gpu, variants.decodeMatmul, head, rows, work.logits)),
+  ];
+}
+
+/** The same for all shards: see `allocateVocabulary`. */
+function scaleGroupOf({ shards }: TernaryTable) {
+  return shards[0]!.matrix.scaleGroup;
+}

@@ -6,6 +6,7 @@
 
 import { throwIfAborted } from '../../src/errors';
 import { checkRange, type ByteSource, type ReadOptions } from '../../src/files/byte-source';
+import { ENCODINGS } from '../../src/formats/encodings';
 import { floatBitsToHalf } from '../../src/formats/half';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { tensorBytes, writeHeader, type HeaderTensor, type HeaderValue } from './gguf-header';
@@ -45,8 +46,8 @@ interface PlacedTensor extends HeaderTensor {
   byteLength: number;
 }
 
-/** Bytes that are made at once: whole words, halves, and blocks of Q2_0 (18 bytes). */
-const PAGE = 18 * 4096;
+/** Bytes that are made at once: whole words, halves, and blocks of Q2_0 (18 bytes) and PQ2_0 (34). */
+const PAGE = 18 * 17 * 256;
 
 /** A generated model file, to be read piece by piece like any other. */
 export class GeneratedModel implements ByteSource {
@@ -112,8 +113,9 @@ export class GeneratedModel implements ByteSource {
       case 'F16':
         return toHalves(this.#page);
       case 'Q2_0':
+      case 'PQ2_0':
         toCodes(this.#page);
-        return putScales(this.#page, scaleOf(tensor));
+        return putScales(this.#page, ENCODINGS[tensor.encoding].blockBytes, scaleOf(tensor));
       default:
         return toCodes(this.#page);
     }
@@ -142,11 +144,11 @@ function toNorms(words: Int32Array): void {
   for (let i = 0; i < words.length; i++) floats[i] = 1 + words[i]! * (0.1 / 2 ** 31);
 }
 
-/** The f16 scale at the head of every block of Q2_0. */
-function putScales(words: Int32Array, scale: number): void {
+/** The f16 scale at the head of every block. */
+function putScales(words: Int32Array, blockBytes: number, scale: number): void {
   const halves = new Uint16Array(words.buffer);
   const bits = floatBitsToHalf(new Int32Array(Float32Array.of(scale).buffer)[0]!);
-  for (let i = 0; i < halves.length; i += 9) halves[i] = bits;
+  for (let i = 0; i < halves.length; i += blockBytes / 2) halves[i] = bits;
 }
 
 /** Half of the weights are zero, so this keeps the variance of the input. */

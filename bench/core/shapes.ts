@@ -17,9 +17,9 @@ export interface ModelShape {
   ropeTheta: number;
   eps: number;
   /** How the matrices of the layers are stored. */
-  ternary: Extract<TernaryEncoding, 'I2_S' | 'Q2_0'>;
+  ternary: Extract<TernaryEncoding, 'I2_S' | 'Q2_0' | 'PQ2_0'>;
   /** How the embedding, and the LM head if there is one, are stored. */
-  embedding: Extract<FloatEncoding, 'F16'>;
+  embedding: Extract<FloatEncoding, 'F16'> | ModelShape['ternary'];
   /** Whether the LM head is the embedding. */
   tied: boolean;
 }
@@ -29,7 +29,7 @@ export type ShapeName = 'bitnet-2b4t' | 'bitnet-large-0.7b' | 'falcon-e-1b' | 'b
 
 /**
  * The shapes. Sources: config.json of microsoft/bitnet-b1.58-2B-4T, 1bitLLM/bitnet_b1_58-large and Qwen/Qwen3-1.7B (which
- * Ternary-Bonsai-1.7B is made of). `falcon-e-1b` is what its published size allows (635 MB; 24 layers, two F16
+ * Ternary-Bonsai-1.7B is made of; all its matrices are ternary). `falcon-e-1b` is what its published size allows (635 MB; 24 layers, two F16
  * embeddings). `125m` has the proportions of GPT-2 small; `tiny` is the model in public/models.
  */
 export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
@@ -93,8 +93,8 @@ export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
     contextLength: 32768,
     ropeTheta: 1000000,
     eps: 1e-6,
-    ternary: 'Q2_0',
-    embedding: 'F16',
+    ternary: 'PQ2_0',
+    embedding: 'PQ2_0',
     tied: true,
   },
   '125m': {

@@ -376,9 +376,9 @@ class WeightBuilder {
 
   #vocabulary(name: string, part: MemoryPart): Finish<VocabularyMatrix> {
     const tensor = plainTensor(this.tensors, name);
-    const { write, finish } = allocateVocabulary(this.buffers, tensor, part, this.vocabulary);
-    this.destinations.push({ tensor, write });
-    return finish;
+    const matrix = allocateVocabulary(this.buffers, tensor, part, this.vocabulary);
+    this.destinations.push({ tensor, write: (...args) => matrix.write(...args) });
+    return (rowsSuffice) => matrix.finish(rowsSuffice);
   }
 }
 

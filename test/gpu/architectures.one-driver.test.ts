@@ -32,7 +32,8 @@ const WIDE_HEADS = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 1
 
 async function load(model: SmallModel, precision: Precision): Promise<LocalEngine> {
   const gpu = await openContext();
-  const options = { precision, tuning: false };
+  // With the vocabulary in f16, as the reference has it.
+  const options = { precision, headPrecision: 'f16', tuning: false } as const;
   const release = (): void => gpu.device.destroy();
   try {
     return await LocalEngine.load(gpu, oneFile(bytesSource(model.bytes)), options, release);

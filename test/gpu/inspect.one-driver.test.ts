@@ -141,10 +141,10 @@ describe('a kernel that is compiled into something else', () => {
       (spec) => (spec.conditions?.['gated'] ? flip(spec, 'relu2') : spec),
     ],
     ['rms_norm', ['- outputNorm: last row'], (spec) => set(spec, 'EPSILON', 0.01)],
-    ['lm_head_f16', ['- exactHead: logits'], (spec) => set(spec, 'COLS', 192)],
+    ['embed', ['- embed: x'], (spec) => set(spec, 'SCALE', 1.001)],
     [
       'lm_head_int8',
-      ['- int8Head: logits'],
+      ['- exactHead: logits', '- roundedHead: logits'],
       // Half of the columns.
       (spec) => ({
         ...spec,

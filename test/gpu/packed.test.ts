@@ -88,7 +88,9 @@ test('a packed llama model gives the logits of its I2_S form', async () => {
     'tokenizer_config.json': side['tokenizer_config.json'],
   });
   const gpu = await openContext();
-  const engine = await LocalEngine.load(gpu, model, { tuning: false }, () => gpu.device.destroy());
+  const engine = await LocalEngine.load(gpu, model, { headPrecision: 'f16', tuning: false }, () =>
+    gpu.device.destroy(),
+  );
   expect(engine.info).toMatchObject({ format: 'safetensors', codePaths: { activations: 'int8-token' } });
   for (const each of golden.cases) {
     checkLogits(await engine.nextLogits(each.ids), each, golden.activations);

@@ -6,10 +6,10 @@ import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
 import { Transformer } from '../../src/inference/transformer';
 import type { FixedChoices, Variants } from '../../src/inference/variants';
-import type { Precision } from '../../src/model/activations';
 import { loadWeights } from '../../src/model/load';
 import type { ModelFile } from '../../src/model/model-file';
 import type { ModelWeights } from '../../src/model/weights';
+import type { PrecisionOptions } from '../../src/plan/load-options';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
 import { fixtureFiles } from './model-files';
 
@@ -24,22 +24,23 @@ export class PinnedModel {
     private readonly gpu: GpuContext,
     private readonly model: ModelFile,
     private readonly weights: ModelWeights,
-    private readonly precision: Precision,
+    private readonly precisions: ReturnType<typeof choosePrecisions>,
   ) {
     this.#readbacks = new ReadbackRing(gpu);
   }
 
   /** Loads the model at `path`, relative to the root of the repository. Models on one context share compiled kernels. */
-  static async load(gpu: GpuContext, path: string, precision: Precision): Promise<PinnedModel> {
+  static async load(gpu: GpuContext, path: string, options: PrecisionOptions): Promise<PinnedModel> {
     const { model } = await readModel(fixtureFiles(path));
-    const vocabulary = choosePrecisions(model, { precision }).headPrecision;
-    return new PinnedModel(gpu, model, await loadWeights(gpu, model, { vocabulary }), precision);
+    const precisions = choosePrecisions(model, options);
+    const weights = await loadWeights(gpu, model, { vocabulary: precisions.headPrecision });
+    return new PinnedModel(gpu, model, weights, precisions);
   }
 
   /** The forward pass with these variants, each checked with its known answers as in any load. */
   with(variants: Partial<Variants & FixedChoices>): Promise<Transformer> {
-    const { gpu, model, weights, precision } = this;
-    const { activations, headPrecision } = choosePrecisions(model, { precision });
+    const { gpu, model, weights } = this;
+    const { activations, headPrecision } = this.precisions;
     return Transformer.create(gpu, model.config, weights, {
       contextLength: CONTEXT,
       variants,

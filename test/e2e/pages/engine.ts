@@ -55,6 +55,7 @@ Object.assign(globalThis, {
     streamTransport?: StreamTransport,
     contextLength?: number,
     precision?: 'fast' | 'exact',
+    headPrecision?: 'int8' | 'f16',
   ) {
     const progress: LoadProgress[] = [];
     engine = await loadModel(url, {
@@ -62,6 +63,7 @@ Object.assign(globalThis, {
       ...(streamTransport && { streamTransport }),
       ...(contextLength && { contextLength }),
       ...(precision && { precision }),
+      ...(headPrecision && { headPrecision }),
     });
     session = engine.createSession();
     return { info: engine.info, progress };

@@ -3,7 +3,7 @@ import { TernionError } from '../errors';
 import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
 import type { TokenizerSpec } from './spec';
 
-/** One message of a conversation, in the shape that chat templates and chat APIs share (see `checkMessages`). */
+/** One message of a conversation, in the shape that chat templates and chat APIs share. */
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, `tool`; a model's template may know more. */
   role: string;
@@ -37,6 +37,14 @@ export interface ToolCall {
  * else the template of a model knows.
  */
 export type TemplateOptions = Readonly<Record<string, unknown>>;
+
+/** Variables that the engine gives a template itself. */
+export const OWN_VARIABLES: readonly string[] = [
+  'messages',
+  'add_generation_prompt',
+  'bos_token',
+  'eos_token',
+];
 
 /** What a template is rendered with, besides the messages. */
 export interface RenderOptions {

@@ -3,6 +3,7 @@ export {
   ChatTemplate,
   chatTemplateOf,
   FunctionTemplate,
+  OWN_VARIABLES,
   type ChatMessage,
   type ConversationTemplate,
   type RenderOptions,
@@ -15,7 +16,6 @@ export {
 } from './chat-template';
 export { tokenizerSpecFromGguf } from './gguf-spec';
 export { tokenizerSpecFromJson, type JsonSpecExtras } from './json-spec';
-export { checkMessages, checkTemplateOptions } from './messages';
 export {
   ChatFormat,
   encodeForEmbedding,

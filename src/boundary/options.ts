@@ -8,7 +8,8 @@ import type {
   TokenizeOptions,
 } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
-import { OWN_VARIABLES, type ChatOptions, type TemplateOptions } from '../tokenizer';
+import type { ChatOptions, TemplateOptions } from '../tokenizer';
+import { OWN_VARIABLES } from '../tokenizer/messages';
 import { JsonBudget } from './json';
 import type { ModelLimits } from './prompts';
 import {

@@ -38,14 +38,6 @@ export interface ToolCall {
  */
 export type TemplateOptions = Readonly<Record<string, unknown>>;
 
-/** Variables that the engine gives a template itself. */
-export const OWN_VARIABLES: readonly string[] = [
-  'messages',
-  'add_generation_prompt',
-  'bos_token',
-  'eos_token',
-];
-
 /** What a template is rendered with, besides the messages. */
 export interface RenderOptions {
   /** End with the opening of the assistant's turn, so that the model answers. */

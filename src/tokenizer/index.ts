@@ -3,7 +3,6 @@ export {
   ChatTemplate,
   chatTemplateOf,
   FunctionTemplate,
-  OWN_VARIABLES,
   type ChatMessage,
   type ConversationTemplate,
   type RenderOptions,

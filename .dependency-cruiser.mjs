@@ -6,6 +6,7 @@
  */
 const ROOMS = {
   src: [
+    'boundary',
     'api',
     'worker',
     'engine',

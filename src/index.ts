@@ -1,10 +1,11 @@
 // Ternion: ternary language models in the browser, on the visitor's own GPU. This is the whole public API of a page.
 
-export { loadModel, type LoadOptions } from './api/load-model';
-export { planModel, type PlanOptions } from './api/plan-model';
+export type { LoadOptions } from './api/load-model';
+export type { PlanOptions } from './api/plan-model';
+export { deleteModel, loadModel, planModel } from './boundary/page';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
-export { deleteModel, listModels, type CachedModel } from './storage/cache/models';
+export { listModels, type CachedModel } from './storage/cache/models';
 export { persist, storageUsage, type StorageUsage } from './storage/cache/usage';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';

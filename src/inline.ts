@@ -1,12 +1,7 @@
 // Ternion without a worker: the same API in the calling thread, for Node, for tests, and for pages with workers of their own.
 
-export { loadHosted as loadModel } from './engine/engine-host';
-export {
-  planLocal as planModel,
-  type LocalPlanOptions as PlanOptions,
-  type ModelPlan,
-  type PlannedModel,
-} from './plan/plan-model';
+export { loadModel, planModel } from './boundary/in-thread';
+export type { LocalPlanOptions as PlanOptions, ModelPlan, PlannedModel } from './plan/plan-model';
 export type { GpuBytes } from './gpu/buffers';
 export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';

@@ -121,7 +121,7 @@ export class StepBench {
 
   #begin(ids: number[], limit: number): Promise<Generation> {
     const { transformer } = this;
-    const options = resolveOptions({}, transformer.config.vocabularySize);
+    const options = resolveOptions({});
     return Generation.create(transformer, this.#readbacks, this.cache, ids, options, limit);
   }
 

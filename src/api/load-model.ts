@@ -20,11 +20,8 @@ export interface LoadOptions extends ModelOptions {
   streamTransport?: StreamTransport;
 }
 
-/**
- * Loads a ternary model, wherever it lies (see `ModelSource`), in a Web Worker and resolves to an
- * engine that is ready to generate. Rejects with a `TernionError`; see its codes.
- */
-export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
+/** Loads the model at `source` in a Web Worker. Rejects with a `TernionError`. */
+export async function loadRemote(source: ModelSource, options: LoadOptions = {}): Promise<RemoteEngine> {
   throwIfAborted(options.signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();

@@ -4,7 +4,6 @@ import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
 import type { ModelPlan } from '../plan/plan-model';
 import type { ModelSource } from '../storage/sources/model-source';
-import { refuseStreaming } from '../storage/sources/spool';
 import type { LoadOptions } from './load-model';
 import { sendableSource } from './sendable';
 import { WorkerLink } from './worker-link';
@@ -13,18 +12,13 @@ import { WorkerLink } from './worker-link';
 export type PlanOptions = Omit<LoadOptions, 'onProgress' | 'streamTransport'>;
 
 /**
- * Says whether the model at `source` can be loaded here, what it takes of download, storage and GPU memory, and with which
- * context. Reads the headers of its files, and nothing of its tensors. What it reads is kept in the cache, so that a load
- * need not read it again (`cache: false` prevents that).
- *
- * Rejects as `loadModel` does if the headers cannot be read or are damaged, and without WebGPU. What is not supported, or
- * does not fit, is a verdict and no error.
+ * Has a worker plan for the model at `source`, which is not used up by reading it. Rejects as a load does if the headers
+ * cannot be read or are damaged, and without WebGPU.
  */
-export async function planModel(source: ModelSource, options: PlanOptions = {}): Promise<ModelPlan> {
+export async function planRemote(source: ModelSource, options: PlanOptions = {}): Promise<ModelPlan> {
   const { signal, createWorker } = options;
   throwIfAborted(signal);
   browserGpu();
-  refuseStreaming(source);
   const sent = await sendableSource(source, { signal });
   const link = await WorkerLink.start('ternion plan', { createWorker, signal });
   try {

@@ -28,7 +28,6 @@ import {
   type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
-import { checkChatOptions, checkPrompt } from './chat-options';
 import { sendableSource } from './sendable';
 import type { WorkerLink } from './worker-link';
 
@@ -218,8 +217,6 @@ export class RemoteSession implements Session {
     ending: AbortSignal,
   ): Promise<void> {
     if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
-    checkChatOptions(options);
-    checkPrompt(what);
     const request = this.link.nextNumber();
     const onEnding = (): void => this.link.abort(request);
     const opening = this.engine.call((api) => api.generate(request, this.#id, what, options));

@@ -9,7 +9,6 @@ import { webLocks } from '../storage/cache/locks';
 import type { ModelSource } from '../storage/sources/model-source';
 import TernionWorker from '../worker/main?worker&inline';
 import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
-import { checkChatOptions } from './chat-options';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
 
@@ -110,7 +109,6 @@ export class WorkerLink {
     { signal, onProgress, ...options }: ModelOptions,
     streamTransport: StreamTransport | undefined,
   ): Promise<ModelInfo> {
-    checkChatOptions(options);
     const sent = { ...sendableOptions(options), streamTransport };
     const onRemoteProgress = proxy((progress: LoadProgress) => {
       if (!signal?.aborted) onProgress?.(progress);

@@ -21,8 +21,8 @@ export function requireEmbedding({ name, architecture, pooling }: ModelConfig): 
 }
 
 /**
- * The ids of each text, with `prefix` in front. Throws `invalid-argument` for what are no texts, or empty ones that the
- * model has no token for, and `context-overflow`, saying which, for a text of more than `contextLength` tokens.
+ * The ids of each text, with `prefix` in front. Throws `invalid-argument` for an empty text that the model has no token for,
+ * and `context-overflow`, saying which, for one of more than `contextLength` tokens.
  */
 export function encodeTexts(
   tokenizer: Tokenizer,
@@ -30,10 +30,8 @@ export function encodeTexts(
   prefix: string,
   contextLength: number,
 ): number[][] {
-  const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts];
-  if (typeof prefix !== 'string') throw new TernionError('invalid-argument', 'prefix is no string.');
+  const list = typeof texts === 'string' ? [texts] : texts;
   return list.map((text, i) => {
-    if (typeof text !== 'string') throw new TernionError('invalid-argument', `Text ${i} is no string.`);
     const ids = encodeForEmbedding(tokenizer, prefix + text);
     if (ids.length === 0) throw new TernionError('invalid-argument', `Text ${i} is empty.`);
     if (ids.length <= contextLength) return ids;

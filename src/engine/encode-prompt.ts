@@ -1,8 +1,7 @@
 // What a caller calls a prompt becomes the ids to evaluate.
 
 import { TernionError } from '../errors';
-import { checkMessages, encodeRaw, encodeSegments, type ChatFormat, type ChatMessage } from '../tokenizer';
-import { checkTokenIds } from './token-ids';
+import { encodeRaw, encodeSegments, type ChatFormat, type ChatMessage } from '../tokenizer';
 import type { Prompt } from './types';
 
 /** A prompt whose ids are known, and the messages that it stands for. */
@@ -14,30 +13,16 @@ export interface EncodedPrompt {
 
 /**
  * Encodes `prompt`. Where a conversation begins as `sequence` does, it gets the same ids, so that they are found in the KV
- * cache. Throws `invalid-argument` (no prompt, or an empty one) or `template-failed`.
+ * cache. Throws `template-failed`, and `invalid-argument` for a prompt of which no token is left.
  */
-export function encodePrompt(
-  prompt: Prompt,
-  chat: ChatFormat,
-  vocabularySize: number,
-  sequence: readonly number[],
-): EncodedPrompt {
-  const { tokenizer } = chat;
-  if (typeof prompt === 'string') {
-    if (prompt === '') throw emptyPrompt();
-    return { ids: encodeRaw(tokenizer, prompt), messages: undefined };
-  }
-  if (Array.isArray(prompt)) {
-    if (prompt.length === 0) throw emptyPrompt();
-    checkMessages(prompt);
-    return { ids: encodeSegments(tokenizer, chat.render(prompt), sequence), messages: prompt };
-  }
-  const ids = checkTokenIds(prompt?.tokenIds, vocabularySize);
-  if (ids.length === 0) throw emptyPrompt();
-  return { ids, messages: undefined };
+export function encodePrompt(prompt: Prompt, chat: ChatFormat, sequence: readonly number[]): EncodedPrompt {
+  const ids = idsOf(prompt, chat, sequence);
+  if (ids.length > 0) return { ids, messages: Array.isArray(prompt) ? prompt : undefined };
+  throw new TernionError('invalid-argument', 'The prompt is empty: its template makes no tokens of it.');
 }
 
-/** The error of a prompt that says nothing. */
-export function emptyPrompt(): TernionError {
-  return new TernionError('invalid-argument', 'The prompt is empty.');
+function idsOf(prompt: Prompt, chat: ChatFormat, sequence: readonly number[]): number[] {
+  if (typeof prompt === 'string') return encodeRaw(chat.tokenizer, prompt);
+  if (Array.isArray(prompt)) return encodeSegments(chat.tokenizer, chat.render(prompt), sequence);
+  return Array.from(prompt.tokenIds);
 }

@@ -14,11 +14,9 @@ import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
 import { describeModel } from './model-info';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
-import { checkPrecisions, choosePrecisions, readModel } from '../plan/read-model';
-import { number } from './number-option';
+import { choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
 import { LocalSession, type SessionHost } from './session';
-import { checkTokenIds } from './token-ids';
 import { Transformer } from '../inference/transformer';
 import type {
   DetokenizeOptions,
@@ -74,7 +72,6 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     onDispose: () => void,
   ): Promise<LocalEngine> {
     const { signal, onProgress, variants, tuning = true, tuningStore } = options;
-    checkPrecisions(options);
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
     const { activations, headPrecision } = choosePrecisions(model, options);
@@ -106,14 +103,12 @@ export class LocalEngine implements Omit<Engine, 'load'> {
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     this.#assertUsable();
-    if (typeof text !== 'string')
-      throw new TernionError('invalid-argument', 'The text to tokenize is not a string.');
     return this.chat.tokenizer.encode(text, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     this.#assertUsable();
-    return this.chat.tokenizer.decode(checkTokenIds(tokenIds, this.staticInfo.vocabularySize), options);
+    return this.chat.tokenizer.decode(tokenIds, options);
   }
 
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
@@ -135,16 +130,12 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     );
   }
 
+  /** The logits after `tokenIds`, of which there is at least one, and no more than the context holds. */
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
     this.#assertUsable();
     const { transformer, gpu } = this;
     requireGenerating(transformer.config);
-    const ids = checkTokenIds(tokenIds, this.staticInfo.vocabularySize);
-    if (ids.length === 0) throw new TernionError('invalid-argument', 'There are no tokens to evaluate.');
-    if (ids.length > transformer.contextLength) {
-      const message = `${ids.length} tokens do not fit the context of ${transformer.contextLength}.`;
-      throw new TernionError('context-overflow', message);
-    }
+    const ids = Array.from(tokenIds);
     return this.#withCache(ids.length, async (cache) => {
       await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
       const encoder = gpu.device.createCommandEncoder();
@@ -155,15 +146,18 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     });
   }
 
-  async profile(options: ProfileOptions = {}): Promise<StepProfile | undefined> {
+  async profile({ tokens = 1, context = 0, repeats = 8 }: ProfileOptions = {}): Promise<
+    StepProfile | undefined
+  > {
     this.#assertUsable();
     const { transformer } = this;
     const { contextLength, variants } = transformer;
-    const most = Math.min(variants.prefillTokens, contextLength);
-    const tokens = number('tokens', options.tokens, 1, { min: 1, max: most, integer: true });
-    const room = { min: 0, max: contextLength - tokens, integer: true };
-    const context = number('context', options.context, 0, room);
-    const repeats = number('repeats', options.repeats, 8, { min: 1, max: 1000, integer: true });
+    if (tokens > variants.prefillTokens || context + tokens > contextLength) {
+      const message =
+        `No step has ${tokens} tokens behind ${context}: a step has at most ${variants.prefillTokens}, and the context ` +
+        `${contextLength}.`;
+      throw new TernionError('invalid-argument', message);
+    }
     return this.#withCache(context + tokens, (cache) =>
       profileStep(transformer, cache, { tokens, context, repeats }),
     );

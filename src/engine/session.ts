@@ -9,7 +9,7 @@ import { Answer, type AnswerPiece } from './answer';
 import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock } from './clock';
 import { requireGenerating } from './embedding';
-import { emptyPrompt, encodePrompt, type EncodedPrompt } from './encode-prompt';
+import { encodePrompt, type EncodedPrompt } from './encode-prompt';
 import { GpuTurn } from './gpu-turn';
 import { RequestQueue } from './request-queue';
 import { resolveOptions, type ResolvedOptions } from './sampling';
@@ -52,10 +52,10 @@ export class LocalSession implements Session {
   }
 
   send(text: string, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream((chat) => {
-      if (typeof text !== 'string' || text === '') throw emptyPrompt();
-      return this.#encode([...this.messages, { role: 'user', content: text }], chat);
-    }, options);
+    return this.#stream(
+      (chat) => this.#encode([...this.messages, { role: 'user', content: text }], chat),
+      options,
+    );
   }
 
   dispose(): Promise<void> {
@@ -85,7 +85,7 @@ export class LocalSession implements Session {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.transformer.config);
-    const resolved = resolveOptions(options, host.transformer.config.vocabularySize);
+    const resolved = resolveOptions(options);
     const chat = host.chat.with(options);
     const clock = new Clock();
     try {
@@ -160,8 +160,7 @@ export class LocalSession implements Session {
   }
 
   #encode(prompt: Prompt, chat: ChatFormat): EncodedPrompt {
-    const { vocabularySize } = this.host.transformer.config;
-    return encodePrompt(prompt, chat, vocabularySize, this.#sequence);
+    return encodePrompt(prompt, chat, this.#sequence);
   }
 
   async #begin(ids: readonly number[], options: ResolvedOptions): Promise<Generation> {

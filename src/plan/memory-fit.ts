@@ -51,15 +51,14 @@ export interface MemoryFit {
 /**
  * What a model whose headers were read takes on `device`, and whether that fits. Where a file has scales for every block of columns,
  * `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent less.
- * Throws `invalid-argument` for options that cannot be used.
  */
 export function fitMemory(
   model: Pick<ModelFile, 'config' | 'tensors'>,
   device: TargetDevice,
   options: MemoryOptions,
 ): MemoryFit {
-  const wanted = wantedContext(options.contextLength, model.config.contextLength);
-  const budget = checkBudget(options.memoryBudget);
+  const { contextLength: asked = DEFAULT_CONTEXT, memoryBudget: budget = Infinity } = options;
+  const wanted = Math.min(asked, model.config.contextLength);
   const { kvCacheFormat, buffersAt } = footprint(model, device, options);
   const obstacleAt = (context: number): string | undefined => {
     const what = obstacle(buffersAt(context), device.limits, budget);
@@ -98,24 +97,6 @@ export function contextToLoad(
       ? 'The model does not fit this device.'
       : `A contextLength of ${fit.contextLength} fits.`;
   throw new TernionError('out-of-memory', `${reason} ${advice}`);
-}
-
-/** Checks what was asked for; the context that is wanted. */
-function wantedContext(wanted: number | undefined, most: number): number {
-  if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
-  if (Number.isInteger(wanted) && wanted > 0) return Math.min(wanted, most);
-  throw new TernionError(
-    'invalid-argument',
-    `contextLength is ${String(wanted)}; it must be a positive integer.`,
-  );
-}
-
-function checkBudget(budget = Infinity): number {
-  if (budget > 0) return budget;
-  throw new TernionError(
-    'invalid-argument',
-    `memoryBudget is ${budget}; it must be a positive number of bytes.`,
-  );
 }
 
 /** What a model takes, by the context that its sessions have. */

@@ -7,11 +7,10 @@ import type { ModelFormat } from '../model/model-file';
 import { estimateStorage } from '../storage/cache/usage';
 import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
 import { openSource } from '../storage/sources/open-source';
-import { refuseStreaming } from '../storage/sources/spool';
 import type { LocalLoadOptions } from './load-options';
 import { defaultMemoryBudget } from './memory-budget';
 import { fitMemory, type MemoryFit, type TargetDevice } from './memory-fit';
-import { checkPrecisions, readModel } from './read-model';
+import { readModel } from './read-model';
 
 /** Whether a model fits this device, and what it takes. Plain data. */
 export interface ModelPlan {
@@ -68,12 +67,11 @@ export type LocalPlanOptions = Omit<LocalLoadOptions, 'onProgress' | 'tuning' | 
 export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
 
 /**
- * Reads the headers of the model at `source` and says whether it can be loaded here. Rejects as `loadModel` does if they
+ * Reads the headers of the model at `source`, which is not used up by that, and says whether it can be loaded here. Rejects as `loadModel` does if they
  * cannot be read or are damaged, and without WebGPU.
  */
 export async function planLocal(source: ModelSource, options: LocalPlanOptions = {}): Promise<ModelPlan> {
   const { signal } = options;
-  refuseStreaming(source);
   const device = options.device ?? (await requestDevice(browserGpu()));
   try {
     const { limits } = device;
@@ -93,7 +91,6 @@ export async function planOpened(
 ): Promise<ModelPlan> {
   let failure: unknown;
   try {
-    checkPrecisions(options);
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
     const judgement = await judge(source, device, { ...options, memoryBudget }).catch((error: unknown) => {
       failure = error;

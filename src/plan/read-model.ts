@@ -5,7 +5,6 @@ import { architectures } from '../model/architectures';
 import { checkTensors } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import { openModel } from '../model/open-model';
-import { TernionError } from '../errors';
 import type { ModelFiles } from '../files/model-files';
 import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
 import type { PrecisionOptions } from './load-options';
@@ -35,15 +34,10 @@ export async function readModel(
   return { model, tokenizer, template };
 }
 
-/** Throws `invalid-argument` for precisions that do not exist. */
-export function checkPrecisions({ precision = 'fast', headPrecision = 'int8' }: PrecisionOptions): void {
-  if (!['fast', 'exact'].includes(precision))
-    throw new TernionError('invalid-argument', `precision is ${precision}; it can be fast or exact.`);
-  if (!['int8', 'f16'].includes(headPrecision))
-    throw new TernionError('invalid-argument', `headPrecision is ${headPrecision}; it can be int8 or f16.`);
-}
-
-/** What the options mean for `model`; `headPrecision` is that of embedding and LM head where the file has them in more than ternary. */
+/**
+ * What the options mean for `model`. `headPrecision` is that of embedding and LM head, where the file has more than ternary
+ * codes of them.
+ */
 export function choosePrecisions(
   { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
   { precision = 'fast', headPrecision = precision === 'exact' ? 'f16' : 'int8' }: PrecisionOptions,

@@ -3,7 +3,7 @@ import { TernionError } from '../errors';
 import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
 import type { TokenizerSpec } from './spec';
 
-/** One message of a conversation, in the shape that chat templates and chat APIs share (see `checkMessages`). */
+/** One message of a conversation, in the shape that chat templates and chat APIs share. */
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, `tool`; a model's template may know more. */
   role: string;

@@ -15,7 +15,6 @@ export {
 } from './chat-template';
 export { tokenizerSpecFromGguf } from './gguf-spec';
 export { tokenizerSpecFromJson, type JsonSpecExtras } from './json-spec';
-export { checkMessages, checkTemplateOptions } from './messages';
 export {
   ChatFormat,
   encodeForEmbedding,

@@ -9,7 +9,7 @@ import {
   type TemplateMessage,
   type TemplateOptions,
 } from './chat-template';
-import { checkTemplateOptions, toTemplateMessages } from './messages';
+import { toTemplateMessages } from './messages';
 import { toWellFormed, type Tokenizer } from './tokenizer';
 
 /** A piece of a rendered prompt: a control token, or text between control tokens. */
@@ -45,12 +45,10 @@ export class ChatFormat {
   /**
    * This format with what `options` ask for: another template, or variables over those that are here.
    *
-   * @throws TernionError `invalid-argument` for options of the wrong type, `template-failed` for a string that is no
-   *   Jinja template.
+   * @throws TernionError `template-failed` for a string that is no Jinja template.
    */
   with({ chatTemplate, templateOptions }: ChatOptions): ChatFormat {
     if (chatTemplate === undefined && templateOptions === undefined) return this;
-    checkTemplateOptions(templateOptions);
     const template = chatTemplate === undefined ? this.template : templateOf(chatTemplate);
     return new ChatFormat(this.tokenizer, template, { ...this.variables, ...templateOptions });
   }
@@ -88,9 +86,9 @@ export class ChatFormat {
 const PROBE = 'ternion-probe';
 
 function templateOf(chatTemplate: string | TemplateFunction): ConversationTemplate {
-  if (typeof chatTemplate === 'string') return new ChatTemplate(chatTemplate, 'options');
-  if (typeof chatTemplate === 'function') return new FunctionTemplate(chatTemplate);
-  throw new TernionError('invalid-argument', 'chatTemplate must be a string in Jinja, or a function.');
+  return typeof chatTemplate === 'string'
+    ? new ChatTemplate(chatTemplate, 'options')
+    : new FunctionTemplate(chatTemplate);
 }
 
 /**

@@ -1,5 +1,4 @@
 // Looks for stop strings in text that comes in pieces, holding back what may be the beginning of one.
-import { TernionError } from '../errors';
 
 /** What a piece of text came to. */
 export interface StopMatch {
@@ -18,10 +17,9 @@ export class StopMatcher {
   #held = '';
   #stopped = false;
 
-  /** @throws TernionError `invalid-argument` for an empty stop string. */
+  /** No stop string is empty. */
   constructor(stops: string | readonly string[] = []) {
     this.#stops = typeof stops === 'string' ? [stops] : stops;
-    if (this.#stops.includes('')) throw new TernionError('invalid-argument', 'A stop string is empty.');
   }
 
   /** Takes the next piece. After a match it takes no more and returns nothing. */

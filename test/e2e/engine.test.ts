@@ -142,6 +142,14 @@ inBrowsers((open) => {
       expect(ids).toEqual(tokenIds.slice(0, 3));
     });
 
+    it('refuses misuse before it reaches the worker, and answers as ever', async () => {
+      await page.call('newSession');
+      const { calls, others } = await page.call<{ calls: number; others: object }>('misuse');
+      expect(calls).toBeGreaterThan(300);
+      expect(others).toEqual({});
+      expect((await page.call<Collected>('send', 'Count from 3 to 9.')).text).toBe('3, 4, 5, 6, 7, 8, 9');
+    });
+
     it('refuses bad input with the right code', async () => {
       const { code, isTernionError } = await page.call<{ code: string; isTernionError: boolean }>(
         'refusedSend',

@@ -50,7 +50,7 @@ it('a model that is refused costs its header and no more', async () => {
   const long = new Uint8Array(TINY_BYTES.length + 8 * MIB);
   long.set(TINY_BYTES);
   server.files.set('/long.gguf', { bytes: long });
-  await expectFailure(answer('/long.gguf', { contextLength: 0 }), 'invalid-argument');
+  await expectFailure(answer('/long.gguf', { memoryBudget: 1 }), 'out-of-memory');
   // The header is shorter than one piece.
   expect(server.bytesSent).toBe(MIB);
 });

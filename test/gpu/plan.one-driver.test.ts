@@ -230,8 +230,6 @@ test('planning leaves the device of the caller as it was', async () => {
   const plan = await planLocal(new Blob([await smallModelBytes()]), { device });
   expect(plan).toMatchObject({ verdict: 'fits', code: undefined, download: { missing: 0, cached: false } });
   device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }).destroy();
-  const refused = planLocal(new Response(new Uint8Array(9)), { device });
-  await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
   device.destroy();
 });
 

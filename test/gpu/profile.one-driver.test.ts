@@ -43,16 +43,12 @@ describe('engine.profile', () => {
     await session.dispose();
   });
 
-  test.each([
-    { tokens: 0 },
-    { tokens: 1.5 },
-    { tokens: 100_000 },
-    { context: -1 },
-    { context: 1024 },
-    { repeats: 0 },
-  ])('refuses %j', async (options) => {
-    await expect(engine.profile(options)).rejects.toMatchObject({ code: 'invalid-argument' });
-  });
+  test.each([{ tokens: 129 }, { context: 1024 }, { tokens: 100, context: 1000 }])(
+    'refuses %j',
+    async (options) => {
+      await expect(engine.profile(options)).rejects.toMatchObject({ code: 'invalid-argument' });
+    },
+  );
 
   test('has nothing to say without timestamp queries', async () => {
     const plain = await loadFixture(TINY, { tuning: false, features: 'none' });

@@ -65,17 +65,7 @@ describe('a template of the caller', () => {
   });
 });
 
-test('options and messages of the wrong kind are refused by name', async () => {
-  const messages = [{ role: 'user', content: [{ type: 'image_url' }] }] as unknown as ChatMessage[];
-  await expectFailure(answer(messages), 'invalid-argument', 'messages[0].content[0]');
-  const templateOptions = { tools: 'none' };
-  await expectFailure(
-    answer(golden.messages, { templateOptions }),
-    'invalid-argument',
-    'templateOptions.tools',
-  );
+test('a template that is no Jinja is refused', async () => {
   const chatTemplate = '{% for %}';
   await expectFailure(answer(golden.messages, { chatTemplate }), 'template-failed', 'options cannot be read');
-  const loading = loadFixture(TINY, { templateOptions: { messages: [] } });
-  await expectFailure(loading, 'invalid-argument', 'cannot set messages');
 });

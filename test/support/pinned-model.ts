@@ -66,7 +66,7 @@ export class PinnedModel {
   /** The `count` ids that follow `ids`, each the likeliest. */
   async greedy(transformer: Transformer, ids: readonly number[], count: number): Promise<number[]> {
     const cache = await this.#cache(transformer);
-    const options = resolveOptions({}, this.model.config.vocabularySize);
+    const options = resolveOptions({});
     const generation = await Generation.create(transformer, this.#readbacks, cache, ids, options, count);
     await generation.prefill();
     while (await generation.ready()) generation.take();

@@ -28,10 +28,10 @@ export async function listModels(): Promise<CachedModel[]> {
 }
 
 /**
- * Deletes a model from the cache, with all its files: by its id, or by the address that it was loaded from. Waits until
- * no tab is loading it. Resolves to whether there was one.
+ * Deletes a model from the cache of this origin: by its id, or by the address that it was loaded from. Waits until no tab
+ * is loading it. Resolves to whether there was one.
  */
-export async function deleteModel(model: string | URL, signal?: AbortSignal): Promise<boolean> {
+export async function deleteCached(model: string, signal?: AbortSignal): Promise<boolean> {
   return deleteIn(await openBrowserCache(), model, signal);
 }
 
@@ -54,14 +54,14 @@ export async function listIn(cache: Cache | NoCache): Promise<CachedModel[]> {
   return [...models.values()];
 }
 
-/** {@link deleteModel} of the given cache. */
+/** {@link deleteCached} of the given cache. */
 export async function deleteIn(
   cache: Cache | NoCache,
-  model: string | URL,
+  model: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
   if (cache instanceof NoCache) return false;
-  const id = /^[0-9a-f]{32}$/.test(String(model)) ? String(model) : await keyOf(urlOf(model));
+  const id = /^[0-9a-f]{32}$/.test(model) ? model : await keyOf(urlOf(model));
   let found = false;
   for (const [key, entry] of await allEntries(cache.folder)) {
     if ((await keyOf(entry.model)) !== id) continue;

@@ -22,14 +22,14 @@ function resolveHuggingFace(address: string): string {
 
 /** The absolute URL that an address stands for. Throws `invalid-argument` if it is none. */
 export function urlOf(address: string | URL, base?: string): string {
-  const text = resolveHuggingFace(String(address));
   const page = base ?? globalThis.location?.href;
   try {
-    const url = new URL(text, page);
+    const url = new URL(resolveHuggingFace(String(address)), page);
     url.hash = '';
     return url.pathname.endsWith('/') ? new URL(`config.json${url.search}`, url).href : url.href;
   } catch (cause) {
-    throw new TernionError('invalid-argument', `'${text}' is no address of a model.`, { cause });
+    if (cause instanceof TernionError) throw cause;
+    throw new TernionError('invalid-argument', `'${String(address)}' is no address of a model.`, { cause });
   }
 }
 

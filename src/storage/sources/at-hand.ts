@@ -1,6 +1,5 @@
 // Models that need no download: bytes, blobs, files that were dropped together, and streams, which are read here.
 
-import { TernionError } from '../../errors';
 import { blobSource, bytesSource } from '../../files/byte-source';
 import { filesAtHand, type NamedFile } from '../../files/model-files';
 import { hashOf, type ModelSource, type OpenedSource, type SourceOptions } from './model-source';
@@ -11,7 +10,7 @@ import { isStreaming, spool } from './spool';
 /** A model that is no URL. */
 export type SourceAtHand = Exclude<ModelSource, string | URL>;
 
-/** Opens a model that is at hand. Rejects with `invalid-argument` if it is none, and as {@link spool} does. */
+/** Opens a model that is at hand. Rejects as {@link spool} does. */
 export async function openAtHand(
   source: SourceAtHand,
   options: SourceOptions,
@@ -47,13 +46,7 @@ async function filesOf(
   }
   if (isStreaming(source)) return [namedBlob(await spool(source, progress, signal), 0)];
   if (source instanceof Blob) return [namedBlob(source, 0)];
-  if (Array.isArray(source) && source.length > 0 && source.every((each) => each instanceof Blob)) {
-    return mainFirst(source.map(namedBlob));
-  }
-  throw new TernionError(
-    'invalid-argument',
-    'A model source is a URL, a File or Blob or several, bytes, a Response or a stream.',
-  );
+  return mainFirst(source.map(namedBlob));
 }
 
 function namedBlob(blob: Blob, index: number): NamedFile {

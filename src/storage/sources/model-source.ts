@@ -1,8 +1,6 @@
 // What a caller can call a model, and what becomes of it: a model that is open for reading.
 
-import { TernionError } from '../../errors';
 import type { ModelFiles } from '../../files/model-files';
-import { checkSha256 } from './integrity';
 import type { SourceInfo } from './opened-file';
 import type { DownloadProgress } from './progress';
 
@@ -50,18 +48,6 @@ export interface OpenOptions extends SourceOptions {
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Wait until no other tab downloads the model (default); else it is opened without the cache then. */
   waits?: boolean | undefined;
-}
-
-/** Throws `invalid-argument` for options that can be used with no source. */
-export function checkOptions({ headers, sha256 = {} }: SourceOptions): void {
-  const hashes = typeof sha256 === 'string' ? [sha256] : Object.values(sha256);
-  for (const hash of hashes) checkSha256(hash);
-  try {
-    new Headers(headers);
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new TernionError('invalid-argument', `The headers cannot be sent: ${message}`, { cause });
-  }
 }
 
 /** The hash that a file must have. One hash without a name is that of the main file. */

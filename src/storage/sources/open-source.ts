@@ -6,7 +6,7 @@ import { urlOf } from '../http/address';
 import { downloadFailed } from '../http/failures';
 import { openAtHand } from './at-hand';
 import { browserStorage, type StorageEnvironment } from './environment';
-import { checkOptions, type ModelSource, type OpenedSource, type OpenOptions } from './model-source';
+import type { ModelSource, OpenedSource, OpenOptions } from './model-source';
 import { openModelUrl } from './model-url';
 import { ProgressMeter } from './progress';
 
@@ -18,7 +18,6 @@ export async function openSource(
 ): Promise<OpenedSource> {
   const { signal } = options;
   throwIfAborted(signal);
-  checkOptions(options);
   const progress = new ProgressMeter((state) => options.onProgress?.(state));
   if (typeof source === 'string' || source instanceof URL) {
     const url = urlOf(source);

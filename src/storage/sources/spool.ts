@@ -10,13 +10,6 @@ export function isStreaming(source: unknown): source is Response | ReadableStrea
   return source instanceof Response || source instanceof ReadableStream;
 }
 
-/** Throws `invalid-argument` for a source that would be used up by looking at it. */
-export function refuseStreaming(source: unknown): void {
-  if (!isStreaming(source)) return;
-  const message = 'A stream can be read only once: plan a Blob, which can be loaded afterwards.';
-  throw new TernionError('invalid-argument', message);
-}
-
 /**
  * Reads a response or a stream to its end. Rejects with `download-failed` (it broke, or is an error), `invalid-argument`
  * (it was read already), or `aborted`.

@@ -1,5 +1,6 @@
 // Offers the engine to the tests: functions on `globalThis` that take and give JSON.
 import {
+  deleteModel,
   loadModel,
   type ChatMessage,
   type Engine,
@@ -10,6 +11,7 @@ import {
 } from '../../../src/index';
 import { collect, type Collected } from '../../support/collect';
 import { endAnswer, type Ending, type Moment } from '../../support/endings';
+import { misuses } from '../../support/misuses';
 import { refusal, type Refusal } from './refusal';
 
 let engine: Engine;
@@ -78,6 +80,23 @@ Object.assign(globalThis, {
   },
   refusedSend: (text: string, options?: GenerateOptions) =>
     refusal(() => collect(session.send(text, options))),
+  /** What a sample of misuse is refused with, by the name of each; and how many calls that were. */
+  async misuse() {
+    const { signal } = new AbortController();
+    const calls = [
+      ...misuses(engine, session),
+      ['a Proxy of a signal', () => collect(session.send('x', { signal: new Proxy(signal, {}) }))] as const,
+      ['a Proxy of a Blob', () => loadModel(new Proxy(new Blob(['x']), {}))] as const,
+      ['null load options', () => loadModel('x', null as unknown as object)] as const,
+      ['no model to delete', () => deleteModel(null as unknown as string)] as const,
+    ];
+    const others: Record<string, Refusal | undefined> = {};
+    for (const [name, call] of calls) {
+      const refused = await refusal(call);
+      if (refused?.code !== 'invalid-argument') others[name] = refused;
+    }
+    return { calls: calls.length, others };
+  },
   refusedFunctionTemplate: () => refusal(() => collect(session.send('x', { chatTemplate: () => 'x' }))),
   refusedLoadWithFunctionTemplate: (url: string) =>
     refusal(() => loadModel(url, { chatTemplate: () => 'x' })),

@@ -30,9 +30,12 @@ describe('an address', () => {
     expect(urlOf(address, 'https://example.com/page/')).toBe(url);
   });
 
-  it.each(['hf:owner', 'hf:', 'hf:owner/', 'hf:/repo/x.gguf', 'http://'])('refuses %s', async (address) => {
-    await expectFailure(openSource(address, {}, environment()), 'invalid-argument');
-  });
+  it.each(['hf:owner', 'hf:', 'hf:owner/', 'hf:/repo/x.gguf', 'hf:owner/repo/\ud800', 'http://'])(
+    'refuses %s',
+    async (address) => {
+      await expectFailure(openSource(address, {}, environment()), 'invalid-argument');
+    },
+  );
 });
 
 describe('a source at hand', () => {
@@ -74,8 +77,6 @@ describe('a source at hand', () => {
       () => new Response(stream(), { headers: { 'content-length': '9999999' } }),
     ],
     ['a Response without a body', 'invalid-argument', () => new Response(null)],
-    ['no files', 'invalid-argument', () => []],
-    ['a number', 'invalid-argument', () => 5],
     [
       'a stream that breaks',
       'download-failed',
@@ -108,11 +109,6 @@ describe('a source at hand', () => {
     expect(tensors.files.main.name).toBe('config.json');
   });
 
-  it('refuses headers that cannot be sent', async () => {
-    const opening = openSource('http://localhost/', { headers: { a: 'b\nc' } }, environment());
-    await expectFailure(opening, 'invalid-argument');
-  });
-
   it('can be the address of a blob, which is not cached', async () => {
     const address = URL.createObjectURL(new Blob([BYTES.slice()]));
     const cache = { folder: new MemoryFolder() };
@@ -121,10 +117,6 @@ describe('a source at hand', () => {
     expect(await loadAll(model)).toBe(HASH);
     URL.revokeObjectURL(address);
     expect(cache.folder.files.size).toBe(0);
-  });
-
-  it('refuses a hash that is none', async () => {
-    await expectFailure(openSource(BYTES, { sha256: 'abc' }, environment()), 'invalid-argument');
   });
 });
 

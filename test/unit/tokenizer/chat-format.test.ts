@@ -76,14 +76,10 @@ describe('a template of the caller', () => {
     );
   });
 
-  it('is refused if it is neither, or no Jinja', () => {
-    const fails = (chatTemplate: unknown, code: string): void =>
-      expect(() => tiny().with({ chatTemplate: chatTemplate as string })).toThrow(
-        expect.objectContaining({ code }),
-      );
-    fails(4, 'invalid-argument');
-    fails(null, 'invalid-argument');
-    fails('{% for %}', 'template-failed');
+  it('is refused if it is no Jinja', () => {
+    expect(() => tiny().with({ chatTemplate: '{% for %}' })).toThrow(
+      expect.objectContaining({ code: 'template-failed' }),
+    );
   });
 });
 

@@ -1,0 +1,148 @@
+// The engine and the sessions that callers hold: what they give is read here, and the engine behind gets data of our own.
+
+import type {
+  ChatMessage,
+  DetokenizeOptions,
+  EmbedOptions,
+  Engine,
+  GenerateChunk,
+  GenerateOptions,
+  ModelInfo,
+  ProfileOptions,
+  Prompt,
+  Session,
+  StepProfile,
+  TokenizeOptions,
+} from '../engine/types';
+import type { ModelOptions } from '../plan/load-options';
+import type { ModelSource } from '../storage/sources/model-source';
+import {
+  detokenizeOptions,
+  embedOptions,
+  generateOptions,
+  profileOptions,
+  tokenizeOptions,
+  type TemplateReader,
+} from './options';
+import { prompt, sentText, tokenIds, tokensOfContext, type ModelLimits } from './prompts';
+import { argument, list, options, text, type Read } from './read';
+import { modelSource } from './sources';
+
+/** An engine that loads with `Options`. */
+interface EngineBehind<Options extends ModelOptions> extends Engine {
+  load(source: ModelSource, options?: Options): Promise<void>;
+}
+
+/** What depends on the thread that an engine is in. */
+export interface EngineReaders<Options> {
+  loadOptions: Read<Options>;
+  chatTemplate: TemplateReader;
+}
+
+/** Texts of one call of `embed`. */
+const texts = list(text(), { most: 2 ** 20, wanted: 'a string or a list of strings' });
+
+/** An engine of which every argument is read once, before the engine behind it gets it. Rejects with `invalid-argument`. */
+export class CheckedEngine<Options extends ModelOptions = ModelOptions> implements Engine {
+  constructor(
+    private readonly inner: EngineBehind<Options>,
+    private readonly readers: EngineReaders<Options>,
+  ) {}
+
+  get info(): ModelInfo {
+    return this.inner.info;
+  }
+
+  async load(source: ModelSource, given?: Options): Promise<void> {
+    const read = argument(modelSource, source, 'source');
+    return this.inner.load(read, options(this.readers.loadOptions, given));
+  }
+
+  async tokenize(given: string, how?: TokenizeOptions): Promise<number[]> {
+    return this.inner.tokenize(argument(text(), given, 'text'), options(tokenizeOptions, how));
+  }
+
+  async detokenize(ids: ArrayLike<number>, how?: DetokenizeOptions): Promise<string> {
+    const read = argument(tokenIds(this.info.vocabularySize), ids, 'tokenIds');
+    return this.inner.detokenize(read, options(detokenizeOptions, how));
+  }
+
+  async embed(given: string | readonly string[], how?: EmbedOptions): Promise<Float32Array[]> {
+    const read = argument(texts, typeof given === 'string' ? [given] : given, 'texts');
+    return this.inner.embed(read, options(embedOptions, how));
+  }
+
+  async nextLogits(ids: ArrayLike<number>): Promise<Float32Array> {
+    return this.inner.nextLogits(argument(tokensOfContext(this.info), ids, 'tokenIds'));
+  }
+
+  async profile(how?: ProfileOptions): Promise<StepProfile | undefined> {
+    return this.inner.profile(options(profileOptions(this.info), how));
+  }
+
+  createSession(): Session {
+    return new CheckedSession(this.inner.createSession(), this.info, this.readers.chatTemplate);
+  }
+
+  dispose(): Promise<void> {
+    return this.inner.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
+export class CheckedSession implements Session {
+  readonly #prompt: Read<Prompt>;
+  readonly #options: Read<GenerateOptions>;
+
+  constructor(
+    private readonly inner: Session,
+    limits: ModelLimits,
+    chatTemplate: TemplateReader,
+  ) {
+    this.#prompt = prompt(limits);
+    this.#options = generateOptions(limits, chatTemplate);
+  }
+
+  get tokenIds(): readonly number[] {
+    return this.inner.tokenIds;
+  }
+
+  get messages(): readonly ChatMessage[] {
+    return this.inner.messages;
+  }
+
+  generate(given: Prompt, how?: GenerateOptions): ReadableStream<GenerateChunk> {
+    return streamOf(() => {
+      const read = argument(this.#prompt, given, 'prompt');
+      return this.inner.generate(read, options(this.#options, how));
+    });
+  }
+
+  send(given: string, how?: GenerateOptions): ReadableStream<GenerateChunk> {
+    return streamOf(() => {
+      const read = argument(sentText, given, 'text');
+      return this.inner.send(read, options(this.#options, how));
+    });
+  }
+
+  dispose(): Promise<void> {
+    return this.inner.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** The stream that `make` makes; if it throws, one that fails with the error. */
+function streamOf(make: () => ReadableStream<GenerateChunk>): ReadableStream<GenerateChunk> {
+  try {
+    return make();
+  } catch (error) {
+    return new ReadableStream({ start: (controller) => controller.error(error) });
+  }
+}

@@ -1,0 +1,48 @@
+// Stands behind the boundary in place of an engine, and says what comes through.
+import { CheckedEngine } from '../../src/boundary/checked-engine';
+import { loadable } from '../../src/boundary/options';
+import { fields, optional, text } from '../../src/boundary/read';
+import type { Engine, GenerateChunk, ModelInfo, Session } from '../../src/engine/types';
+
+/** What every call of the engine fails with: the arguments that came through. */
+export class Through extends Error {
+  constructor(readonly given: readonly unknown[]) {
+    super('The arguments have come through');
+  }
+}
+
+/** The limits of the model that is not there. */
+export const LIMITS = { vocabularySize: 1536, contextLength: 64 };
+
+/** The boundary of an engine that does nothing but say what it was given. */
+export function checkedRecorder(): CheckedEngine {
+  const chatTemplate = optional(text());
+  return new CheckedEngine(recordingEngine(), { loadOptions: fields(loadable(chatTemplate)), chatTemplate });
+}
+
+function recordingEngine(): Engine {
+  const answer = (...given: unknown[]): Promise<never> => Promise.reject(new Through(given));
+  const stream = (...given: unknown[]): ReadableStream<GenerateChunk> =>
+    new ReadableStream({ pull: (controller) => controller.error(new Through(given)) });
+  const nothing = (): Promise<void> => Promise.resolve();
+  const session: Session = {
+    tokenIds: [],
+    messages: [],
+    generate: stream,
+    send: stream,
+    dispose: nothing,
+    [Symbol.asyncDispose]: nothing,
+  };
+  return {
+    info: LIMITS as ModelInfo,
+    load: answer,
+    tokenize: answer,
+    detokenize: answer,
+    embed: answer,
+    nextLogits: answer,
+    profile: answer,
+    createSession: () => session,
+    dispose: nothing,
+    [Symbol.asyncDispose]: nothing,
+  };
+}

@@ -11,16 +11,20 @@ export function scriptUrl(): Plugin {
   return {
     name: 'ternion:script-url',
     enforce: 'pre',
+    // Rolldown would warn that this plugin takes most of a build's time: the script is most of the module.
+    config: () => ({ build: { rolldownOptions: { checks: { bundlerTimings: false } } } }),
     configResolved({ command }) {
       isServing = command === 'serve';
     },
-    async load(id) {
-      if (!id.endsWith(QUERY)) return undefined;
-      const entry = id.slice(0, -QUERY.length);
-      if (isServing)
-        return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
-      const code = JSON.stringify(await bundle(entry));
-      return `const code = ${code}; export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`;
+    load: {
+      filter: { id: /\?script-url$/ },
+      async handler(id) {
+        const entry = id.slice(0, -QUERY.length);
+        if (isServing)
+          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
+        const code = JSON.stringify(await bundle(entry));
+        return `const code = ${code}; export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`;
+      },
     },
   };
 }

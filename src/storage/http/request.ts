@@ -1,9 +1,9 @@
 // One HTTP request at a time, with a limit on how long the network may be silent.
 
 import { throwIfAborted, untilAborted } from '../../errors';
-import { downloadFailed, HttpStatusError, PassingFailure } from './failures';
+import { downloadFailed, HttpStatusError, PassingFailure, requestForbidden } from './failures';
 import type { HttpTarget, Network } from './network';
-import { ViolationWatch } from './violations';
+import { watchRequest } from './violations';
 
 /** An answer whose headers are there. The body comes by iterating, or `cancel` lets go of the connection. */
 export interface Reply extends AsyncIterable<Uint8Array> {
@@ -57,28 +57,19 @@ export async function send(
   };
 }
 
-/**
- * Runs `ask`, a request for `url`. If a Content-Security-Policy forbids it, rejects with `download-failed`, which names the
- * directive: no other attempt would help.
- */
+/** Runs `ask`, a request for `url`. Where a policy forbids it no other attempt would help, and `download-failed` says so. */
 async function unlessForbidden<T>(
   url: string,
   ask: () => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const { origin } = new URL(url);
-  // After a redirect to another origin, the event may give away no more than an origin.
-  const watch = new ViolationWatch(
-    ({ effectiveDirective, blockedURI }) =>
-      effectiveDirective === 'connect-src' && (blockedURI === url || blockedURI === origin),
-  );
+  const watch = watchRequest(url);
   try {
     return await ask();
   } catch (error) {
     if (!(error instanceof PassingFailure)) throw error;
-    if (!(await untilAborted(watch.explanation(), signal))) throw error;
-    const what = `the Content-Security-Policy forbids it: connect-src must allow ${origin}, and what it redirects to`;
-    throw downloadFailed(url, what, error.cause);
+    if (await untilAborted(watch.explanation(), signal)) throw requestForbidden(url, error.cause);
+    throw error;
   } finally {
     watch.stop();
   }

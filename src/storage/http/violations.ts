@@ -39,6 +39,17 @@ export class ViolationWatch {
   }
 }
 
+/** Listens for the violation that forbids a request for `url`. */
+export function watchRequest(url: string): ViolationWatch {
+  const { origin, protocol } = new URL(url);
+  // The event names the address; its scheme alone, if it is not of a server; or its origin, if it redirects to another one.
+  const names = [url, origin, protocol.slice(0, -1)];
+  return new ViolationWatch(
+    ({ effectiveDirective, blockedURI }) =>
+      effectiveDirective === 'connect-src' && names.includes(blockedURI),
+  );
+}
+
 /** Node has no policies, and no events of the global object. */
 function hasEvents(): boolean {
   return 'addEventListener' in globalThis;

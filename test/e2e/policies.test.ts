@@ -55,8 +55,8 @@ Object.assign(globalThis, {
 
 const STRICT = "default-src 'self'; script-src 'self'; worker-src blob:; connect-src 'self'";
 const TYPED = `${STRICT}; require-trusted-types-for 'script'`;
-/** For pages that start the worker from its own file. */
-const OWN_WORKER = TYPED.replace('blob:', "'self'");
+/** For pages that start the worker from its own file: `script-src` speaks for workers where there is no `worker-src`. */
+const OWN_WORKER = TYPED.replace(' worker-src blob:;', '');
 
 /** What came of a load or a plan. */
 type Result = Partial<

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { openSource } from '../../../src/storage/sources/open-source';
 import { expectFailure } from '../../support/expect-failure';
-import { environment } from '../../support/memory-storage';
+import { FaultServer } from '../../support/fault-server';
+import { environment, MemoryFolder, MemoryLocks } from '../../support/memory-storage';
+import { loadAll, MIB, randomBytes, sha256 } from '../../support/storage-loads';
 
 const URL_ASKED = 'https://models.example/tiny.gguf?signature=1';
 
@@ -34,15 +36,20 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-/** A browser whose requests fail, of which it tells this in a later task. How often it was asked. */
+/** Fails as a request does that a policy forbids: of the reason the browser tells in a later task. */
+function refuse(told: Told): never {
+  const event = Object.assign(new Event('securitypolicyviolation'), told);
+  setTimeout(() => page.dispatchEvent(event), 5);
+  throw new TypeError('Failed to fetch');
+}
+
+/** How many requests are made until a load fails, where the browser refuses them all. */
 async function requestsUntilFailed(told: Told, words: string | RegExp, url = URL_ASKED): Promise<number> {
   let requests = 0;
   const browser = environment();
   browser.network.fetch = async () => {
     requests++;
-    const event = Object.assign(new Event('securitypolicyviolation'), told);
-    setTimeout(() => page.dispatchEvent(event), 5);
-    throw new TypeError('Failed to fetch');
+    return refuse(told);
   };
   await expectFailure(openSource(url, { cache: false }, browser), 'download-failed', words);
   expect(listeners).toBe(0);
@@ -70,4 +77,15 @@ it.each<[string, Partial<Told>]>([
 ])('is not blamed on a violation that %s', async (_, other) => {
   const requests = await requestsUntilFailed({ ...FORBIDDEN, ...other }, 'the connection broke');
   expect(requests).toBeGreaterThan(1);
+});
+
+it('does not keep a model from being used that is in the cache', async () => {
+  const bytes = randomBytes(2 * MIB + 5, 1);
+  const server = await FaultServer.start({ '/tiny.gguf': { bytes, etag: '"one"' } });
+  const blockedURI = `${server.origin}/tiny.gguf`;
+  const browser = environment({ folder: new MemoryFolder(), locks: new MemoryLocks() });
+  await loadAll(await openSource(blockedURI, {}, browser));
+  browser.network.fetch = async () => refuse({ ...FORBIDDEN, blockedURI });
+  expect(await loadAll(await openSource(blockedURI, {}, browser))).toBe(sha256(bytes));
+  await server.close();
 });

@@ -20,7 +20,7 @@ const ROOMS = {
     'storage',
     'files',
   ],
-  'src/storage': ['sources', 'cache', 'http'],
+  'src/storage': ['sources', 'cache', 'http', 'hashing'],
 };
 
 /** The rules for the rooms of one folder. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { scriptUrl } from './tools/vite/script-url.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -7,6 +8,7 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
+      plugins: [scriptUrl()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -20,10 +22,10 @@ export default defineConfig(({ mode }) => {
           formats: ['es' as const],
         },
       },
-      worker: { format: 'es' as const },
     };
   }
   return {
+    plugins: [scriptUrl()],
     root: 'demo',
     base: './',
     publicDir: file('public'),
@@ -33,6 +35,5 @@ export default defineConfig(({ mode }) => {
       emptyOutDir: true,
       rollupOptions: { input: { index: file('demo/index.html'), bench: file('demo/bench.html') } },
     },
-    worker: { format: 'es' as const },
   };
 });

@@ -4,6 +4,7 @@ import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { availableDrivers, type Driver } from './test/support/machine.mjs';
 import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
+import { scriptUrl } from './tools/vite/script-url.ts';
 
 const watchdog = new Watchdog();
 
@@ -60,6 +61,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
 }
 
 export default defineConfig({
+  plugins: [scriptUrl()],
   test: {
     reporters: ['default', new SummaryReporter(watchdog)],
     projects: [

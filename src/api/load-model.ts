@@ -12,8 +12,9 @@ import { WorkerLink } from './worker-link';
 /** How to load a model, and in which worker. */
 export interface LoadOptions extends ModelOptions {
   /**
-   * Makes the worker. Default: one whose code is part of this module, started from a blob URL. A page whose
-   * Content-Security-Policy forbids that can serve `ternion/worker` itself and start it here as a module worker.
+   * Makes the worker. Default: one whose code is part of this module, started from a blob URL, under Trusted Types by the
+   * policy `ternion`. A page whose Content-Security-Policy forbids that can serve `ternion/worker` itself and start it here
+   * as a module worker.
    */
   createWorker?: () => Worker;
   /** How chunks come from the worker. Default `auto`; `message-port` forces what browsers without transferable streams use. */

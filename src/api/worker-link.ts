@@ -6,11 +6,13 @@ import type { EmbedOptions, ModelInfo } from '../engine/types';
 import type { CloneableOptions, LoadProgress, ModelOptions } from '../plan/load-options';
 import type { ModelPlan } from '../plan/plan-model';
 import { webLocks } from '../storage/cache/locks';
+import { ViolationWatch } from '../storage/http/violations';
 import type { ModelSource } from '../storage/sources/model-source';
-import TernionWorker from '../worker/main?worker&inline';
 import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
+import { concernsWorkers, notStarted } from './start-failures';
+import { WorkerScript } from './worker-script';
 
 /** A worker that has not answered its first call by then is none of ours, ms. Its script may have to be downloaded first. */
 const GREETING_MS = 30_000;
@@ -52,14 +54,21 @@ export class WorkerLink {
     name: string,
     { createWorker, signal, greetingMs = GREETING_MS, heartbeat }: LinkOptions = {},
   ): Promise<WorkerLink> {
+    const watch = new ViolationWatch(concernsWorkers);
+    const script = new WorkerScript();
     let link: WorkerLink | undefined;
     try {
-      link = new WorkerLink(createWorker?.() ?? new TernionWorker({ name }), heartbeat);
+      link = new WorkerLink(createWorker?.() ?? script.start(name), heartbeat);
       await untilAborted(link.#greet(greetingMs), signal);
       return link;
     } catch (error) {
       link?.close();
-      throw signal?.aborted ? error : unusable(error);
+      // Without a link it is the script's own error, which says what is wrong.
+      if (signal?.aborted || (!link && error instanceof TernionError)) throw error;
+      throw notStarted(error, await watch.explanation());
+    } finally {
+      watch.stop();
+      script.release();
     }
   }
 
@@ -221,12 +230,4 @@ export class WorkerLink {
 /** The error of a worker that is gone. */
 function lost(why: string): TernionError {
   return new TernionError('worker-lost', `The worker is gone; load the model again. ${why}`);
-}
-
-/** The error of a worker that never began. */
-function unusable(cause: unknown): TernionError {
-  const message =
-    'The worker did not start, or its script is not that of Ternion. If the page has a Content-Security-Policy, worker-src ' +
-    'must allow blob:, or createWorker must start the script ternion/worker.';
-  return new TernionError('worker-lost', message, { cause });
 }

@@ -17,6 +17,8 @@ export interface ReadOptions {
 export interface ByteSource {
   /** Length in bytes. */
   readonly size: number;
+  /** All of it, where it is in memory. Not to be written to. */
+  readonly whole?: Uint8Array;
   /**
    * Reads `length` bytes from `offset`. Rejects with `corrupt-file` if they reach past the end.
    * The result is the caller's own for as long as it likes, but must not be written to.
@@ -43,6 +45,7 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer): ByteSource {
   const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   return {
     size: all.length,
+    whole: all,
     async read(offset, length, { signal } = {}) {
       throwIfAborted(signal);
       checkRange(all.length, offset, length);

@@ -1,7 +1,7 @@
 // One file of the cache: its data, and the journal that says which pieces of it can be trusted.
 
-import { createXXHash64, type IHasher } from 'hash-wasm';
 import { TernionError } from '../../errors';
+import { createXxHash64, type XxHash64 } from '../hashing/xxhash64';
 import { PIECE_BYTES, pieceLength } from '../http/pieces';
 import type { CacheFolder, StoredFile } from './cache-folder';
 import { dataName, journalName, removeEntry } from './entries';
@@ -27,7 +27,7 @@ export class CachedFile {
     private readonly data: StoredFile,
     /** Where to write what came; or, for a file that is open for reading, how to open its journal. */
     private readonly journal: JournalWriter | (() => Promise<JournalWriter>),
-    private readonly hasher: IHasher,
+    private readonly sum: XxHash64,
     entry: CacheEntry | undefined,
   ) {
     this.#sums = new Map(entry?.sums);
@@ -41,12 +41,12 @@ export class CachedFile {
     entry: CacheEntry | undefined,
   ): Promise<CachedFile> {
     if (!entry) await removeEntry(folder, key);
-    const hasher = await createXXHash64();
+    const sum = await createXxHash64();
     const data = await folder.open(dataName(key));
     try {
       const file = await folder.open(journalName(key));
       try {
-        return new CachedFile(header, data, new JournalWriter(file, header, entry), hasher, entry);
+        return new CachedFile(header, data, new JournalWriter(file, header, entry), sum, entry);
       } catch (error) {
         file.close();
         throw error;
@@ -67,7 +67,7 @@ export class CachedFile {
     if (!data) return undefined;
     const journal = async (): Promise<JournalWriter> =>
       new JournalWriter(await folder.open(journalName(key)), entry, entry);
-    return new CachedFile(entry, data, journal, await createXXHash64(), entry);
+    return new CachedFile(entry, data, journal, await createXxHash64(), entry);
   }
 
   /** Whether a piece is on disk. */
@@ -86,7 +86,7 @@ export class CachedFile {
     if (recent) return recent;
     const length = pieceLength(this.header.size, index);
     const bytes = await this.#read(index, length);
-    if (bytes?.length !== length || this.#sum(bytes) !== this.#sums.get(index)) {
+    if (bytes?.length !== length || this.sum(bytes) !== this.#sums.get(index)) {
       throw new TernionError('corrupt-file', 'The cached copy of the model is damaged. Load it again.');
     }
     this.#remember(index, bytes);
@@ -96,7 +96,7 @@ export class CachedFile {
   /** Takes a piece over. Throws where there is no room for it. */
   put(index: number, bytes: Uint8Array): void {
     this.data.write(index * PIECE_BYTES, bytes);
-    const sum = this.#sum(bytes);
+    const sum = this.sum(bytes);
     this.#sums.set(index, sum);
     this.#unsafe.push([index, sum]);
     this.#unsafeBytes += bytes.length;
@@ -150,10 +150,6 @@ export class CachedFile {
       // Removed, or changed by somebody who does not know our locks.
       return undefined;
     }
-  }
-
-  #sum(bytes: Uint8Array): string {
-    return this.hasher.init().update(bytes).digest();
   }
 
   #remember(index: number, bytes: Uint8Array): void {

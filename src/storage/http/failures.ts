@@ -34,6 +34,25 @@ export function downloadFailed(url: string, what: string, cause?: unknown): Tern
   return new TernionError('download-failed', message, { cause });
 }
 
+/** That a Content-Security-Policy forbids a request; the `cause` of `download-failed`. */
+class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+}
+
+/** Whether `error` says that a Content-Security-Policy forbids the request. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof TernionError && error.cause instanceof PolicyError;
+}
+
+/** The `download-failed` error of a `url` that a Content-Security-Policy does not allow. */
+export function requestForbidden(url: string, cause: unknown): TernionError {
+  const { origin, protocol } = new URL(url);
+  // Addresses that are not of a server have the origin 'null', or that of the page.
+  const allowed = /^https?:$/.test(protocol) ? `${origin}, and what it redirects to` : protocol;
+  const what = `the Content-Security-Policy forbids it: connect-src must allow ${allowed}`;
+  return downloadFailed(url, what, new PolicyError(what, { cause }));
+}
+
 /** Query strings may hold signatures, and messages end up in logs; `data:` addresses may be very long. */
 function withoutSecrets(url: string): string {
   return url.replace(/[?#].*$/s, '').slice(0, 200);

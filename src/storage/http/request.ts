@@ -1,8 +1,9 @@
 // One HTTP request at a time, with a limit on how long the network may be silent.
 
 import { throwIfAborted, untilAborted } from '../../errors';
-import { downloadFailed, HttpStatusError, PassingFailure } from './failures';
+import { downloadFailed, HttpStatusError, PassingFailure, requestForbidden } from './failures';
 import type { HttpTarget, Network } from './network';
+import { watchRequest } from './violations';
 
 /** An answer whose headers are there. The body comes by iterating, or `cancel` lets go of the connection. */
 export interface Reply extends AsyncIterable<Uint8Array> {
@@ -32,16 +33,18 @@ export async function send(
   const watchdog = new Watchdog(stallMs, signal);
   const headers = new Headers(target.headers);
   if (range) headers.set('range', `bytes=${range[0]}-${range[1] - 1}`);
-  const response = await watchdog.guard(
-    network.fetch(target.url, {
-      method,
-      headers,
-      signal: watchdog.signal,
-      // The browser's own cache would keep a second copy, and makes requests for one URL wait for each other.
-      cache: 'no-store',
-      ...(target.credentials && { credentials: target.credentials }),
-    }),
-  );
+  const ask = (): Promise<Response> =>
+    watchdog.guard(
+      network.fetch(target.url, {
+        method,
+        headers,
+        signal: watchdog.signal,
+        // The browser's own cache would keep a second copy, and makes requests for one URL wait for each other.
+        cache: 'no-store',
+        ...(target.credentials && { credentials: target.credentials }),
+      }),
+    );
+  const response = await unlessForbidden(target.url, ask, signal);
   if (!response.ok) {
     watchdog.cancel();
     throw refusal(target.url, response);
@@ -52,6 +55,24 @@ export async function send(
     cancel: () => watchdog.cancel(),
     [Symbol.asyncIterator]: () => chunksOf(response, watchdog),
   };
+}
+
+/** Runs `ask`, a request for `url`. Where a policy forbids it no other attempt would help, and `download-failed` says so. */
+async function unlessForbidden<T>(
+  url: string,
+  ask: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const watch = watchRequest(url);
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof PassingFailure)) throw error;
+    if (await untilAborted(watch.explanation(), signal)) throw requestForbidden(url, error.cause);
+    throw error;
+  } finally {
+    watch.stop();
+  }
 }
 
 async function* chunksOf(response: Response, watchdog: Watchdog): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
 // How one version of a file on a server is told from another, and how the server is asked which one it has.
 
-import { PassingFailure, refusedStatus } from './failures';
+import { isForbidden, PassingFailure, refusedStatus } from './failures';
 import type { HttpTarget, Network } from './network';
 import { send, type Reply, type Request } from './request';
 
@@ -27,7 +27,7 @@ function strong(etag: string): string {
 const HEAD_REFUSED = [400, 403, 405, 501];
 
 /**
- * What the server says of the file now; undefined where it does not answer, or is in trouble. Rejects with
+ * What the server says of the file now; undefined where it does not answer, is in trouble, or may not be asked. Rejects with
  * `download-failed` if it refuses, and with `aborted`.
  */
 export async function askValidators(
@@ -47,7 +47,7 @@ export async function askValidators(
       return ask({ range: [0, 1] });
     });
   } catch (error) {
-    if (error instanceof PassingFailure) return undefined;
+    if (error instanceof PassingFailure || isForbidden(error)) return undefined;
     throw error;
   }
 }

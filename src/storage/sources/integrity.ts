@@ -1,8 +1,8 @@
 // Whether a file is the one that was meant: its SHA-256, computed piece by piece in the file's order.
 
-import { createSHA256, type IHasher } from 'hash-wasm';
-import { TernionError, throwIfAborted } from '../../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../../errors';
 import type { ByteSource } from '../../files/byte-source';
+import { canHashAtOnce, createSha256, sha256OfAll, type Hasher } from '../hashing/sha256';
 import { PIECE_BYTES } from '../http/pieces';
 
 /** A file of which the pieces before `next` have been hashed. */
@@ -11,13 +11,13 @@ export class PieceHash {
   next = 0;
 
   private constructor(
-    private readonly hasher: IHasher,
+    private readonly hasher: Hasher,
     private readonly expected: string,
   ) {}
 
   /** `expected` is a SHA-256 in hexadecimal. */
   static async expecting(expected: string): Promise<PieceHash> {
-    return new PieceHash(await createSHA256(), expected.toLowerCase());
+    return new PieceHash(await createSha256(), expected);
   }
 
   /** Adds piece `next`. */
@@ -29,16 +29,24 @@ export class PieceHash {
   /** After the last piece: the hash. Throws `corrupt-file` if it is not the expected one. */
   check(): string {
     const actual = this.hasher.digest();
-    if (actual === this.expected) return actual;
-    throw new TernionError(
-      'corrupt-file',
-      `The file is not the one that was asked for: its SHA-256 is ${actual}, not ${this.expected}.`,
-    );
+    checkEqual(actual, this.expected);
+    return actual;
   }
+}
+
+function checkEqual(actual: string, expected: string): void {
+  if (actual === expected.toLowerCase()) return;
+  throw new TernionError(
+    'corrupt-file',
+    `The file is not the one that was asked for: its SHA-256 is ${actual}, not ${expected}.`,
+  );
 }
 
 /** Reads a file that is at hand and checks its SHA-256. Rejects with `corrupt-file` if it differs. */
 export async function verifySource(source: ByteSource, sha256: string, signal?: AbortSignal): Promise<void> {
+  if (source.whole && canHashAtOnce(source.whole)) {
+    return checkEqual(await untilAborted(sha256OfAll(source.whole), signal), sha256);
+  }
   const hash = await PieceHash.expecting(sha256);
   for (let at = 0; at < source.size; at += PIECE_BYTES) {
     hash.add(await source.read(at, Math.min(PIECE_BYTES, source.size - at), { signal }));

@@ -3,7 +3,8 @@
 import { throwIfAborted } from '../../errors';
 import { NoCache } from '../cache/cache';
 import { urlOf } from '../http/address';
-import { downloadFailed } from '../http/failures';
+import { downloadFailed, requestForbidden } from '../http/failures';
+import { watchRequest } from '../http/violations';
 import { openAtHand } from './at-hand';
 import { browserStorage, type StorageEnvironment } from './environment';
 import type { ModelSource, OpenedSource, OpenOptions } from './model-source';
@@ -38,10 +39,14 @@ async function fetchLocal(
   url: string,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
+  const watch = watchRequest(url);
   try {
     return await network.fetch(url, { signal: signal ?? null });
   } catch (cause) {
     throwIfAborted(signal);
+    if (await watch.explanation()) throw requestForbidden(url, cause);
     throw downloadFailed(url, 'there is nothing at this address', cause);
+  } finally {
+    watch.stop();
   }
 }

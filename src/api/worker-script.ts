@@ -1,0 +1,58 @@
+// The script of the worker that is part of this module: its address, and the Trusted Types policy that vouches for it.
+
+import makeScriptUrl from '../worker/main?script-url';
+import { policyForbidden } from './start-failures';
+
+/** The name of the Trusted Types policy. Pages that enforce Trusted Types allow it with `trusted-types ternion`. */
+const POLICY_NAME = 'ternion';
+
+/** The part of a TrustedTypePolicy that is used here. TypeScript's types of the DOM do not have Trusted Types yet. */
+interface ScriptPolicy {
+  /** Gives a TrustedScriptURL, which `Worker` takes as it takes a string. */
+  createScriptURL(url: string): string;
+}
+
+/** The part of `globalThis.trustedTypes` that is used here. */
+interface PolicyFactory {
+  createPolicy(name: string, rules: ScriptPolicy): ScriptPolicy;
+}
+
+/** The script's address, from the start of a worker to `release`. */
+export class WorkerScript {
+  /**
+   * The policy, once it was needed. It is shared by all scripts because a browser may refuse to make the same one again, and
+   * it trusts only addresses that it makes itself, whatever it is given.
+   */
+  static #policy: ScriptPolicy | undefined;
+
+  #url: string | undefined;
+
+  /** Starts a worker. Throws `worker-lost` if it takes the policy, and the page does not allow that. */
+  start(name: string): Worker {
+    const [url, refusal] = WorkerScript.#makeUrl();
+    this.#url = url;
+    try {
+      return new Worker(url, { type: 'module', name });
+    } catch (error) {
+      throw refusal === undefined ? error : policyForbidden(POLICY_NAME, refusal);
+    }
+  }
+
+  /** Ends the address. A worker that has begun does not need it any more. */
+  release(): void {
+    if (this.#url !== undefined) URL.revokeObjectURL(String(this.#url));
+  }
+
+  /** An address, as a TrustedScriptURL if it can be one; if only the page's policy is against it, what the browser said. */
+  static #makeUrl(): [url: string, refusal?: unknown] {
+    const { trustedTypes } = globalThis as typeof globalThis & { trustedTypes?: PolicyFactory };
+    if (!trustedTypes) return [makeScriptUrl()];
+    try {
+      WorkerScript.#policy ??= trustedTypes.createPolicy(POLICY_NAME, { createScriptURL: makeScriptUrl });
+      return [WorkerScript.#policy.createScriptURL('')];
+    } catch (refusal) {
+      // Where nothing requires Trusted Types the address does as it is, and the page's default policy may vouch for it.
+      return [makeScriptUrl(), refusal];
+    }
+  }
+}

@@ -1,0 +1,7 @@
+// What `tools/vite/script-url.ts` makes of an import of a script's address.
+
+declare module '*?script-url' {
+  /** Makes an address of the script, for a module worker. If it is a blob's, it is to be revoked when it was used. */
+  const makeScriptUrl: () => string;
+  export default makeScriptUrl;
+}

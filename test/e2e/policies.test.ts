@@ -1,0 +1,203 @@
+// The built package under strict Content-Security-Policies and Trusted Types: it runs, or says which directive forbids it.
+import { readFile } from 'node:fs/promises';
+import { build, type Rolldown } from 'vite';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { SourceInfo } from '../../src/engine/types';
+import { inBrowsers, type TestPage } from '../support/browsers';
+import { FaultServer, type ServedFile } from '../support/fault-server';
+import { sha256 } from '../support/storage-loads';
+
+const root = new URL('../../', import.meta.url);
+const MODEL = '/model.gguf';
+const PROMPT = 'Who are you?';
+const HTML = '<!doctype html><title>Policies</title><script type="module" src="/page.js"></script>';
+
+/** The page's script. It is a file of its own, because the policies forbid scripts amid HTML. */
+const SCRIPT = `
+const module = { type: 'module' };
+const createWorkers = {
+  fromString: () => new Worker('/dist/worker.js', module),
+  fromPolicy() {
+    const policy = trustedTypes.createPolicy('app', { createScriptURL: (url) => url });
+    return new Worker(policy.createScriptURL('/dist/worker.js'), module);
+  },
+};
+const attempt = (run) => run().catch(({ name, code, message }) => ({ name, code, message }));
+Object.assign(globalThis, {
+  load: (source, { sha256 } = {}) =>
+    attempt(async () => {
+      const { loadModel } = await import('/dist/index.js');
+      const engine = await loadModel(source, { sha256 });
+      const ids = [];
+      for await (const { tokenIds } of engine.createSession().send('${PROMPT}')) ids.push(...tokenIds);
+      const { source: info } = engine.info;
+      await engine.dispose();
+      return { ids, info };
+    }),
+  plan: (source, { from = '/dist/', createWorker } = {}) =>
+    attempt(async () => {
+      const { planModel } = await import(from + 'index.js');
+      const { verdict } = await planModel(source, createWorker && { createWorker: createWorkers[createWorker] });
+      return { verdict };
+    }),
+  compilesWasm: () =>
+    WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0)).then(() => true, () => false),
+  takesStrings() {
+    try {
+      createWorkers.fromString().terminate();
+      return true;
+    } catch {
+      return false;
+    }
+  },
+});
+`;
+
+const STRICT = "default-src 'self'; script-src 'self'; worker-src blob:; connect-src 'self'";
+const TYPED = `${STRICT}; require-trusted-types-for 'script'`;
+/** For pages that start the worker from its own file: `script-src` speaks for workers where there is no `worker-src`. */
+const OWN_WORKER = TYPED.replace(' worker-src blob:;', '');
+
+/** What came of a load or a plan. */
+type Result = Partial<
+  { ids: number[]; info: SourceInfo; verdict: string } & Record<'name' | 'code' | 'message', string>
+>;
+
+const refusal = (code: string, message: RegExp): Result => ({
+  name: 'TernionError',
+  code,
+  message: expect.stringMatching(message) as string,
+});
+
+/** The package as `npm run build` makes it, by file name. */
+async function buildPackage(): Promise<[name: string, file: ServedFile][]> {
+  const options = {
+    configFile: 'vite.config.ts',
+    mode: 'lib',
+    logLevel: 'warn',
+    build: { write: false },
+  } as const;
+  const outputs = (await build(options)) as Rolldown.RolldownOutput[];
+  return outputs.flatMap(({ output }) =>
+    output.map((each): [string, ServedFile] => [
+      each.fileName,
+      script('code' in each ? each.code : each.source),
+    ]),
+  );
+}
+
+function script(code: string | Uint8Array): ServedFile {
+  return { bytes: Buffer.from(code), contentType: 'text/javascript' };
+}
+
+async function goldenIds(): Promise<number[]> {
+  const text = await readFile(new URL('test/fixtures/prompts.json', root), 'utf8');
+  const prompts = JSON.parse(text) as { messages: { content: string }[]; greedy: number[] }[];
+  return prompts.find(({ messages }) => messages[0]?.content === PROMPT)!.greedy;
+}
+
+describe('the built package', () => {
+  let server: FaultServer;
+  let elsewhere: FaultServer;
+  let golden: number[];
+  let hash: string;
+  beforeAll(async () => {
+    const bytes = await readFile(new URL('public/models/ternion-tiny-i2_s.gguf', root));
+    hash = sha256(bytes);
+    golden = await goldenIds();
+    const model = { bytes, etag: '"tiny"' };
+    const built = await buildPackage();
+    // Two copies: modules of different addresses are different modules.
+    const files = ['/dist/', '/copy/'].flatMap((folder) =>
+      built.map(([name, file]) => [folder + name, file]),
+    );
+    server = await FaultServer.start({
+      '/': { bytes: Buffer.from(HTML), contentType: 'text/html' },
+      '/page.js': script(SCRIPT),
+      [MODEL]: model,
+      ...(Object.fromEntries(files) as Record<string, ServedFile>),
+    });
+    elsewhere = await FaultServer.start({ [MODEL]: model });
+  });
+  afterAll(async () => {
+    await server.close();
+    await elsewhere.close();
+  });
+
+  inBrowsers((open) => {
+    let page: TestPage;
+    afterEach(() => page.close());
+
+    const openUnder = async (policy: string): Promise<void> => {
+      const headers = { 'content-security-policy': policy };
+      server.fault = ({ path }) => (path === '/' ? { headers } : undefined);
+      page = await open(`${server.origin}/`);
+    };
+    const load = (source: string, options: { sha256?: string } = {}): Promise<Result> =>
+      page.call('load', source, options);
+    const plan = (options: { from?: string; createWorker?: string } = {}): Promise<Result> =>
+      page.call('plan', MODEL, options);
+
+    it("checks, caches and runs a model where WebAssembly is forbidden (no 'wasm-unsafe-eval')", async () => {
+      await openUnder(STRICT);
+      expect(await page.call('compilesWasm')).toBe(false);
+      expect(await load(MODEL, { sha256: '0'.repeat(64) })).toEqual(refusal('corrupt-file', /SHA-256/));
+      const loaded = { ids: golden, info: { cached: true } };
+      expect(await load(MODEL, { sha256: hash })).toEqual(loaded);
+      const { bytesSent } = server;
+      expect(await load(MODEL, { sha256: hash })).toEqual(loaded);
+      expect(server.bytesSent).toBe(bytesSent);
+    });
+
+    it('names connect-src where it forbids the model', async () => {
+      await openUnder(STRICT);
+      const words = new RegExp(`connect-src must allow ${elsewhere.origin}\\b`);
+      expect(await load(elsewhere.origin + MODEL)).toEqual(refusal('download-failed', words));
+      expect(elsewhere.exchanges).toEqual([]);
+    });
+
+    it('names worker-src where it forbids the worker', async () => {
+      await openUnder(STRICT.replace('blob:', "'none'"));
+      expect(await load(MODEL)).toEqual(refusal('worker-lost', /worker-src must allow blob:.*createWorker/));
+      const words = new RegExp(`worker-src must allow ${server.origin}/dist/worker\\.js`);
+      expect(await plan({ createWorker: 'fromString' })).toEqual(refusal('worker-lost', words));
+    });
+
+    it('runs with Trusted Types by the policy `ternion`, which it makes once', async () => {
+      await openUnder(`${TYPED}; trusted-types ternion`);
+      expect(await page.call('takesStrings')).toBe(false);
+      expect(await load(MODEL)).toMatchObject({ ids: golden });
+      expect(await plan()).toEqual({ verdict: 'fits' });
+    });
+
+    it("names trusted-types where it forbids the policy, or a second of its name without 'allow-duplicates'", async () => {
+      const refused = refusal(
+        'worker-lost',
+        /policy 'ternion'.*trusted-types must name it.*'allow-duplicates'/,
+      );
+      await openUnder(`${TYPED}; trusted-types other`);
+      expect(await load(MODEL)).toEqual(refused);
+      await page.close();
+      await openUnder(`${TYPED}; trusted-types ternion`);
+      expect(await plan()).toEqual({ verdict: 'fits' });
+      expect(await plan({ from: '/copy/' })).toEqual(refused);
+      await page.close();
+      await openUnder(`${TYPED}; trusted-types ternion 'allow-duplicates'`);
+      expect(await plan()).toEqual({ verdict: 'fits' });
+      expect(await plan({ from: '/copy/' })).toEqual({ verdict: 'fits' });
+    });
+
+    it('does without the policy where nothing requires Trusted Types', async () => {
+      await openUnder(`${STRICT}; trusted-types other`);
+      expect(await plan()).toEqual({ verdict: 'fits' });
+    });
+
+    it('leaves the policy to a page that makes the worker itself', async () => {
+      await openUnder(`${OWN_WORKER}; trusted-types app`);
+      expect(await plan({ createWorker: 'fromPolicy' })).toEqual({ verdict: 'fits' });
+      expect(await plan({ createWorker: 'fromString' })).toEqual(
+        refusal('worker-lost', /require-trusted-types-for.*TrustedScriptURL/),
+      );
+    });
+  });
+});

@@ -11,6 +11,7 @@ import {
   type MemoryPart,
 } from './buffers';
 import type { Capabilities } from './capabilities';
+import { whenLost } from './device-loss';
 import type { Grid } from './grid';
 import { mapForReading } from './map-async';
 import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
@@ -49,12 +50,11 @@ export class GpuContext implements BufferMaker {
     readonly capabilities: Capabilities,
     private readonly log: ShaderLog | undefined = shaderLog(),
   ) {
-    void device.lost.then((info) => {
-      this.#over ??= new TernionError(
+    whenLost(device, this, (context, info) => {
+      context.#over ??= new TernionError(
         'device-lost',
         `The GPU device was lost (${info.reason}): ${info.message}`,
       );
-      return undefined;
     });
   }
 
@@ -244,6 +244,17 @@ export class GpuContext implements BufferMaker {
     this.#pipelines.clear();
     this.#uniforms.clear();
     this.#bytes = 0;
+    this.#settle();
+  }
+
+  /**
+   * Has the memory of destroyed buffers given back now. Dawn, and so Chromium, frees it when work that was submitted later is
+   * done, and looks whether it is while somebody waits: until then the next model would stand beside the last one.
+   */
+  #settle(): void {
+    const { queue } = this.device;
+    queue.submit([]);
+    void queue.onSubmittedWorkDone().catch(() => {});
   }
 }
 

@@ -36,11 +36,17 @@ export async function readModel(
 }
 
 /** Throws `invalid-argument` for precisions that do not exist. */
-export function checkPrecisions({ precision = 'fast', headPrecision = 'int8' }: PrecisionOptions): void {
+export function checkPrecisions({
+  precision = 'fast',
+  headPrecision = 'int8',
+  kvCache = 'auto',
+}: PrecisionOptions): void {
   if (!['fast', 'exact'].includes(precision))
     throw new TernionError('invalid-argument', `precision is ${precision}; it can be fast or exact.`);
   if (!['int8', 'f16'].includes(headPrecision))
     throw new TernionError('invalid-argument', `headPrecision is ${headPrecision}; it can be int8 or f16.`);
+  if (!['auto', 'f16', 'int8'].includes(kvCache))
+    throw new TernionError('invalid-argument', `kvCache is ${kvCache}; it can be auto, f16 or int8.`);
 }
 
 /** What the options mean for `model`. One that makes embeddings has no use for a head, and gets none in int8. */

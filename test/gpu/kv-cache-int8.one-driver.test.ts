@@ -1,13 +1,22 @@
 // A KV cache in int8: what it changes about logits and answers, and that sessions work with it and take what they should.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { GpuContext } from '../../src/gpu/context';
+import type { GpuContext, PipelineSpec } from '../../src/gpu/context';
+import { attentionCandidates } from '../../src/kernels/attention';
+import { checkAttention } from '../../src/kernels/attention-check';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { RANDOM_MODELS, relativeError, type Golden, type GoldenPrompt } from '../support/golden';
 import { PinnedModel } from '../support/pinned-model';
 import { COUNT } from '../support/sessions';
 import { loadWatched, TINY } from '../support/watched-engine';
+
+/** Heads of all kinds: with norms, of one key and with a part that turns, with room behind them in the cache. */
+const HEADS = [
+  { heads: 4, kvHeads: 2, headDim: 64, rotary: 64, ropePairs: 'neox', headNorms: true },
+  { heads: 2, kvHeads: 1, headDim: 96, rotary: 48, ropePairs: 'normal', headNorms: false },
+  { heads: 2, kvHeads: 2, headDim: 100, rotary: 100, ropePairs: 'neox', headNorms: false },
+] as const;
 
 const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(path, 'utf8')) as T;
 
@@ -75,6 +84,51 @@ describe('against f16', () => {
     // Measured: 0.21 at most.
     expect(largest).toBeLessThan(0.4);
   });
+});
+
+describe('the known answers of attention', () => {
+  /** A context whose kernels are those that `change` makes of the wanted ones. */
+  async function withKernels(
+    change: (spec: PipelineSpec) => PipelineSpec,
+    use: (gpu: GpuContext) => Promise<void>,
+  ): Promise<void> {
+    const gpu = await openContext();
+    const compile = gpu.pipeline.bind(gpu);
+    gpu.pipeline = (spec) => compile(change(spec));
+    await use(gpu);
+    gpu.destroy();
+    gpu.device.destroy();
+  }
+
+  test.each(HEADS)('are given by every variant for %o', async (shape) =>
+    withKernels(
+      (spec) => spec,
+      async (gpu) => {
+        for (const variant of attentionCandidates(gpu.capabilities, shape)) {
+          expect(await checkAttention(gpu, shape, variant, 'int8')).toBe(true);
+        }
+      },
+    ),
+  );
+
+  test.each<[string, (spec: PipelineSpec) => PipelineSpec]>([
+    [
+      'pairs turn that do not belong together',
+      (spec) => ({ ...spec, conditions: { ...spec.conditions, neox: !spec.conditions?.['neox'] } }),
+    ],
+    [
+      'scores are scaled by a hundredth too much',
+      (spec) => {
+        const scale = spec.constants?.['SCALE'];
+        return scale ? { ...spec, constants: { ...spec.constants, SCALE: 1.01 * scale } } : spec;
+      },
+    ],
+  ])('are not given where %s', async (_name, change) =>
+    withKernels(change, async (gpu) => {
+      const [variant] = attentionCandidates(gpu.capabilities, HEADS[1]);
+      expect(await checkAttention(gpu, HEADS[1], variant!, 'int8')).toBe(false);
+    }),
+  );
 });
 
 test('a session continues from what is in the cache, which takes little more than half of f16', async () => {

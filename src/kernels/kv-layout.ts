@@ -69,8 +69,8 @@ export function cacheDim(headDim: number): number {
 }
 
 /**
- * The format for an adapter whose memory suffices. Measured: SwiftShader, with subgroups of four, takes half of attention's time to unpack f16;
- * others hardly notice.
+ * The format for an adapter whose memory suffices. Measured: SwiftShader, with subgroups of four, takes half of attention's
+ * time to unpack f16; others hardly notice.
  */
 export function cacheFormatFor({ subgroups, subgroupMaxSize }: Capabilities): CacheFormat {
   return subgroups && subgroupMaxSize === 4 ? 'f32' : 'f16';

@@ -51,9 +51,9 @@ export interface MemoryFit {
 
 /**
  * What a model whose headers were read takes on `device`, and whether that fits: with the format of the KV cache that
- * `options` name or, by default, with int8 where it lets a longer context fit than f16. Where a file has scales for every block of columns,
- * `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent less.
- * Throws `invalid-argument` for options that cannot be used.
+ * `options` name or, by default, with int8 where it lets a longer context fit than f16. Where a file has scales for every
+ * block of columns, `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent
+ * less. Throws `invalid-argument` for options that cannot be used.
  */
 export function fitMemory(
   model: Pick<ModelFile, 'config' | 'tensors'>,

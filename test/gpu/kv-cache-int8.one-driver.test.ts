@@ -30,7 +30,7 @@ describe('against f16', () => {
     gpu.device.destroy();
   });
 
-  /** How far logits after each of `prompts` are off: relative L2 errors, the median and the largest; and the largest difference. */
+  /** How far logits after each of `prompts` are off: the median and the most of their relative L2 errors, the largest difference. */
   async function difference(
     model: PinnedModel,
     prompts: readonly (readonly number[])[],

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { GpuContext } from '../src/gpu/context';
+import type { CacheFormat } from '../src/kernels/kv-layout';
 import { CeilingMeter } from './core/ceilings';
 import { KERNELS, timeVariants, variantTable } from './core/kernel-bench';
 import { describeCeilings, textTable } from './core/report';
@@ -17,6 +18,7 @@ ${Object.entries(KERNELS)
   --shape AxBxC       the shape
   --tokens N          tokens at once (default 1; more are timed with the variants for prompts)
   --context N         tokens in the context, for attention (default 512)
+  --kv-cache FORMAT   how attention finds keys and values: f16, f32 or int8 (default: as the adapter prefers)
   --variant JSON      times this variant; may be given several times (default: the candidates of the adapter)
   --driver NAME       lavapipe, swiftshader, or system (the machine's own GPU)
 
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
       shape: { type: 'string' },
       tokens: { type: 'string', default: '1' },
       context: { type: 'string', default: '512' },
+      'kv-cache': { type: 'string' },
       variant: { type: 'string', multiple: true },
       help: { type: 'boolean', default: false },
     },
@@ -42,7 +45,11 @@ async function main(): Promise<void> {
   }
   const shape = values.shape ? values.shape.split('x').map(positive) : kernel.shape;
   if (shape.length !== kernel.shape.length) throw new Error(`The shape of ${name} is ${kernel.dimensions}.`);
-  const problem = { shape, tokens: positive(values.tokens), context: positive(values.context) };
+  const cacheFormat = values['kv-cache'];
+  if (cacheFormat !== undefined && !isCacheFormat(cacheFormat))
+    throw new Error(`--kv-cache is ${cacheFormat}; it can be f16, f32 or int8.`);
+  const { tokens, context } = values;
+  const problem = { shape, tokens: positive(tokens), context: positive(context), cacheFormat };
   const device = await openDevice();
   const capabilities = await probeCapabilities(device);
   const meter = await CeilingMeter.create(device, capabilities, { quick: true, few: true });
@@ -54,6 +61,10 @@ async function main(): Promise<void> {
   if (times.some(({ right }) => !right)) process.exitCode = 1;
   gpu.destroy();
   device.destroy();
+}
+
+function isCacheFormat(text: string): text is CacheFormat {
+  return ['f16', 'f32', 'int8'].includes(text);
 }
 
 function positive(text: string): number {

@@ -3,8 +3,10 @@
 //
 //   state   State
 //   qkv     f32 [count, ROW]: rotated queries of HEADS heads first
-//   keys    f16 [positions, KV_HEADS, CACHE_DIM], two a word, read as vec4u; with `wide` f32 of the same values
+//   keys    f16 [positions, KV_HEADS, CACHE_DIM], eight a vec4u; with `wide` f32 of the same values; with `int8` codes,
+//           eight a vec2u
 //   values  the same, read pair by pair. CACHE_DIM is HEAD_DIM rounded up to a multiple of 8; what is between is 0
+//   scales  with `int8`: vec2f [positions, KV_HEADS]: what a code of the key stands for, and one of the value
 //   out     f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
 //   shape   (CACHE_DIM / 8)
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
@@ -13,9 +15,11 @@
 // them. With `partial` (decode, one token) it sees SPLIT positions, and other workgroups the rest of the context.
 // Workgroups: x = KV heads, y = tokens, z = splits.
 //
-// In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values).
+// In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values). Scales are
+// multiplied in once a position: the key's into the score, the value's into the exponential that weighs it.
 
 import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, CACHE_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
+import package::lib::int8_cache::code_values;
 import package::lib::state::State;
 
 // A loop bound that is not a constant, for compilers that would unroll it whole and take seconds for that.
@@ -25,19 +29,26 @@ struct Shape { key_vectors: u32 }
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
 @if(wide) @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
 @if(wide) @group(0) @binding(3) var<storage, read> values: array<vec2f>;
-@if(!wide) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(halves) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@if(int8) @group(0) @binding(2) var<storage, read> keys: array<vec2u>;
 @if(!wide) @group(0) @binding(3) var<storage, read> values: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec2f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
+@if(int8) @group(0) @binding(8) var<storage, read> scales: array<vec2f>;
 
-// Scores of a tile, then their exponentials. [GROUP, TILE]
+// Scores of a tile, then what weighs its values: their exponentials. [GROUP, TILE]
 var<workgroup> score: array<f32, GROUP * TILE>;
 // For each head: the running maximum, the running sum, and what to multiply earlier sums with.
 var<workgroup> running: array<vec3f, GROUP>;
 
 // Finite, so that differences of two are never NaN.
 const lowest = -3.0e38;
+
+// Two of the values, as floats or as codes.
+@if(wide) fn value_pair(i: u32) -> vec2f { return values[i]; }
+@if(halves) fn value_pair(i: u32) -> vec2f { return unpack2x16float(values[i]); }
+@if(int8) fn value_pair(i: u32) -> vec2f { return code_values(values[i / 2u] >> (16u * (i % 2u))).xy; }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -62,14 +73,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         @if(wide) let k0 = keys[2u * (k_base + d)];
         @if(wide) let k1 = keys[2u * (k_base + d) + 1u];
         @if(!wide) let packed = keys[k_base + d];
-        @if(!wide) let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
-        @if(!wide) let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        @if(halves) let k0 = vec4f(unpack2x16float(packed.x), unpack2x16float(packed.y));
+        @if(halves) let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        @if(int8) let k0 = code_values(packed.x);
+        @if(int8) let k1 = code_values(packed.y);
         @unroll(g, GROUP) {
           let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
           dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
         }
       }
-      @unroll(g, GROUP) { score[$gu * TILE + i] = dot$g * SCALE; }
+      @if(int8) let key_scale = SCALE * scales[(tile + i) * KV_HEADS + kv_head].x;
+      @if(!int8) let key_scale = f32(SCALE);
+      @unroll(g, GROUP) { score[$gu * TILE + i] = dot$g * key_scale; }
     }
     workgroupBarrier();
     // A thread a head: the tile's maximum joins the running one, and scores become exponentials.
@@ -81,8 +96,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       var total = before.y * correction;
       for (var i = 0u; i < size; i++) {
         let e = exp(score[head * TILE + i] - maximum);
-        score[head * TILE + i] = e;
         total += e;
+        @if(int8) let value_scale = scales[(tile + i) * KV_HEADS + kv_head].y;
+        @if(!int8) let value_scale = 1.0;
+        score[head * TILE + i] = e * value_scale;
       }
       running[head] = vec3f(maximum, total, correction);
     }
@@ -94,9 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var i = 0u; i < size; i++) {
       let v_base = ((tile + i) * KV_HEADS + kv_head) * (CACHE_DIM / 2u);
       @unroll(p, PAIRS) {
-        let stored$p = values[v_base + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u)];
-        @if(wide) let v$p = stored$p;
-        @if(!wide) let v$p = unpack2x16float(stored$p);
+        let v$p = value_pair(v_base + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u));
       }
       @unroll(g, GROUP) {
         let e$g = score[$gu * TILE + i];

@@ -3,8 +3,10 @@
 //
 //   state    State
 //   qkv      f32 [count, ROW]: rotated queries of HEADS heads first, read as vec4f
-//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u; with `wide` f32 of the same values
+//   keys     f16 [positions, KV_HEADS, HEAD_DIM], eight values a vec4u; with `wide` f32 of the same values; with `int8`
+//            codes, eight a vec2u
 //   values   the same
+//   scales   with `int8`: vec2f [positions, KV_HEADS]: what a code of the key stands for, and one of the value
 //   out      f32 [count, HEADS·HEAD_DIM]; with `partial` f32 [splits, HEADS, HEAD_DIM], each split normalised on its own
 //   shape    (LANES, GROUP·VECTORS, VECTORS): loop bounds that are not constants, so that compilers do not unroll loops
 //   summary  with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
@@ -12,11 +14,13 @@
 //
 // LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the QUERIES queries
 // that use one KV head, and reads its part of each key and value, side by side with its neighbours. A tile is LANES
-// positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory.
+// positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory. Scales
+// are kept likewise: lane i multiplies its score by that of the i-th key, and its exponential by that of the i-th value.
 //
 // With `append` (decode only) queries come as the matrix left them, and this kernel does the work of rope_append too: every
 // team turns its queries, and the one whose split has the new position writes its key and value. What a lane writes is what
-// that lane reads again; no other team needs it.
+// that lane reads again; no other team needs it. New scales are made by all teams of that one's workgroup, since lanes can
+// only meet where the whole workgroup is; each lane keeps them, so that nobody reads what a neighbour has written.
 //
 // TEAMS teams are a workgroup. With `partial` (decode, one token) each sees another SPLIT positions, and workgroups z =
 // splits / TEAMS. Else each has another TOKENS tokens, whose QUERIES = GROUP·TOKENS queries share what it reads, up to the
@@ -26,26 +30,30 @@
 import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, SCALE};
 import constants::{LANES, STEPS, VECTORS, TEAMS, SPLIT, TOKENS, QUERIES};
 import package::lib::f16::{pack_f16, rounded_f16};
+import package::lib::int8_cache::{code_scale, code_values, codes_of};
 import package::lib::state::State;
 
 enable subgroups;
 
 struct Shape { lanes: u32, query_runs: u32, runs: u32 }
 
+// Eight values of the cache; with `wide` four.
+@if(wide) alias Stored = vec4f;
+@if(halves) alias Stored = vec4u;
+@if(int8) alias Stored = vec2u;
+
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@if(append && wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4f>;
-@if(append && wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4f>;
-@if(append && !wide) @group(0) @binding(2) var<storage, read_write> keys: array<vec4u>;
-@if(append && !wide) @group(0) @binding(3) var<storage, read_write> values: array<vec4u>;
-@if(!append && wide) @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
-@if(!append && wide) @group(0) @binding(3) var<storage, read> values: array<vec4f>;
-@if(!append && !wide) @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
-@if(!append && !wide) @group(0) @binding(3) var<storage, read> values: array<vec4u>;
+@if(append) @group(0) @binding(2) var<storage, read_write> keys: array<Stored>;
+@if(append) @group(0) @binding(3) var<storage, read_write> values: array<Stored>;
+@if(!append) @group(0) @binding(2) var<storage, read> keys: array<Stored>;
+@if(!append) @group(0) @binding(3) var<storage, read> values: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
 @if(append) @group(0) @binding(7) var<storage, read> angles: array<vec4f>;
+@if(int8 && append) @group(0) @binding(8) var<storage, read_write> scales: array<vec2f>;
+@if(int8 && !append) @group(0) @binding(8) var<storage, read> scales: array<vec2f>;
 
 const threads = u32(LANES * TEAMS);
 // Finite, so that differences of two are never NaN.
@@ -64,8 +72,11 @@ fn team_max(value: f32) -> f32 {
   return largest;
 }
 
-fn low_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
-fn high_halves(v: vec4u) -> vec4f { return vec4f(unpack2x16float(v.z), unpack2x16float(v.w)); }
+// The first and the last four of eight stored values, as floats or as codes.
+@if(halves) fn low_four(v: Stored) -> vec4f { return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }
+@if(halves) fn high_four(v: Stored) -> vec4f { return vec4f(unpack2x16float(v.z), unpack2x16float(v.w)); }
+@if(int8) fn low_four(v: Stored) -> vec4f { return code_values(v.x); }
+@if(int8) fn high_four(v: Stored) -> vec4f { return code_values(v.y); }
 
 // Dimensions 4·d to 4·d + 3 of the head that begins at `head` in qkv (in vec4f), turned for `position`.
 @if(append)
@@ -92,9 +103,32 @@ fn turned(head: u32, d: u32, position: u32) -> vec4f {
 @if(append && wide)
 fn rounded(v: vec4f) -> vec4f { return vec4f(rounded_f16(v.xy), rounded_f16(v.zw)); }
 
-@if(append && !wide)
+@if(append && halves)
 fn packed(low: vec4f, high: vec4f) -> vec4u {
   return vec4u(pack_f16(low.xy), pack_f16(low.zw), pack_f16(high.xy), pack_f16(high.zw));
+}
+
+@if(append && int8)
+fn codes(low: vec4f, high: vec4f, scale: f32) -> vec2u {
+  return vec2u(codes_of(low, scale), codes_of(high, scale));
+}
+
+@if(append && int8)
+fn largest_of(a: vec4f, b: vec4f) -> f32 {
+  let all = max(abs(a), abs(b));
+  return max(max(all.x, all.y), max(all.z, all.w));
+}
+
+// The scales of the key and the value that begin at `key` and `value` in qkv (in vec4f), for a team of which this is a lane.
+@if(append && int8)
+fn scales_for(key: u32, value: u32, position: u32, lane: u32) -> vec2f {
+  var most = vec2f(0.0);
+  for (var v = 0u; v < shape.runs; v++) {
+    let low = 2u * (v * LANES + lane);
+    let in_key = largest_of(turned(key, low, position), turned(key, low + 1u, position));
+    most = max(most, vec2f(in_key, largest_of(qkv[value + low], qkv[value + low + 1u])));
+  }
+  return vec2f(code_scale(team_max(most.x)), code_scale(team_max(most.y)));
 }
 
 @compute @workgroup_size(threads)
@@ -141,10 +175,14 @@ fn main(
     }
   }
 
+  @if(append) let key = (u32(HEADS) + kv_head) * (HEAD_DIM / 4u);
+  @if(append) let value = key + KV_HEADS * (HEAD_DIM / 4u);
+  @if(append && int8) var new_scales = vec2f(0.0);
+  @if(append && int8) {
+    if ((length - 1u) / (TEAMS * SPLIT) == group.z) { new_scales = scales_for(key, value, length - 1u, lane); }
+  }
   @if(append) {
     if ((length - 1u) / SPLIT == split) {
-      let key = (u32(HEADS) + kv_head) * (HEAD_DIM / 4u);
-      let value = key + KV_HEADS * (HEAD_DIM / 4u);
       let slot = ((length - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u);
       for (var v = 0u; v < shape.runs; v++) {
         let run = v * LANES + lane;
@@ -156,11 +194,16 @@ fn main(
           values[2u * (slot + run)] = rounded(qkv[value + 2u * run]);
           values[2u * (slot + run) + 1u] = rounded(qkv[value + 2u * run + 1u]);
         }
-        @if(!wide) {
+        @if(halves) {
           keys[slot + run] = packed(low, high);
           values[slot + run] = packed(qkv[value + 2u * run], qkv[value + 2u * run + 1u]);
         }
+        @if(int8) {
+          keys[slot + run] = codes(low, high, new_scales.x);
+          values[slot + run] = codes(qkv[value + 2u * run], qkv[value + 2u * run + 1u], new_scales.y);
+        }
       }
+      @if(int8) { if (lane == 0u) { scales[(length - 1u) * KV_HEADS + kv_head] = new_scales; } }
     }
   }
   // Beyond it a key is not read, for another team may be writing it: the new one only where it is in this split.
@@ -178,12 +221,16 @@ fn main(
         @if(wide) let k$v_0 = keys[2u * (base + $vu * LANES)];
         @if(wide) let k$v_1 = keys[2u * (base + $vu * LANES) + 1u];
         @if(!wide) let k$v = keys[base + $vu * LANES];
-        @if(!wide) let k$v_0 = low_halves(k$v);
-        @if(!wide) let k$v_1 = high_halves(k$v);
+        @if(!wide) let k$v_0 = low_four(k$v);
+        @if(!wide) let k$v_1 = high_four(k$v);
         @unroll(g, QUERIES) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
       }
       @unroll(g, QUERIES) { score$g = select(score$g, team_sum(product$g), lane == i); }
     }
+    @if(int8) let held = scales[min(tile + lane, end - 1u) * KV_HEADS + kv_head];
+    @if(int8 && append) let scale = select(held, new_scales, tile + lane + 1u >= length);
+    @if(int8 && !append) let scale = held;
+    @if(int8) { @unroll(g, QUERIES) { score$g *= scale.x; } }
     @unroll(g, QUERIES) {
       let valid$g = tile + lane < last$g;
       let larger$g = max(maximum$g, team_max(select(lowest, score$g, valid$g)));
@@ -191,6 +238,8 @@ fn main(
       let weight$g = select(0.0, exp(score$g - larger$g), valid$g);
       maximum$g = larger$g;
       total$g = total$g * correction$g + weight$g;
+      @if(int8) let share$g = weight$g * scale.y;
+      @if(!int8) let share$g = weight$g;
       @unroll(v, VECTORS) {
         sum$g_$v_0 *= correction$g;
         sum$g_$v_1 *= correction$g;
@@ -198,13 +247,13 @@ fn main(
     }
     for (var i = 0u; i < shape.lanes; i++) {
       let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, QUERIES) { let e$g = subgroupShuffle(weight$g, first_lane + i); }
+      @unroll(g, QUERIES) { let e$g = subgroupShuffle(share$g, first_lane + i); }
       @unroll(v, VECTORS) {
         @if(wide) let v$v_0 = values[2u * (base + $vu * LANES)];
         @if(wide) let v$v_1 = values[2u * (base + $vu * LANES) + 1u];
         @if(!wide) let packed$v = values[base + $vu * LANES];
-        @if(!wide) let v$v_0 = low_halves(packed$v);
-        @if(!wide) let v$v_1 = high_halves(packed$v);
+        @if(!wide) let v$v_0 = low_four(packed$v);
+        @if(!wide) let v$v_1 = high_four(packed$v);
         @unroll(g, QUERIES) {
           sum$g_$v_0 += e$g * v$v_0;
           sum$g_$v_1 += e$g * v$v_1;

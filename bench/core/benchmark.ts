@@ -3,7 +3,7 @@
 import { throwIfAborted } from '../../src/errors';
 import type { ByteSource } from '../../src/files/byte-source';
 import { filesAtHand } from '../../src/files/model-files';
-import type { GpuBytes } from '../../src/gpu/buffers';
+import { BufferLedger, sumByPart, type GpuBytes } from '../../src/gpu/buffers';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
 import { LocalEngine } from '../../src/engine/engine';
@@ -109,11 +109,7 @@ export async function benchmarkModel(
       load: { ...load, fileBytes: model.source.size },
       gpuBytes: {
         ...stored,
-        kvCache: KvCache.byteLength(
-          transformer.config,
-          transformer.contextLength,
-          transformer.variants.cacheFormat,
-        ),
+        kvCache: cacheBytes(transformer),
       },
       memory,
       dispatches: steps.dispatches,
@@ -128,6 +124,13 @@ export async function benchmarkModel(
   } finally {
     await engine.dispose();
   }
+}
+
+/** Bytes of the KV cache of one session. */
+function cacheBytes({ gpu, config, contextLength, variants }: Transformer): number {
+  const ledger = new BufferLedger(gpu.limits);
+  KvCache.allocate(ledger, config, contextLength, variants.cacheFormat);
+  return sumByPart(ledger.entries).kvCache;
 }
 
 /** Keeps the highest memory use that it saw. */

@@ -1,14 +1,15 @@
 // Times the variants of one kernel on random data of a given shape: for while one works on it.
 
 import type { Capabilities } from '../../src/gpu/capabilities';
+import { BufferLedger } from '../../src/gpu/buffers';
 import { encodePass, type GpuContext } from '../../src/gpu/context';
 import type { TimedWork } from '../../src/gpu/tuner';
 import { canonicalWords } from '../../src/formats/canonical';
 import { attentionCandidates, attentionRoom, decodeAttention } from '../../src/kernels/attention';
 import { checkAttention } from '../../src/kernels/attention-check';
-import { cacheDim, cacheFormatFor } from '../../src/kernels/kv-layout';
 import { createInt8Matrix } from '../../src/kernels/int8-rows';
 import { headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
+import { cacheFormatFor, createLayerCache, type CacheFormat } from '../../src/kernels/kv-layout';
 import { checkHead } from '../../src/kernels/lm-head-int8-check';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import { normThreadsCandidates, rmsNormQuantize } from '../../src/kernels/rms-norm-quantize';
@@ -33,6 +34,8 @@ export interface KernelProblem {
   tokens: number;
   /** Tokens in the context, that one included. */
   context: number;
+  /** How attention finds keys and values stored. Default: as the adapter prefers. */
+  cacheFormat?: CacheFormat | undefined;
 }
 
 /** One kernel on one problem. A variant is whatever the kernel calls one, as plain data. */
@@ -190,18 +193,16 @@ function openHead(gpu: GpuContext, { shape }: KernelProblem): KernelCase {
   });
 }
 
-function openAttention(gpu: GpuContext, { shape, context }: KernelProblem): KernelCase {
+function openAttention(gpu: GpuContext, { shape, context, cacheFormat }: KernelProblem): KernelCase {
   const [heads = 0, kvHeads = 0, headDim = 0] = shape;
   const counts = { heads, kvHeads, headDim };
-  const format = cacheFormatFor(gpu.capabilities);
-  const bytes = context * kvHeads * cacheDim(headDim) * (format === 'f16' ? 2 : 4);
-  const copies = copiesOf(2 * bytes);
+  const format = cacheFormat ?? cacheFormatFor(gpu.capabilities);
+  const ledger = new BufferLedger(gpu.limits);
+  createLayerCache(ledger, counts, context, format, 0);
+  const bytes = ledger.entries.reduce((sum, { size }) => sum + size, 0);
+  const copies = copiesOf(bytes);
   // Zeros: any bits would be numbers that are none, which some adapters are slow with.
-  const caches = Array.from({ length: copies }, (_, i) => ({
-    keys: gpu.createBuffer(`keys ${i}`, bytes),
-    values: gpu.createBuffer(`values ${i}`, bytes),
-    format,
-  }));
+  const caches = Array.from({ length: copies }, (_, i) => createLayerCache(gpu, counts, context, format, i));
   const candidates = attentionCandidates(gpu.capabilities, counts);
   const rooms = Math.max(...candidates.map((variant) => attentionRoom(variant, context)));
   const partial = {
@@ -221,7 +222,7 @@ function openAttention(gpu: GpuContext, { shape, context }: KernelProblem): Kern
       );
       return { dispatches: made.flat(), position: context - 1 };
     },
-    least: { bytes: 2 * bytes, multiplyAdds: 0 },
+    least: { bytes, multiplyAdds: 0 },
     copies,
   });
 }

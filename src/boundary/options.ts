@@ -74,6 +74,7 @@ export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, '
     memoryBudget: optional(number({ min: 1, max: Infinity })),
     precision: optional(oneOf('fast', 'exact')),
     headPrecision: optional(oneOf('int8', 'f16')),
+    kvCache: optional(oneOf('auto', 'f16', 'int8')),
     debug: optional(text()),
     headers: optional(headers),
     credentials: optional(oneOf('omit', 'same-origin', 'include')),

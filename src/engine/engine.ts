@@ -75,7 +75,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
     const { activations, headPrecision } = choosePrecisions(model, options);
-    const contextLength = contextToLoad(fitMemory(model, gpu, options), options);
+    const fit = fitMemory(model, gpu, options);
+    const contextLength = contextToLoad(fit, options);
     const weights = await loadWeights(gpu, model, {
       vocabulary: headPrecision,
       signal,
@@ -87,7 +88,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
       contextLength,
       exactHead: headPrecision === 'f16',
       activations,
-      variants,
+      variants: { ...variants, cacheFormat: fit.kvCacheFormat },
       tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
     });
     await untilAborted(transformer.compile(), signal);

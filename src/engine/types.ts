@@ -138,8 +138,11 @@ export interface ModelInfo {
     reduction: 'subgroups' | 'workgroup';
     /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */
     f16: 'pack2x16float';
-    /** How the KV cache stores keys and values, rounded to f16 either way: in 32 bits where unpacking costs more than reading. */
-    kvCache: 'f16' | 'f32';
+    /**
+     * How the KV cache stores keys and values: rounded to f16, in 16 bits, or in 32 where unpacking costs more than reading;
+     * or rounded to int8 with a scale for each head and position.
+     */
+    kvCache: 'f16' | 'f32' | 'int8';
     /** What ternary matrices multiply with: int8 with a scale a token, or one for every 64 columns; or unrounded. */
     activations: 'int8-token' | 'int8-group' | 'f32';
     /**

@@ -196,23 +196,32 @@ export class GpuContext implements BufferMaker {
     }
   }
 
-  /** Binds `buffers` to bindings 0, 1, 2… of a variant. */
-  dispatch(label: string, spec: PipelineSpec, buffers: BufferSlice[], grid: Grid): Promise<Dispatch> {
+  /** Binds `buffers` to bindings 0, 1, 2… of a variant; undefined stands where the variant lacks a binding. */
+  dispatch(
+    label: string,
+    spec: PipelineSpec,
+    buffers: readonly (BufferSlice | undefined)[],
+    grid: Grid,
+  ): Promise<Dispatch> {
     const dispatch = this.#dispatch(label, spec, buffers, grid);
     // Dispatches are made many at a time. Where one fails nobody waits for the others, which then fail unheard.
     dispatch.catch(() => {});
     return dispatch;
   }
 
-  async #dispatch(label: string, spec: PipelineSpec, buffers: BufferSlice[], grid: Grid): Promise<Dispatch> {
+  async #dispatch(
+    label: string,
+    spec: PipelineSpec,
+    buffers: readonly (BufferSlice | undefined)[],
+    grid: Grid,
+  ): Promise<Dispatch> {
     const pipeline = await this.pipeline(spec);
     const bindGroup = this.device.createBindGroup({
       label,
       layout: pipeline.getBindGroupLayout(0),
-      entries: buffers.map((slice, binding) => ({
-        binding,
-        resource: 'buffer' in slice ? slice : { buffer: slice },
-      })),
+      entries: buffers.flatMap((slice, binding) =>
+        slice ? [{ binding, resource: 'buffer' in slice ? slice : { buffer: slice } }] : [],
+      ),
     });
     return { label, pipeline, bindGroup, grid };
   }

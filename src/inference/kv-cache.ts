@@ -2,10 +2,10 @@
 
 import type { BufferMaker } from '../gpu/buffers';
 import type { GpuContext } from '../gpu/context';
-import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
+import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
 import type { ModelConfig } from '../model/config';
 
-/** Keys and values, rounded to f16, of up to `capacity` positions for every layer. */
+/** Keys and values, stored in some format, of up to `capacity` positions for every layer. */
 export class KvCache {
   /** Tokens whose keys and values are in the cache, position by position. */
   tokenIds: number[] = [];
@@ -15,15 +15,6 @@ export class KvCache {
     readonly capacity: number,
     private readonly gpu: GpuContext,
   ) {}
-
-  /** Bytes that a cache of `capacity` positions takes. */
-  static byteLength(
-    { layers, kvHeads, headDim }: ModelConfig,
-    capacity: number,
-    format: CacheFormat,
-  ): number {
-    return layers * 2 * capacity * kvHeads * cacheDim(headDim) * (format === 'f32' ? 4 : 2);
-  }
 
   /** Allocates a cache; rejects with `out-of-memory` if the device has no room. */
   static create(
@@ -44,12 +35,9 @@ export class KvCache {
     capacity: number,
     format: CacheFormat,
   ): LayerCache[] {
-    const size = KvCache.byteLength(config, capacity, format) / config.layers / 2;
-    return Array.from({ length: config.layers }, (_, layer) => ({
-      keys: buffers.createBuffer(`keys ${layer}`, size, { part: 'kvCache' }),
-      values: buffers.createBuffer(`values ${layer}`, size, { part: 'kvCache' }),
-      format,
-    }));
+    return Array.from({ length: config.layers }, (_, layer) =>
+      createLayerCache(buffers, config, capacity, format, layer, { part: 'kvCache' }),
+    );
   }
 
   /** Length of the longest common prefix of the cached tokens and `ids`. */
@@ -66,10 +54,7 @@ export class KvCache {
   }
 
   destroy(): void {
-    for (const { keys, values } of this.layers) {
-      this.gpu.free(keys);
-      this.gpu.free(values);
-    }
+    for (const layer of this.layers) freeLayerCache(this.gpu, layer);
     this.tokenIds = [];
   }
 }

@@ -4,7 +4,7 @@ import type { GpuContext } from '../gpu/context';
 import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention } from '../kernels/attention-check';
-import { cacheDim, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
+import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
 import { lmHeadInt8 } from '../kernels/lm-head-int8';
 import { checkHead } from '../kernels/lm-head-int8-check';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
@@ -70,12 +70,7 @@ export async function tune(
   });
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
-  const cacheBytes = length * kvHeads * cacheDim(headDim) * (format === 'f32' ? 4 : 2);
-  const cache = {
-    keys: gpu.createBuffer('timed keys', cacheBytes),
-    values: gpu.createBuffer('timed values', cacheBytes),
-    format,
-  };
+  const cache = createLayerCache(gpu, config, length, format, 'for timing');
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
     head: await choose('head', `${vocabularySize}x${width}`, {
@@ -108,8 +103,7 @@ export async function tune(
       },
     }),
   };
-  gpu.free(cache.keys);
-  gpu.free(cache.values);
+  freeLayerCache(gpu, cache);
   await tuner.save();
   return { variants, report: tuner.report };
 }

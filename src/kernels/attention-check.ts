@@ -15,8 +15,11 @@ import { ropeAngles, type RopePairs } from './rope';
 import { ropeAppend } from './rope-append';
 
 const NORM_EPS = 1e-5;
-/** Relative to the largest value: a key may fall on the other side of a step of f16. */
-const ATTENTION_TOLERANCE = 1e-3;
+/**
+ * Relative to the largest value: one number of the new key may fall on the other side of a step of f16; or of int8, whose
+ * steps are up to 16 times as wide, but where that is hardly ever so near.
+ */
+const ATTENTION_TOLERANCE = { f16: 1e-3, f32: 1e-3, int8: 2e-3 };
 
 /** Heads, how they turn, and whether they have norms before that. */
 type TurnedShape = AttentionShape & { rotary: number; ropePairs: RopePairs; headNorms: boolean };
@@ -34,12 +37,13 @@ export async function checkAttention(
   const { heads, kvHeads, headDim, rotary } = shape;
   const most = variant.split + 5;
   const random = sequence(4);
-  // Numbers that f16 has exactly.
-  const value = (): number => ((random() % 1025) - 512) / 256;
+  // Numbers that f16 has exactly. Odd numerators: of a head's largest in 127 steps no other is a half, so int8 has no ties.
+  const value = (): number => (2 * (random() % 512) - 511) / 256;
   const qkv = Float32Array.from({ length: (heads + 2 * kvHeads) * headDim }, value);
   const cached = (): Float32Array => Float32Array.from({ length: most * kvHeads * headDim }, value);
-  const keys = cached();
-  const values = cached();
+  const asStored = (floats: Float32Array): StoredHeads => storeHeads(floats, headDim, format);
+  const keys = asStored(cached());
+  const values = asStored(cached());
   const frequencies = Array.from({ length: rotary / 2 }, (_, j) => 10000 ** ((-2 * j) / rotary));
   const table = ropeAngles(most, frequencies);
   const normWeights = {
@@ -65,12 +69,13 @@ export async function checkAttention(
       attend: (state: GPUBuffer, input: GPUBuffer, cache: LayerCache, out: GPUBuffer) => Promise<Dispatch[]>,
     ): Promise<boolean> => {
       const out = scratch(new Float32Array(heads * headDim));
-      const stored = (of: Float32Array): GPUBuffer => scratch(packCache(of, headDim, format));
-      const cache = { keys: stored(keys), values: stored(values), format };
+      const scales = format === 'int8' ? scratch(pairwise(keys.scales, values.scales)) : undefined;
+      const cache = { keys: scratch(keys.words), values: scratch(values.words), scales, format };
       const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
       const dispatches = await attend(state, scratch(qkv), cache, out);
-      const expected = plainStep(shape, normed, keys, values, table, length);
-      return isClose(await run(gpu, dispatches, out, 1, length - 1), expected, ATTENTION_TOLERANCE);
+      const expected = plainStep(shape, normed, keys.floats, values.floats, table, length, asStored);
+      const result = await run(gpu, dispatches, out, 1, length - 1);
+      return isClose(result, expected, ATTENTION_TOLERANCE[format]);
     };
     const append = (state: GPUBuffer, input: GPUBuffer, cache: LayerCache): Promise<Dispatch> =>
       ropeAppend(gpu, shape, rope, state, input, cache);
@@ -99,7 +104,9 @@ export async function checkAttention(
   });
 }
 
-/** Attention of the token whose `qkv` the matrix made, at position length - 1: it is turned, and joins keys and values. */
+/**
+ * Attention of the token whose `qkv` the matrix made, at position length - 1: it is turned, and joins keys and values `asStored`.
+ */
 function plainStep(
   shape: TurnedShape,
   qkv: Float32Array,
@@ -107,6 +114,7 @@ function plainStep(
   values: Float32Array,
   angles: Float32Array,
   length: number,
+  asStored: (heads: Float32Array) => StoredHeads,
 ): Float64Array {
   const { heads, kvHeads, headDim } = shape;
   const turned = plainRope(shape, qkv, angles.subarray((length - 1) * shape.rotary));
@@ -114,11 +122,11 @@ function plainStep(
   const width = kvHeads * headDim;
   const withNew = (cached: Float32Array, from: Float32Array): Float32Array => {
     const all = cached.slice(0, length * width);
-    all.set(from, slot);
+    all.set(asStored(from).floats, slot);
     return all;
   };
   const first = heads * headDim;
-  const allKeys = withNew(keys, halfPrecision(turned.slice(first, first + width)));
+  const allKeys = withNew(keys, turned.slice(first, first + width));
   return plainAttention(shape, turned, allKeys, withNew(values, qkv.slice(first + width)), length);
 }
 
@@ -185,24 +193,54 @@ function plainAttention(
   return out;
 }
 
-/** `values` as f16 would have them. */
-function halfPrecision(values: Float32Array): Float32Array {
-  const halves = new Uint16Array(values.length);
-  floatsToHalves(values, halves);
-  return Float32Array.from(halves, halfToFloat);
+/** Keys or values of some heads: as the cache has them, and which numbers those are. */
+interface StoredHeads {
+  words: Uint32Array | Float32Array;
+  /** One a head; without int8 there are none. */
+  scales: Float32Array;
+  /** Without the room that the cache has behind each head. */
+  floats: Float32Array;
 }
 
-/** Heads of `headDim` values, which f16 has exactly, as the cache stores them. */
-function packCache(values: Float32Array, headDim: number, format: CacheFormat): Uint32Array | Float32Array {
-  const padded = new Float32Array((values.length / headDim) * cacheDim(headDim));
-  for (let head = 0; head < values.length / headDim; head++) {
-    padded.set(values.subarray(head * headDim, (head + 1) * headDim), head * cacheDim(headDim));
+function storeHeads(values: Float32Array, headDim: number, format: CacheFormat): StoredHeads {
+  if (format === 'int8') return storeCodes(values, headDim);
+  const halves = new Uint16Array(values.length);
+  floatsToHalves(values, halves);
+  const floats = Float32Array.from(halves, halfToFloat);
+  const padded = new Uint16Array(paddedLength(values, headDim));
+  spread(halves, headDim, padded);
+  const words = format === 'f32' ? Float32Array.from(padded, halfToFloat) : new Uint32Array(padded.buffer);
+  return { words, scales: new Float32Array(), floats };
+}
+
+function storeCodes(values: Float32Array, headDim: number): StoredHeads {
+  const scales = Float32Array.from({ length: values.length / headDim }, (_, head) => {
+    const own = values.subarray(head * headDim, (head + 1) * headDim);
+    return own.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127;
+  });
+  const codes = Int8Array.from(values, (value, i) => Math.round(value / scales[Math.floor(i / headDim)]!));
+  const floats = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / headDim)]!);
+  const padded = new Int8Array(paddedLength(values, headDim));
+  spread(codes, headDim, padded);
+  return { words: new Uint32Array(padded.buffer), scales, floats };
+}
+
+function paddedLength({ length }: Float32Array, headDim: number): number {
+  return (length / headDim) * cacheDim(headDim);
+}
+
+/** Puts heads of `headDim` numbers where the cache has them. */
+function spread<Numbers extends Int8Array | Uint16Array>(
+  heads: Numbers,
+  headDim: number,
+  into: Numbers,
+): void {
+  for (let head = 0; head < heads.length / headDim; head++) {
+    into.set(heads.subarray(head * headDim, (head + 1) * headDim), head * cacheDim(headDim));
   }
-  return format === 'f32' ? padded : packHalves(padded);
 }
 
-function packHalves(values: Float32Array): Uint32Array {
-  const halves = new Uint16Array(values.length);
-  floatsToHalves(values, halves);
-  return new Uint32Array(halves.buffer);
+/** `first` and `second` in turns. */
+function pairwise(first: Float32Array, second: Float32Array): Float32Array {
+  return Float32Array.from({ length: 2 * first.length }, (_, i) => (i % 2 ? second : first)[i >> 1]!);
 }

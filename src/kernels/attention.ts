@@ -3,7 +3,13 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { fixedGrid, gridByTokens, remembering, type Grid } from '../gpu/grid';
-import { cacheDim, type AttentionShape, type CacheFormat, type LayerCache } from './kv-layout';
+import {
+  cacheConditions,
+  cacheDim,
+  type AttentionShape,
+  type CacheFormat,
+  type LayerCache,
+} from './kv-layout';
 import type { Rope } from './rope';
 
 /** How one variant divides the work. */
@@ -59,7 +65,8 @@ export function attention(
   cache: LayerCache,
   out: GPUBuffer,
 ): Promise<Dispatch> {
-  const buffers = [state, qkv, cache.keys, cache.values, out, loopBounds(gpu, shape, variant)];
+  const bounds = loopBounds(gpu, shape, variant);
+  const buffers = [state, qkv, cache.keys, cache.values, out, bounds, undefined, undefined, cache.scales];
   const spec = attentionSpec(shape, variant, cache.format, false);
   const perGroup = variant.kind === 'lanes' ? variant.teams * variant.tokens : 1;
   const grid = gridByTokens((tokens) => [shape.kvHeads, Math.ceil(tokens / perGroup), 1]);
@@ -93,8 +100,8 @@ export async function decodeAttention(
   const bounds = loopBounds(gpu, shape, variant);
   const spec = attentionSpec(shape, variant, cache.format, true, rope);
   const into = (label: string, sums: GPUBuffer, grid: Grid): Promise<Dispatch> => {
-    const buffers = [state, qkv, cache.keys, cache.values, sums, bounds, partial.summary];
-    if (rope) buffers.push(rope.angles);
+    const { keys, values, scales } = cache;
+    const buffers = [state, qkv, keys, values, sums, bounds, partial.summary, rope?.angles, scales];
     return gpu.dispatch(label, spec, buffers, grid);
   };
   const whenAlone = (grid: Grid): Grid => {
@@ -149,7 +156,7 @@ function attentionSpec(
     SCALE: 1 / Math.sqrt(headDim),
     SPLIT: variant.split,
   };
-  const wide = format === 'f32';
+  const stored = cacheConditions(format);
   if (variant.kind === 'lanes') {
     const { lanes, teams } = variant;
     const tokens = partial ? 1 : variant.tokens;
@@ -164,12 +171,12 @@ function attentionSpec(
       QUERIES: (heads / kvHeads) * tokens,
       VECTORS: headDim / 8 / lanes,
     };
-    const conditions = { partial, wide, append: rope !== undefined, neox: rope?.pairs === 'neox' };
+    const conditions = { partial, append: rope !== undefined, neox: rope?.pairs === 'neox', ...stored };
     return { shader: 'attention_lanes', constants, conditions };
   }
   const { threads, tile } = variant;
   const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
-  return { shader: 'attention', constants, conditions: { partial, wide } };
+  return { shader: 'attention', constants, conditions: { partial, ...stored } };
 }
 
 /** The variants worth trying on a device for heads of such a shape, the likeliest to be the fastest first. */

@@ -2,7 +2,7 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
-import { cacheDim, type AttentionShape, type LayerCache } from './kv-layout';
+import { cacheConditions, cacheDim, type AttentionShape, type LayerCache } from './kv-layout';
 import { reduction } from './reduction';
 import type { Rope } from './rope';
 
@@ -19,8 +19,9 @@ export function ropeAppend(
   qkv: GPUBuffer,
   cache: LayerCache,
 ): Promise<Dispatch> {
-  // A head whose mean square is needed has a workgroup of its own.
-  const threads = norms ? headDim / 4 : 32;
+  // A head whose mean square or largest magnitude is needed has a workgroup of its own.
+  const wholeHeads = norms !== undefined || cache.format === 'int8';
+  const threads = wholeHeads ? headDim / 4 : 32;
   const meeting = norms && reduction(gpu.capabilities, threads);
   const groups = Math.ceil(((heads + 2 * kvHeads) * headDim) / 4 / threads);
   return gpu.dispatch(
@@ -39,11 +40,12 @@ export function ropeAppend(
       conditions: {
         neox: pairs === 'neox',
         head_norms: norms !== undefined,
-        wide: cache.format === 'f32',
+        whole_heads: wholeHeads,
+        ...cacheConditions(cache.format),
         ...meeting?.conditions,
       },
     },
-    [state, qkv, angles, cache.keys, cache.values, ...(norms ? [norms.q, norms.k] : [])],
+    [state, qkv, angles, cache.keys, cache.values, norms?.q, norms?.k, cache.scales],
     gridByTokens((tokens) => [groups, tokens, 1]),
   );
 }

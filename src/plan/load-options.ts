@@ -50,6 +50,12 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
    */
   headPrecision?: 'int8' | 'f16' | undefined;
   /**
+   * How keys and values are kept: in `f16`; in `int8`, which takes about half of that memory and rounds more; or `auto`
+   * (default, unless `precision` is `exact`): in f16 where the context fits this device with it, else in int8 if a longer
+   * context fits with that. `engine.info.codePaths.kvCache` says which.
+   */
+  kvCache?: 'auto' | 'f16' | 'int8' | undefined;
+  /**
    * What to write to the console, for those who look for a fault: `ternion:wgsl` is the WGSL of every kernel, as it is
    * compiled. Under Node the environment variable DEBUG says the same.
    */
@@ -72,7 +78,7 @@ export interface LocalLoadOptions extends ModelOptions {
 }
 
 /** What decides how a model is computed. */
-export type PrecisionOptions = Pick<ModelOptions, 'precision' | 'headPrecision'>;
+export type PrecisionOptions = Pick<ModelOptions, 'precision' | 'headPrecision' | 'kvCache'>;
 
 /** What decides how much memory a model takes, and whether that fits. */
 export type MemoryOptions = PrecisionOptions &

@@ -42,15 +42,17 @@ export interface MemoryFit {
   contextLength: number;
   /** The context that was asked for, or is the default. */
   wantedContextLength: number;
-  /** How keys and values are kept on this device, whatever the context. */
+  /** How keys and values are kept with that context. */
   kvCacheFormat: CacheFormat;
   /** With `contextLength`. */
   gpuBytes: GpuBytes;
 }
 
 /**
- * What a model whose headers were read takes on `device`, and whether that fits. Where a file has scales for every block of columns,
- * `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent less.
+ * What a model whose headers were read takes on `device`, and whether that fits: with the format of the KV cache that
+ * `options` name or, by default, with int8 where it lets a longer context fit than f16. Where a file has scales for every
+ * block of columns, `gpuBytes.layers` is what they take if they differ; files of BitNet models turn out to need a few percent
+ * less.
  */
 export function fitMemory(
   model: Pick<ModelFile, 'config' | 'tensors'>,
@@ -59,26 +61,50 @@ export function fitMemory(
 ): MemoryFit {
   const { contextLength: asked = DEFAULT_CONTEXT, memoryBudget: budget = Infinity } = options;
   const wanted = Math.min(asked, model.config.contextLength);
-  const { kvCacheFormat, buffersAt } = footprint(model, device, options);
-  const obstacleAt = (context: number): string | undefined => {
-    const what = obstacle(buffersAt(context), device.limits, budget);
-    return what && `With a context of ${context} tokens, ${what}`;
+  const buffersAt = footprint(model, device, options);
+  const fitWith = (kvCacheFormat: CacheFormat): MemoryFit => {
+    const obstacleAt = (context: number): string | undefined => {
+      const what = obstacle(buffersAt(context, kvCacheFormat), device.limits, budget);
+      const cache = kvCacheFormat === 'int8' ? ' and a KV cache in int8' : '';
+      return what && `With a context of ${context} tokens${cache}, ${what}`;
+    };
+    const result = (verdict: MemoryFit['verdict'], contextLength: number, reason?: string): MemoryFit => ({
+      verdict,
+      reason,
+      contextLength,
+      wantedContextLength: wanted,
+      kvCacheFormat,
+      gpuBytes: sumByPart(buffersAt(contextLength, kvCacheFormat)),
+    });
+    const reason = obstacleAt(wanted);
+    if (reason === undefined) return result('fits', wanted);
+    const least = Math.min(wanted, LEAST_CONTEXT);
+    const reasonEvenThen = obstacleAt(least);
+    if (reasonEvenThen !== undefined) return result('does-not-fit', least, reasonEvenThen);
+    const longest = longestContext(least, wanted, (context) => obstacleAt(context) === undefined);
+    return result('fits-with-less-context', longest, reason);
   };
-  const result = (verdict: MemoryFit['verdict'], contextLength: number, reason?: string): MemoryFit => ({
-    verdict,
-    reason,
-    contextLength,
-    wantedContextLength: wanted,
-    kvCacheFormat,
-    gpuBytes: sumByPart(buffersAt(contextLength)),
-  });
-  const reason = obstacleAt(wanted);
-  if (reason === undefined) return result('fits', wanted);
-  const least = Math.min(wanted, LEAST_CONTEXT);
-  const reasonEvenThen = obstacleAt(least);
-  if (reasonEvenThen !== undefined) return result('does-not-fit', least, reasonEvenThen);
-  const longest = longestContext(least, wanted, (context) => obstacleAt(context) === undefined);
-  return result('fits-with-less-context', longest, reason);
+  const { preferred, smaller } = cacheFormats(device.capabilities, options);
+  const fit = fitWith(preferred);
+  return smaller && fit.verdict !== 'fits' ? roomier(fit, fitWith(smaller)) : fit;
+}
+
+/** Of two fits of one model the one to take: `preferred`, unless a longer context fits with `other`. */
+export function roomier(preferred: MemoryFit, other: MemoryFit): MemoryFit {
+  const room = ({ verdict, contextLength }: MemoryFit): number =>
+    verdict === 'does-not-fit' ? 0 : contextLength;
+  return room(other) > room(preferred) ? other : preferred;
+}
+
+/** The format that the KV cache is to have, and the one to fall back on where a smaller cache lets a longer context fit. */
+function cacheFormats(
+  capabilities: Capabilities,
+  { variants, precision, kvCache = precision === 'exact' ? 'f16' : 'auto' }: MemoryOptions,
+): { preferred: CacheFormat; smaller?: CacheFormat } {
+  const preferred = fixedChoices(capabilities, variants).cacheFormat;
+  if (variants?.cacheFormat) return { preferred };
+  if (kvCache === 'int8') return { preferred: 'int8' };
+  return kvCache === 'f16' ? { preferred } : { preferred, smaller: 'int8' };
 }
 
 /**
@@ -99,12 +125,8 @@ export function contextToLoad(
   throw new TernionError('out-of-memory', `${reason} ${advice}`);
 }
 
-/** What a model takes, by the context that its sessions have. */
-interface Footprint {
-  kvCacheFormat: CacheFormat;
-  /** All buffers of an engine whose one session has a context of so many tokens. */
-  buffersAt: (contextLength: number) => LedgerEntry[];
-}
+/** All buffers of an engine whose one session has a context of so many tokens, kept in such a format. */
+type Footprint = (contextLength: number, kvCacheFormat: CacheFormat) => LedgerEntry[];
 
 function footprint(
   model: Pick<ModelFile, 'config' | 'tensors'>,
@@ -113,18 +135,15 @@ function footprint(
 ): Footprint {
   const { config } = model;
   const { activations, headPrecision } = choosePrecisions(model, options);
-  const { cacheFormat, prefillTokens } = fixedChoices(capabilities, options.variants);
+  const { prefillTokens } = fixedChoices(capabilities, options.variants);
   const attention = possibleAttention(capabilities, config, options.variants);
   const weights = new BufferLedger(limits);
   allocateWeights(weights, model, headPrecision);
-  return {
-    kvCacheFormat: cacheFormat,
-    buffersAt: (contextLength) => {
-      const rest = new BufferLedger(limits);
-      createWorkBuffers(rest, config, attention, prefillTokens, contextLength, activations);
-      KvCache.allocate(rest, config, contextLength, cacheFormat);
-      return [...weights.entries, ...rest.entries];
-    },
+  return (contextLength, kvCacheFormat) => {
+    const rest = new BufferLedger(limits);
+    createWorkBuffers(rest, config, attention, prefillTokens, contextLength, activations);
+    KvCache.allocate(rest, config, contextLength, kvCacheFormat);
+    return [...weights.entries, ...rest.entries];
   };
 }
 

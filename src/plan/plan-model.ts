@@ -15,7 +15,7 @@ import { readModel } from './read-model';
 /** Whether a model fits this device, and what it takes. Plain data. */
 export interface ModelPlan {
   /**
-   * - `fits`: with the context that was asked for, or with the default one;
+   * - `fits`: with the context that was asked for, or with the default one; with an int8 KV cache if f16 is too large;
    * - `fits-with-less-context`: with `contextLength`, which is shorter;
    * - `does-not-fit`: this device has no room for it, with any context of use;
    * - `not-supported`: this version of Ternion does not run it, on any device.
@@ -54,8 +54,11 @@ export interface PlannedModel {
   wantedContextLength: number;
   /** The context that fits. If none does, the shortest that was considered. */
   contextLength: number;
-  /** How keys and values are kept on this device. */
-  kvCacheFormat: 'f16' | 'f32';
+  /**
+   * How keys and values are kept on this device: `int8` where that was asked for, or where by default a longer context fits
+   * with it than with f16; `f32` are the values of f16 in 32 bits.
+   */
+  kvCacheFormat: 'f16' | 'f32' | 'int8';
   /** What it takes on the GPU with one session of `contextLength`; every further session takes `kvCache` again. */
   gpuBytes: GpuBytes;
 }

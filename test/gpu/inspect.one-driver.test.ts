@@ -62,6 +62,11 @@ describe('kernels that are right', () => {
     ['bitnet-b1.58, activations by bytes', BITNET, { variants: { prefillMatmul: bytes } }],
     ['bitnet', { ...NARROW_HEADS, architecture: 'bitnet', encoding: 'I2_S' }, {}],
     [
+      'bitnet with a KV cache in int8',
+      { ...NARROW_HEADS, architecture: 'bitnet', encoding: 'I2_S' },
+      { variants: { cacheFormat: 'int8' } },
+    ],
+    [
       'bitnet with a scale a block',
       { ...WIDE_HEADS, architecture: 'bitnet', encoding: 'TQ2_0', variedScales: true },
       {},

@@ -54,6 +54,8 @@ describe('the plan is what is allocated', () => {
   test('with an f16 head and a context that was asked for', () =>
     expectPlanned(fixtureFiles(TINY), { headPrecision: 'f16', contextLength: 300 }));
 
+  test('with a KV cache in int8', () => expectPlanned(fixtureFiles(TINY), { kvCache: 'int8' }));
+
   test('on a device whose bindings hold a third of the embedding, which is cut into shards', () => {
     // The embedding is 1536 · 256 halves; the largest matrix, gate and up, 1024 · 256 codes of two bits.
     const third = (1536 * 256 * 2) / 3;
@@ -202,6 +204,21 @@ describe('what does not fit', () => {
     await engine.dispose();
     expect(gpu.bytes).toBe(0);
   });
+});
+
+test('a context that fits with an int8 cache alone gets one, as the plan says, and works', async () => {
+  const { model } = await readModel(fixtureFiles(TINY));
+  const gpu = await measuredContext();
+  const memoryBudget = fitMemory(model, gpu, { kvCache: 'f16' }).gpuBytes.total - 1;
+  const fit = fitMemory(model, gpu, { memoryBudget });
+  expect(fit).toMatchObject({ verdict: 'fits', kvCacheFormat: 'int8', contextLength: 1024 });
+  const engine = await LocalEngine.load(gpu, fixtureFiles(TINY), { memoryBudget, tuning: false });
+  expect(engine.info.codePaths.kvCache).toBe('int8');
+  const { text } = await collect(engine.createSession().send('Count from 3 to 9.'));
+  expect(text).toBe('3, 4, 5, 6, 7, 8, 9');
+  expect(gpu.bytesByPart().kvCache).toBe(fit.gpuBytes.kvCache);
+  await engine.dispose();
+  gpu.device.destroy();
 });
 
 test('a plan for the shape of a 2B model reads its header alone and fits a device with default limits', async () => {

@@ -38,6 +38,26 @@ export function halves(values: Float32Array): { bits: Uint16Array; values: Float
   return { bits, values: Float64Array.from(bits, halfToFloat) };
 }
 
+/** The nearest integer, of two the even one. */
+export function roundHalfEven(value: number): number {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
+/** Heads of `headDim` values rounded to int8: codes, the f32 scale of each head, max|x| / 127, and what they stand for. */
+export function int8Heads(
+  values: Float32Array,
+  headDim: number,
+): { codes: Int8Array; scales: Float32Array; values: Float64Array } {
+  const scales = Float32Array.from({ length: values.length / headDim }, (_, head) => {
+    const own = values.subarray(head * headDim, (head + 1) * headDim);
+    return Math.max(...own.map(Math.abs), 1e-30) / 127;
+  });
+  const scaleOf = (i: number): number => scales[Math.floor(i / headDim)]!;
+  const codes = Int8Array.from(values, (value, i) => roundHalfEven(value / scaleOf(i)));
+  return { codes, scales, values: Float64Array.from(codes, (code, i) => code * scaleOf(i)) };
+}
+
 /** 16-bit values, two a word. */
 export function words(bits: Uint16Array): Uint32Array {
   return new Uint32Array(bits.slice().buffer);

@@ -10,13 +10,14 @@ import {
   mapHeads,
   rmsNorm,
   rotate,
+  roundToInt8,
   toF16,
   type Row,
   type Turning,
 } from './formulas';
 import { gather, spread, type CachedRows } from './readings';
 import { concatenate, rowsOf } from './rows';
-import { attentionTolerance, f16Tolerance, turnTolerance } from './tolerance';
+import { attentionTolerance, codeTolerance, f16Tolerance, turnTolerance } from './tolerance';
 
 /** What queries and keys go through before they are used. */
 export interface Preparation {
@@ -49,7 +50,7 @@ export function appended(
     mapHeads(values, headDim, (head) => new Float64Array(headDim).fill(turnTolerance(head)));
   const queries = turned(0, qEnd, norms?.q);
   const keys = turned(qEnd, kEnd, norms?.k);
-  const keyErrors = tolerances(keys);
+  const store = cached.rounded === 'int8' ? asCodes : asHalves;
   const values = concatenate(before.map((row) => row.subarray(kEnd)));
   const cacheShape = [before.length, kvHeads, cacheDim(headDim)];
   return [
@@ -64,20 +65,41 @@ export function appended(
       result: 'cached keys',
       shape: cacheShape,
       actual: cached.keys,
-      expected: spread(keys.map(toF16), headDim),
-      allowed: spread(
-        keys.map((key, i) => f16Tolerance(key, keyErrors[i]!)),
-        headDim,
-      ),
+      ...store(keys, headDim, tolerances(keys)),
     },
     {
       result: 'cached values',
       shape: cacheShape,
       actual: cached.values,
-      expected: spread(values.map(toF16), headDim),
-      allowed: new Float64Array(cached.values.length),
+      ...store(values, headDim),
     },
   ];
+}
+
+/** Heads in the cache, in f16; `errors` is how far float32 may have been off before, where it computed anything. */
+function asHalves(
+  heads: Float64Array,
+  headDim: number,
+  errors?: Float64Array,
+): Pick<Reference, 'expected' | 'allowed'> {
+  const allowed = heads.map((value, i) => (errors ? f16Tolerance(value, errors[i]!) : 0));
+  return { expected: spread(heads.map(toF16), headDim), allowed: spread(allowed, headDim) };
+}
+
+/** The same in int8, each head with a scale of its own. */
+function asCodes(
+  heads: Float64Array,
+  headDim: number,
+  errors?: Float64Array,
+): Pick<Reference, 'expected' | 'allowed'> {
+  const rounded = rowsOf(heads, headDim).map((head) => roundToInt8(head, 'head'));
+  const allowed = rounded.map(({ scaled, steps }, head) =>
+    scaled.map((value, d) => codeTolerance(value, steps[d]!, errors?.[head * headDim + d] ?? 0)),
+  );
+  return {
+    expected: spread(concatenate(rounded.map(({ values }) => values)), headDim),
+    allowed: spread(concatenate(allowed), headDim),
+  };
 }
 
 /** What attention makes of turned queries and the cache. */

@@ -57,12 +57,13 @@ export interface RoundedRow {
 const GROUP = 64;
 
 /**
- * q = round(x · s), s = 127 / max|x|, with one scale for the row or one for each group of 64 columns. The maximum counts
- * as no less than 1e-5 in a row, which is how BitNet models are trained; that of a group as no less than 1e-30.
+ * q = round(x · s), s = 127 / max|x|, with one scale for the row, which is a token's or a head's, or one for each group of
+ * 64 columns. The maximum counts as no less than 1e-5 in a token's, which is how BitNet models are trained; else as no less
+ * than 1e-30.
  */
-export function roundToInt8(x: Row, scalePer: 'token' | 'group'): RoundedRow {
+export function roundToInt8(x: Row, scalePer: 'token' | 'head' | 'group'): RoundedRow {
   const width = scalePer === 'group' ? GROUP : x.length;
-  const least = scalePer === 'group' ? 1e-30 : 1e-5;
+  const least = scalePer === 'token' ? 1e-5 : 1e-30;
   const steps = new Float64Array(x.length);
   for (let at = 0; at < x.length; at += width) {
     steps.fill(Math.max(largest(x.subarray(at, at + width)), least) / 127, at, at + width);

@@ -20,6 +20,8 @@ export interface MatrixInput {
 export interface CachedRows {
   keys: Float64Array;
   values: Float64Array;
+  /** What they were rounded to. */
+  rounded: 'f16' | 'int8';
 }
 
 /** Reads the buffers of a prompt of `tokens` tokens. */
@@ -55,15 +57,29 @@ export class Readings {
     };
   }
 
-  async cached({ keys, values, format }: LayerCache): Promise<CachedRows> {
+  async cached(cache: LayerCache): Promise<CachedRows> {
+    const { keys, values, format } = cache;
     const { gpu, config } = this.transformer;
     const count = this.tokens * config.kvHeads * cacheDim(config.headDim);
+    if (cache.scales) return this.#codes(cache, cache.scales, count);
     const read = async (buffer: GPUBuffer): Promise<Float64Array> => {
       const bytes = await gpu.read(buffer, 0, count * (format === 'f32' ? 4 : 2));
       if (format === 'f32') return Float64Array.from(new Float32Array(bytes));
       return Float64Array.from(new Uint16Array(bytes), halfToFloat);
     };
-    return { keys: await read(keys), values: await read(values) };
+    return { keys: await read(keys), values: await read(values), rounded: 'f16' };
+  }
+
+  /** Keys and values in int8, multiplied by their scales. */
+  async #codes({ keys, values }: LayerCache, scales: GPUBuffer, count: number): Promise<CachedRows> {
+    const { gpu, config } = this.transformer;
+    const pairs = await this.floats(scales, config.kvHeads * 2);
+    const room = cacheDim(config.headDim);
+    const read = async (buffer: GPUBuffer, which: 0 | 1): Promise<Float64Array> => {
+      const codes = new Int8Array(await gpu.read(buffer, 0, count));
+      return Float64Array.from(codes, (code, i) => code * pairs[2 * Math.floor(i / room) + which]!);
+    };
+    return { keys: await read(keys, 0), values: await read(values, 1), rounded: 'int8' };
   }
 }
 

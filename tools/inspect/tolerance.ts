@@ -42,6 +42,16 @@ export function f16Tolerance(exact: number, error: number): number {
   return toHalf * step <= error ? step : 0;
 }
 
+/**
+ * Of a number that is kept as a multiple of `step`, was `scaled` steps before, and may be off by `error`; the step is that
+ * of its head, whose largest number may be off by as much.
+ */
+export function codeTolerance(scaled: number, step: number, error: number): number {
+  const own = roundedTolerance(scaled, step);
+  const toHalf = Math.abs(Math.abs(scaled - Math.trunc(scaled)) - 0.5);
+  return Math.max(own, toHalf * step <= 2 * error ? step : 0) + error;
+}
+
 /** Of a number of f16 that was made f32. */
 export function widenedTolerance(value: number): number {
   return Math.abs(value) < SUBNORMAL_F16 ? Math.abs(value) : 0;

@@ -18,7 +18,7 @@ import { ropeAngles, type Rope } from '../../../src/kernels/rope';
 import { ropeAppend } from '../../../src/kernels/rope-append';
 import { halfToFloat } from '../../../src/formats/half';
 import { openContext } from '../../support/engine';
-import { halves, largestError, normals, words } from '../../support/reference';
+import { halves, int8Heads, largestError, normals } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
@@ -30,30 +30,68 @@ afterAll(() => gpu.destroy());
 /** Positions in the cache: more than any test looks at. */
 const CAPACITY = 208;
 
-/** Keys and values as f16 holds them, [CAPACITY, kvHeads, headDim]. */
+/** Keys and values as the cache holds them, [CAPACITY, kvHeads, headDim]. */
 interface Cache {
   keys: Float64Array;
   values: Float64Array;
   buffers: LayerCache;
 }
 
-/** `values` in heads of `headDim`, as the cache stores them. */
-function stored(values: { bits: Uint16Array; values: Float64Array }, headDim: number, format: CacheFormat) {
-  const padded = cacheDim(headDim);
-  const heads = values.bits.length / headDim;
-  const bits = new Uint16Array(heads * padded);
-  for (let head = 0; head < heads; head++) {
-    bits.set(values.bits.subarray(head * headDim, (head + 1) * headDim), head * padded);
+/** Heads as the cache stores them: the numbers that it holds, its words, and with int8 the scale of each head. */
+interface StoredHeads {
+  values: Float64Array;
+  words: Uint32Array | Float32Array;
+  scales: Float32Array;
+}
+
+/** `heads` with the room that the cache has behind each. */
+function padded<Numbers extends Uint16Array | Int8Array>(
+  heads: Numbers,
+  headDim: number,
+  out: Numbers,
+): Numbers {
+  for (let head = 0; head < heads.length / headDim; head++) {
+    out.set(heads.subarray(head * headDim, (head + 1) * headDim), head * cacheDim(headDim));
   }
-  return gpu.upload('cache', format === 'f16' ? words(bits) : Float32Array.from(bits, halfToFloat));
+  return out;
+}
+
+function store(numbers: Float32Array, headDim: number, format: CacheFormat): StoredHeads {
+  const room = (numbers.length / headDim) * cacheDim(headDim);
+  if (format === 'int8') {
+    const { codes, scales, values } = int8Heads(numbers, headDim);
+    return { values, scales, words: new Uint32Array(padded(codes, headDim, new Int8Array(room)).buffer) };
+  }
+  const { bits, values } = halves(numbers);
+  const all = padded(bits, headDim, new Uint16Array(room));
+  const words = format === 'f16' ? new Uint32Array(all.buffer) : Float32Array.from(all, halfToFloat);
+  return { values, words, scales: new Float32Array() };
+}
+
+/** A cache with these keys and values, [CAPACITY, kvHeads, headDim]. */
+function cacheOf(
+  keyNumbers: Float32Array,
+  valueNumbers: Float32Array,
+  headDim: number,
+  format: CacheFormat,
+): Cache {
+  const keys = store(keyNumbers, headDim, format);
+  const values = store(valueNumbers, headDim, format);
+  const pairs = Float32Array.from({ length: 2 * keys.scales.length }, (_, i) => {
+    return (i % 2 ? values : keys).scales[i >> 1]!;
+  });
+  const buffers = {
+    keys: gpu.upload('keys', keys.words),
+    values: gpu.upload('values', values.words),
+    scales: format === 'int8' ? gpu.upload('scales', pairs) : undefined,
+    format,
+  };
+  return { keys: keys.values, values: values.values, buffers };
 }
 
 function randomCache({ kvHeads, headDim }: AttentionShape, format: CacheFormat, scale = 1): Cache {
   const size = CAPACITY * kvHeads * headDim;
-  const keys = halves(normals(size, 1, scale));
-  const values = halves(normals(size, 2));
-  const buffers = { keys: stored(keys, headDim, format), values: stored(values, headDim, format), format };
-  return { keys: keys.values, values: values.values, buffers };
+  return cacheOf(normals(size, 1, scale), normals(size, 2), headDim, format);
 }
 
 /** Queries of `tokens` tokens in rows that have keys and values behind them. */
@@ -167,6 +205,13 @@ const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
   // Values of f16 in 32 bits.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(8, 32, 64), 'f32'],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32), 'f32'],
+  // Codes in int8: pairs of dimensions that share a word, heads with room behind them, and the widest.
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'int8'],
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(8, 16, 32), 'int8'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'int8'],
+  [{ heads: 1, kvHeads: 1, headDim: 256 }, lanes(4, 1, 64), 'int8'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32, 2), 'int8'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16), 'int8'],
 ];
 
 describe.each(CASES)('%j with %j in %s', (shape, variant, format) => {
@@ -205,22 +250,28 @@ describe.each(CASES)('%j with %j in %s', (shape, variant, format) => {
   });
 
   test('scores that all are far below zero still have a softmax', async () => {
-    const cache = randomCache(shape, format);
     // All keys are nearly the same, and all queries opposite to them: scores near -200, where exp is 0 in f32.
     const { headDim } = shape;
     const strength = 200 / Math.sqrt(headDim);
-    const keys = halves(normals(CAPACITY * shape.kvHeads * headDim, 4, 0.05).map((value) => 1 + value));
-    const opposed = {
-      ...cache,
-      keys: keys.values,
-      buffers: { ...cache.buffers, keys: stored(keys, headDim, format) },
-    };
+    const size = CAPACITY * shape.kvHeads * headDim;
+    const keys = normals(size, 4, 0.05).map((value) => 1 + value);
+    const opposed = cacheOf(keys, normals(size, 2), headDim, format);
     const queries = randomQueries(shape, 1).map((value) => -strength + value);
     const expected = reference(shape, queries, opposed, 99);
     expect(largestError(await whole(shape, variant, opposed, queries, 99, 1), expected)).toBeLessThan(1e-3);
     expect(largestError(await split(shape, variant, opposed, queries, 99), expected)).toBeLessThan(1e-3);
   });
 });
+
+/** Two caches of int8 have the same scales, but that a new key's may be off by what the fusing of a product does. */
+async function expectSameScales(mine: LayerCache, theirs: LayerCache, count: number): Promise<void> {
+  if (!mine.scales || !theirs.scales) return;
+  const actual = await readFloats(gpu, mine.scales, 2 * count);
+  const expected = await readFloats(gpu, theirs.scales, 2 * count);
+  const ofValues = (scales: Float32Array): Float32Array => scales.filter((_, i) => i % 2 === 1);
+  expect(ofValues(actual)).toEqual(ofValues(expected));
+  expect(actual.every((scale, i) => Math.abs(scale - expected[i]!) <= 1e-6 * expected[i]!)).toBe(true);
+}
 
 // Rotary widths: all of a head, and a part of it.
 describe.each([
@@ -248,7 +299,19 @@ describe.each([
     rotary: 96,
     format: 'f32' as const,
   },
-])('$shape with $variant and $rotary rotary dimensions', ({ shape, variant, rotary, format }) => {
+  {
+    shape: { heads: 4, kvHeads: 2, headDim: 96 },
+    variant: lanes(4, 2, 32),
+    rotary: 96,
+    format: 'int8' as const,
+  },
+  {
+    shape: { heads: 5, kvHeads: 1, headDim: 64 },
+    variant: lanes(4, 1, 16),
+    rotary: 32,
+    format: 'int8' as const,
+  },
+])('$shape with $variant and $rotary rotary dimensions in $format', ({ shape, variant, rotary, format }) => {
   // In the first split, at its end, at the beginning of the second (whose team may share a workgroup), and beyond.
   test.each(['neox', 'normal'] as const)(
     'turns %s pairs and appends as the kernels apart do',
@@ -277,9 +340,11 @@ describe.each([
           position,
         );
         const out = await split(shape, variant, { buffers: together }, queries, position, rope);
-        // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way.
-        expect(largestError(out, Float64Array.from(expected))).toBeLessThan(1e-3);
-        const perWord = format === 'f16' ? 2 : 1;
+        // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way,
+        // which in int8 is a step 16 times as wide at most.
+        const tolerance = format === 'int8' ? 5e-3 : 1e-3;
+        expect(largestError(out, Float64Array.from(expected))).toBeLessThan(tolerance);
+        const perWord = { f16: 2, f32: 1, int8: 4 }[format];
         const words = (CAPACITY * shape.kvHeads * shape.headDim) / perWord;
         const width = shape.kvHeads * shape.headDim;
         expect(await readWords(gpu, together.values, words)).toEqual(
@@ -288,8 +353,10 @@ describe.each([
         const [mine, theirs] = await Promise.all(
           [together.keys, apart.keys].map((buffer) => readWords(gpu, buffer, words)),
         );
-        const bits = (keys: Uint32Array): Uint16Array | Uint32Array =>
-          format === 'f16' ? new Uint16Array(keys.slice().buffer) : keys;
+        const bits = (keys: Uint32Array): Int8Array | Uint16Array | Uint32Array => {
+          if (format === 'int8') return new Int8Array(keys.slice().buffer);
+          return format === 'f16' ? new Uint16Array(keys.slice().buffer) : keys;
+        };
         // f32 has 13 bits of mantissa more.
         const unit = format === 'f16' ? 1 : 1 << 13;
         const expectedBits = bits(theirs!);
@@ -298,6 +365,7 @@ describe.each([
         expect(
           steps.every((step, i) => step === 0 || (Math.floor(i / width) === position && step <= unit)),
         ).toBe(true);
+        await expectSameScales(together, apart, CAPACITY * shape.kvHeads);
       }
     },
   );

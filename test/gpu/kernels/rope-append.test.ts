@@ -1,12 +1,17 @@
-// Rotary embedding and the write into the KV cache against the formula, and rounding to f16 bit by bit.
+// Rotary embedding and the write into the KV cache against the formula, and rounding to f16 and to int8 number by number.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
 import type { GpuContext } from '../../../src/gpu/context';
-import { cacheDim, type AttentionShape, type CacheFormat } from '../../../src/kernels/kv-layout';
+import {
+  cacheDim,
+  type AttentionShape,
+  type CacheFormat,
+  type LayerCache,
+} from '../../../src/kernels/kv-layout';
 import { ropeAngles, type RopePairs } from '../../../src/kernels/rope';
 import { ropeAppend } from '../../../src/kernels/rope-append';
 import { openContext } from '../../support/engine';
-import { largestError, normals, random, rmsNormRow } from '../../support/reference';
+import { largestError, normals, random, rmsNormRow, roundHalfEven } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
@@ -42,16 +47,13 @@ function frequenciesOf(rotary: number, factors?: Float32Array): number[] {
   return Array.from({ length: rotary / 2 }, (_, j) => THETA ** ((-2 * j) / rotary) / (factors?.[j] ?? 1));
 }
 
-async function append(shape: Shape, { position, qkv, factors }: Step) {
-  const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
-  const tokens = qkv.length / row;
-  const { format = 'f16' } = shape;
-  const count = CAPACITY * shape.kvHeads * cacheDim(shape.headDim);
-  const untouched = (): GPUBuffer =>
-    format === 'f16'
-      ? filled(gpu, 'cache', count / 2, UNTOUCHED * 0x10001)
-      : gpu.upload('cache', new Float32Array(count).fill(halfToFloat(UNTOUCHED)));
-  const cache = { keys: untouched(), values: untouched(), format };
+/** Runs the kernel; resolves to what it leaves in `qkv`. */
+async function appendTo(
+  cache: LayerCache,
+  shape: Shape,
+  { position, qkv, factors }: Step,
+): Promise<Float32Array> {
+  const tokens = qkv.length / ((shape.heads + 2 * shape.kvHeads) * shape.headDim);
   const buffer = gpu.upload('qkv', qkv);
   const angles = gpu.upload('angles', ropeAngles(CAPACITY, frequenciesOf(shape.rotary, factors)));
   const state = uploadState(gpu, position, tokens);
@@ -61,10 +63,20 @@ async function append(shape: Shape, { position, qkv, factors }: Step) {
     eps: EPS,
   };
   const rope = { rotary: shape.rotary, pairs: shape.pairs, angles, norms };
-  const dispatch = await ropeAppend(gpu, shape, rope, state, buffer, cache);
-  run(gpu, [dispatch], { tokens, position });
+  run(gpu, [await ropeAppend(gpu, shape, rope, state, buffer, cache)], { tokens, position });
+  return readFloats(gpu, buffer, qkv.length);
+}
+
+async function append(shape: Shape, step: Step) {
+  const { format = 'f16' } = shape;
+  const count = CAPACITY * shape.kvHeads * cacheDim(shape.headDim);
+  const untouched = (): GPUBuffer =>
+    format === 'f16'
+      ? filled(gpu, 'cache', count / 2, UNTOUCHED * 0x10001)
+      : gpu.upload('cache', new Float32Array(count).fill(halfToFloat(UNTOUCHED)));
+  const cache = { keys: untouched(), values: untouched(), scales: undefined, format };
   return {
-    qkv: await readFloats(gpu, buffer, qkv.length),
+    qkv: await appendTo(cache, shape, step),
     keys: await readHalves(cache.keys, count, format),
     values: await readHalves(cache.values, count, format),
   };
@@ -153,9 +165,9 @@ describe.each(['neox', 'normal'] as const)('%s pairs', (pairs) => {
     { heads: 2, kvHeads: 2, headDim: 100, rotary: 96, format: 'f32' as const },
   ])(
     '$heads heads of $headDim over $kvHeads, $rotary dimensions turned',
-    async ({ heads, kvHeads, headDim, rotary }) => {
-      const shape: Shape = { heads, kvHeads, headDim, rotary, pairs };
-      const row = (heads + 2 * kvHeads) * headDim;
+    async (given: Omit<Shape, 'pairs'>) => {
+      const shape: Shape = { ...given, pairs };
+      const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
       for (const [position, tokens] of [
         [0, 1],
         [7, 3],
@@ -246,5 +258,147 @@ describe('rounding to f16', () => {
     await expectNearest(
       Array.from({ length: 2048 }, () => (next() < 0.5 ? -1 : 1) * 2 ** (next() * 45 - 28)),
     );
+  });
+});
+
+/** What the bytes of codes that are not written stay. */
+const UNTOUCHED_CODE = 0x55;
+
+/** What is in a cache of int8 after a step: [CAPACITY, kvHeads, cacheDim] codes, and (key, value) scales. */
+async function appendCodes(shape: Shape, step: Step) {
+  const heads = CAPACITY * shape.kvHeads;
+  const count = heads * cacheDim(shape.headDim);
+  const untouched = (): GPUBuffer => filled(gpu, 'cache', count / 4, UNTOUCHED_CODE * 0x01010101);
+  const scales = gpu.upload('scales', new Float32Array(2 * heads).fill(-1));
+  const cache = { keys: untouched(), values: untouched(), scales, format: 'int8' } as const;
+  const qkv = await appendTo(cache, shape, step);
+  const codesOf = async (buffer: GPUBuffer): Promise<Int8Array> =>
+    new Int8Array((await readWords(gpu, buffer, count / 4)).buffer);
+  return {
+    qkv,
+    keys: await codesOf(cache.keys),
+    values: await codesOf(cache.values),
+    scales: await readFloats(gpu, scales, 2 * heads),
+  };
+}
+
+/** `codes` and `scale` are what the head `exact` is in int8, if f32 may have been off by `error` of its largest before. */
+function expectCodes(codes: Int8Array, scale: number, exact: ArrayLike<number>, error: number): void {
+  const numbers = Array.from(exact);
+  const largest = Math.max(...numbers.map(Math.abs));
+  // One division in f32.
+  expect(Math.abs(scale - largest / 127)).toBeLessThanOrEqual((error + 3e-7) * (largest / 127));
+  // Half a step to the nearest code, and in steps what f32 was off before and in the quotient.
+  const off = numbers.map((value, d) => Math.abs(codes[d]! - (value / largest) * 127));
+  expect(Math.max(...off)).toBeLessThanOrEqual(0.5 + 127 * (2 * error + 1e-6));
+}
+
+function expectCodesAppended(
+  shape: Shape,
+  { position, qkv }: Step,
+  out: Awaited<ReturnType<typeof appendCodes>>,
+): void {
+  const { heads, kvHeads, headDim } = shape;
+  const row = (heads + 2 * kvHeads) * headDim;
+  const room = cacheDim(headDim);
+  const tokens = qkv.length / row;
+  for (let token = 0; token < tokens; token++) {
+    for (let head = 0; head < heads + 2 * kvHeads; head++) {
+      const at = token * row + head * headDim;
+      const x = qkv.subarray(at, at + headDim);
+      const norm = head < heads ? shape.norms?.q : shape.norms?.k;
+      const turned = turn(shape, norm ? rmsNormRow(x, norm, EPS) : x, position + token);
+      const error = norm ? 1e-6 : 3e-7;
+      if (head < heads) {
+        expect(largestError(out.qkv.subarray(at, at + headDim), turned)).toBeLessThan(error);
+        continue;
+      }
+      const slot = (position + token) * kvHeads + ((head - heads) % kvHeads);
+      const own = (codes: Int8Array): Int8Array => codes.subarray(slot * room, slot * room + headDim);
+      if (head < heads + kvHeads) expectCodes(own(out.keys), out.scales[2 * slot]!, turned, error);
+      else expectCodes(own(out.values), out.scales[2 * slot + 1]!, x, 0);
+    }
+  }
+  // Nothing else is written: neither other positions nor the room behind a head.
+  const isWritten = (slot: number): boolean =>
+    slot >= position * kvHeads && slot < (position + tokens) * kvHeads;
+  for (const codes of [out.keys, out.values]) {
+    const touched = [...codes.keys()].filter(
+      (i) => !(isWritten(Math.floor(i / room)) && i % room < headDim) && codes[i] !== UNTOUCHED_CODE,
+    );
+    expect(touched).toEqual([]);
+  }
+  expect([...out.scales.keys()].filter((i) => !isWritten(i >> 1) && out.scales[i] !== -1)).toEqual([]);
+}
+
+describe.each(['neox', 'normal'] as const)('into int8, with %s pairs', (pairs) => {
+  const shapes = [
+    { heads: 4, kvHeads: 2, headDim: 64, rotary: 64 },
+    { heads: 3, kvHeads: 1, headDim: 96, rotary: 48 },
+    { heads: 2, kvHeads: 1, headDim: 100, rotary: 100 },
+    { heads: 2, kvHeads: 2, headDim: 128, rotary: 32 },
+    { heads: 2, kvHeads: 1, headDim: 256, rotary: 256 },
+    { heads: 1, kvHeads: 1, headDim: 8, rotary: 4 },
+  ];
+  test.each(shapes)('$heads heads of $headDim over $kvHeads, $rotary dimensions turned', async (given) => {
+    const shape: Shape = { ...given, pairs };
+    const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
+    for (const [position, tokens] of [
+      [0, 1],
+      [7, 3],
+      [CAPACITY - 5, 5],
+    ] as const) {
+      const step: Step = { position, qkv: normals(tokens * row, row + position) };
+      expectCodesAppended(shape, step, await appendCodes(shape, step));
+    }
+  });
+
+  test.each([
+    { heads: 4, kvHeads: 2, headDim: 128, rotary: 128 },
+    { heads: 3, kvHeads: 1, headDim: 40, rotary: 20 },
+    // A head of one subgroup, on drivers with subgroups of 8.
+    { heads: 2, kvHeads: 2, headDim: 32, rotary: 32 },
+  ])('$heads heads of $headDim over $kvHeads, normalised before', async (given) => {
+    const norms = { q: normals(given.headDim, 1), k: normals(given.headDim, 2) };
+    const shape: Shape = { ...given, pairs, norms };
+    const row = (shape.heads + 2 * shape.kvHeads) * shape.headDim;
+    const step: Step = { position: 7, qkv: normals(3 * row, row, 3) };
+    expectCodesAppended(shape, step, await appendCodes(shape, step));
+  });
+});
+
+describe('rounding to int8', () => {
+  const shape: Shape = { heads: 1, kvHeads: 1, headDim: 16, rotary: 4, pairs: 'normal' };
+
+  /** Stores 16 numbers as the value of a position. */
+  async function store(numbers: readonly number[]): Promise<{ codes: number[]; scale: number }> {
+    const qkv = new Float32Array(3 * 16);
+    qkv.set(numbers, 2 * 16);
+    const { values, scales } = await appendCodes(shape, { position: 0, qkv });
+    return { codes: [...values.subarray(0, 16)], scale: scales[1]! };
+  }
+
+  test('takes the nearest code, and of two the even one', async () => {
+    // The largest is 127, so that a code stands for 1.
+    const numbers = [
+      127, -127, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 63.5, -64.5, 0.49, 0.51, 126.5, -125.5, 3.2, 0,
+    ];
+    const { codes, scale } = await store(numbers);
+    expect(scale).toBe(1);
+    expect(codes).toEqual(numbers.map((value) => roundHalfEven(value) + 0));
+  });
+
+  test('makes zeros of a head of zeros', async () => {
+    const { codes, scale } = await store(new Array<number>(16).fill(0));
+    expect(codes).toEqual(new Array(16).fill(0));
+    // Finite, so that 0 times it is 0; too small to make anything of a code.
+    expect(scale).toBeGreaterThanOrEqual(0);
+    expect(scale).toBeLessThan(1e-30);
+  });
+
+  test.each([1e-20, 65504, 1e6, 3e38])('has a scale for numbers of up to %f', async (largest) => {
+    const numbers = Array.from({ length: 16 }, (_, i) => Math.fround((largest * (i - 7)) / 8));
+    const { codes, scale } = await store(numbers);
+    expectCodes(Int8Array.from(codes), scale, numbers, 0);
   });
 });

@@ -80,6 +80,7 @@ const PLANNING = {
   memoryBudget: ['Infinity', '1.5', '1e300'],
   precision: NOTHING,
   headPrecision: NOTHING,
+  kvCache: NOTHING,
   debug: STRING,
   headers: ['{}'],
   credentials: NOTHING,

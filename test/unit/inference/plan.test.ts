@@ -4,7 +4,16 @@ import { GeneratedModel } from '../../../bench/core/generated-model';
 import { SHAPES, type ShapeName } from '../../../bench/core/shapes';
 import { defaultMemoryBudget } from '../../../src/plan/memory-budget';
 import { planOpened, type ModelPlan, type PlanOptions } from '../../../src/plan/plan-model';
-import type { TargetDevice } from '../../../src/plan/memory-fit';
+import {
+  contextToLoad,
+  fitMemory,
+  roomier,
+  type MemoryFit,
+  type TargetDevice,
+} from '../../../src/plan/memory-fit';
+import type { MemoryOptions } from '../../../src/plan/load-options';
+import { readModel } from '../../../src/plan/read-model';
+import type { ModelFile } from '../../../src/model/model-file';
 import { parseGguf } from '../../../src/formats/gguf';
 import { bytesSource } from '../../../src/files/byte-source';
 import { listIn } from '../../../src/storage/cache/models';
@@ -92,7 +101,8 @@ describe('a plan', () => {
     const shape = { ...SHAPES['bonsai-1.7b'], contextLength: 131072 };
     const source = new GeneratedModel('long', shape);
     const opened = { ...generated('bonsai-1.7b'), files: oneFile(source) };
-    const { verdict, model, code, reason } = await planOpened(opened, DEVICE, { contextLength: 131072 });
+    const options = { contextLength: 131072, kvCache: 'f16' } as const;
+    const { verdict, model, code, reason } = await planOpened(opened, DEVICE, options);
     expect(verdict).toBe('fits-with-less-context');
     expect(model).toMatchObject({ contextLength: 65536, wantedContextLength: 131072 });
     // It was asked for: loadModel would refuse it.
@@ -103,14 +113,15 @@ describe('a plan', () => {
   test('is cut by the memory budget, to the longest context in whole 64s', async () => {
     const whole = (await planShape('bonsai-1.7b')).model!.gpuBytes.total;
     const memoryBudget = whole - 100e6;
-    const { verdict, model, code, limits, reason } = await planShape('bonsai-1.7b', { memoryBudget });
+    const options = { memoryBudget, kvCache: 'f16' } as const;
+    const { verdict, model, code, limits, reason } = await planShape('bonsai-1.7b', options);
     expect({ verdict, code }).toEqual({ verdict: 'fits-with-less-context', code: undefined });
     expect(limits).toEqual({ ...DEVICE.limits, memoryBudget });
     expect(reason).toMatch(/^With a context of 4096 tokens, it takes \d+ MB on the GPU/);
     const { contextLength, gpuBytes } = model!;
     expect(contextLength % 64).toBe(0);
     expect(gpuBytes.total).toBeLessThanOrEqual(memoryBudget);
-    const more = { memoryBudget, contextLength: contextLength + 64 };
+    const more = { ...options, contextLength: contextLength + 64 };
     expect((await planShape('bonsai-1.7b', more)).verdict).toBe('fits-with-less-context');
   });
 
@@ -150,6 +161,102 @@ describe('a plan', () => {
     const opened = await openSource(new Uint8Array(100), {}, environment());
     const plan = await planOpened(opened, DEVICE);
     expect(plan).toMatchObject({ verdict: 'not-supported', code: 'unsupported-format' });
+  });
+});
+
+describe('the KV cache', () => {
+  // 28 layers with 8 heads of 128 dimensions: keys and values in f16; or codes, and a pair of f32 scales for each head.
+  const F16 = 28 * 4096 * 8 * 2 * 128 * 2;
+  const INT8 = 28 * 4096 * 8 * 2 * (128 + 4);
+  let model: ModelFile;
+  beforeAll(async () => {
+    ({ model } = await readModel(generated('bonsai-1.7b').files));
+  });
+  const fit = (options: MemoryOptions = {}): MemoryFit => fitMemory(model, DEVICE, options);
+
+  test('is in int8 where that was asked for, and takes 0.52 of the memory', () => {
+    const [f16, int8] = [fit(), fit({ kvCache: 'int8' })];
+    expect([f16.kvCacheFormat, int8.kvCacheFormat]).toEqual(['f16', 'int8']);
+    expect([f16.gpuBytes.kvCache, int8.gpuBytes.kvCache]).toEqual([F16, INT8]);
+    expect(INT8 / F16).toBeLessThan(0.52);
+    expect(f16.gpuBytes.total - int8.gpuBytes.total).toBe(F16 - INT8);
+  });
+
+  test('is in int8 where the whole context fits with that alone, and so a plan says', async () => {
+    const memoryBudget = fit().gpuBytes.total - 1;
+    const plan = await planShape('bonsai-1.7b', { memoryBudget });
+    expect(plan).toMatchObject({ verdict: 'fits', reason: undefined, code: undefined });
+    expect(plan.model).toMatchObject({ contextLength: 4096, kvCacheFormat: 'int8' });
+    // A context that was asked for is as good as the default.
+    const asked = fit({ memoryBudget, contextLength: 4096 });
+    expect(asked).toMatchObject({ verdict: 'fits', kvCacheFormat: 'int8' });
+    expect(contextToLoad(asked, { contextLength: 4096 })).toBe(4096);
+  });
+
+  test('is in int8 where a longer context fits with that, though not the whole', () => {
+    const memoryBudget = fit().gpuBytes.total - (F16 - INT8) - 50e6;
+    const f16 = fit({ memoryBudget, kvCache: 'f16' });
+    const auto = fit({ memoryBudget });
+    expect([f16.verdict, auto.verdict]).toEqual(['fits-with-less-context', 'fits-with-less-context']);
+    expect(auto.kvCacheFormat).toBe('int8');
+    expect(auto.contextLength).toBeGreaterThan(1.5 * f16.contextLength);
+    expect(auto.gpuBytes.total).toBeLessThanOrEqual(memoryBudget);
+    expect(auto.reason).toMatch(/^With a context of 4096 tokens and a KV cache in int8, it takes \d+ MB/);
+  });
+
+  test('in int8 lets a binding hold twice the positions', () => {
+    const long = { ...model, config: { ...model.config, contextLength: 131072 } };
+    expect(fitMemory(long, DEVICE, { contextLength: 131072 })).toMatchObject({
+      verdict: 'fits',
+      contextLength: 131072,
+      kvCacheFormat: 'int8',
+    });
+  });
+
+  test.each<MemoryOptions>([
+    { kvCache: 'f16' },
+    { precision: 'exact' },
+    { variants: { cacheFormat: 'f16' } },
+  ])('stays in f16 with %o, whatever fits', (options) => {
+    const memoryBudget = fit(options).gpuBytes.total - 1;
+    expect(fit({ ...options, memoryBudget })).toMatchObject({
+      verdict: 'fits-with-less-context',
+      kvCacheFormat: 'f16',
+    });
+  });
+
+  test('may be in int8 with unrounded activations too, if that is said', () => {
+    expect(fit({ precision: 'exact', kvCache: 'int8' }).kvCacheFormat).toBe('int8');
+  });
+});
+
+describe('of two fits', () => {
+  const fit = (verdict: MemoryFit['verdict'], contextLength: number, reason?: string): MemoryFit => ({
+    verdict,
+    reason,
+    contextLength,
+    wantedContextLength: 4096,
+    kvCacheFormat: 'f16',
+    gpuBytes: { layers: 0, embedding: 0, head: 0, kvCache: 0, work: 0, total: 0 },
+  });
+  const whole = fit('fits', 4096);
+  const long = fit('fits-with-less-context', 1024, 'long');
+  const short = fit('fits-with-less-context', 512, 'short');
+  const none = fit('does-not-fit', 256, 'none');
+
+  test.each([
+    ['the whole context', short, whole, whole],
+    ['the whole context before anything', whole, whole, whole],
+    ['the longer one', short, long, long],
+    ['the longer one, though it is the preferred', long, short, long],
+    ['any that fits', none, short, short],
+    ['the preferred one that fits', short, none, short],
+  ])('%s is taken', (_name, preferred, other, taken) => {
+    expect(roomier(preferred, other)).toBe(taken);
+  });
+
+  test('that are as good as each other the preferred one is taken', () => {
+    for (const each of [whole, long, none]) expect(roomier(each, { ...each })).toBe(each);
   });
 });
 

@@ -41,6 +41,11 @@ export interface LoadOptions {
   onProgress?: ((loaded: number, total: number) => void) | undefined;
 }
 
+/** What weights are brought onto: a `GpuContext`, or what stands for one where there is no GPU. */
+export interface WeightTarget extends BufferMaker, Pick<GpuContext, 'checkedAllocation' | 'assertAlive'> {
+  readonly device: { readonly queue: Pick<GPUQueue, 'onSubmittedWorkDone'> };
+}
+
 /** Where a tensor goes: its buffers exist already. */
 interface Destination {
   tensor: ModelTensor;
@@ -55,7 +60,7 @@ const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
  * right shape and a supported encoding.
  */
 export async function loadWeights(
-  gpu: GpuContext,
+  gpu: WeightTarget,
   model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
   { signal, onProgress }: LoadOptions = {},
 ): Promise<ModelWeights> {

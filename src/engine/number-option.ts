@@ -2,6 +2,15 @@
 
 import { TernionError } from '../errors';
 
+/** `value` for a message. Where it has no text of its own (no prototype, a `toString` that throws), its type. */
+export function inWords(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `an ${typeof value} without a text`;
+  }
+}
+
 /** What an option may be. */
 export interface Range {
   min: number;
@@ -22,6 +31,6 @@ export function number(
   const kind = integer ? 'an integer' : 'a number';
   throw new TernionError(
     'invalid-argument',
-    `${name} is ${String(value)}; it must be ${kind} from ${min} to ${max}.`,
+    `${name} is ${inWords(value)}; it must be ${kind} from ${min} to ${max}.`,
   );
 }

@@ -3,7 +3,7 @@
 import { TernionError } from '../errors';
 import type { SamplingSettings } from '../inference/generation';
 import type { SamplerParameters } from '../kernels/sample';
-import { number } from './number-option';
+import { inWords, number } from './number-option';
 import type { GenerateOptions } from './types';
 
 /** Options with every default filled in. */
@@ -50,7 +50,7 @@ export function resolveOptions(options: GenerateOptions, vocabularySize: number)
 function seed(value: number | undefined): number {
   if (value === undefined) return crypto.getRandomValues(new Uint32Array(1))[0]!;
   if (Number.isSafeInteger(value)) return (value % 2 ** 32) >>> 0;
-  throw new TernionError('invalid-argument', `seed is ${String(value)}; it must be an integer.`);
+  throw new TernionError('invalid-argument', `seed is ${inWords(value)}; it must be an integer.`);
 }
 
 function stopStrings(stop: GenerateOptions['stop']): readonly string[] {

@@ -135,6 +135,7 @@ export function mutateJson(draw: Draw, value: unknown): unknown {
   const holder = { root: structuredClone(value) };
   for (let left = draw.between(1, 3); left > 0; left--) {
     const places = [...placesOf(holder)];
+    if (places.length === 0) break;
     const { owner, key } = draw.pick(places);
     changePlace(draw, owner, key, places);
   }

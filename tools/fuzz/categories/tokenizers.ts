@@ -194,5 +194,7 @@ function withControl(
 /** A sound vocabulary of either kind with one to three values that are others. */
 function damaged(draw: Draw): Record<string, unknown> {
   const sound = draw.chance(0.5) ? byteLevel(draw) : sentencePiece(draw);
-  return mutateJson(draw, sound) as Record<string, unknown>;
+  // Of metadata there is always a table; what the keys are and what they hold is not sure.
+  const mutated = mutateJson(draw, sound);
+  return typeof mutated === 'object' && mutated !== null ? { ...mutated } : {};
 }

@@ -11,6 +11,8 @@ import { fuzzTable, Tally } from './tally';
 
 /** Seconds on the clock after which a case that does nothing is taken to hang, whatever else the machine does. */
 const WALL_SECONDS = 300;
+/** Between two lines of progress, seconds. */
+const PROGRESS = 60;
 /** Cases of a round over all categories. */
 const ROUND = 100;
 
@@ -89,9 +91,13 @@ class FuzzRun {
     const wanted = this.categories.filter(({ name }) => only === undefined || name === only);
     const plan =
       index === undefined ? batches(wanted, cases) : [{ category: wanted[0]!, first: index, count: 1 }];
+    let shown = 0;
     for (const batch of plan) {
       if (this.#seconds() >= seconds) break;
       await this.#batch(batch);
+      if (this.#seconds() < shown + PROGRESS) continue;
+      shown = this.#seconds();
+      console.log(`${Math.round(shown)} s: ${this.#tally.cases} cases, ${this.#tally.findings.length} findings`);
     }
     this.stop();
     const figures = this.#tally.figures(seed, this.#seconds());

@@ -53,10 +53,14 @@ export class Tally {
     if (heapGrowth > figures.largestGrowth.value) figures.largestGrowth = { index, value: heapGrowth };
   }
 
+  /** Cases that have ended. */
+  get cases(): number {
+    return [...this.#categories.values()].reduce((sum, { cases }) => sum + cases, 0);
+  }
+
   figures(seed: number, seconds: number): FuzzFigures {
     const categories = Object.fromEntries(this.#categories);
-    const cases = [...this.#categories.values()].reduce((sum, figures) => sum + figures.cases, 0);
-    return { seed, seconds, cases, categories, findings: this.findings };
+    return { seed, seconds, cases: this.cases, categories, findings: this.findings };
   }
 
   #of(category: string): CategoryFigures {

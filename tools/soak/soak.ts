@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { aligned } from '../fuzz/tally';
-import { controlApart, runControl, type Control } from './control';
+import { controlApart, growthLine, runControl, type Control } from './control';
 import { SoakGpu } from './device';
 import { readModels, readQuestions } from './models';
 import { parseSoakOptions, SOAK_USAGE, type SoakOptions } from './options';
@@ -16,7 +16,7 @@ const PROGRESS_MS = 60_000;
 /** Findings after which there is no use in going on. */
 const MOST_FINDINGS = 20;
 /** Devices of the control run, at most. */
-const MOST_CONTROLS = 50;
+const MOST_CONTROLS = 20;
 
 /** The soak's main program; sets the exit code. */
 export async function soak(args: readonly string[]): Promise<void> {
@@ -83,11 +83,8 @@ async function report(rounds: Rounds, samples: readonly Sample[], context: Conte
   const all = [...findings, ...grown];
   const { seed } = options;
   console.log(`\n${trendTable(trends)}\n\n${countsTable({ ...figures, ...actions, devices })}`);
-  const perDevice = (control.after - control.before) / control.devices;
-  console.log(
-    `\nControl: ${control.devices} devices made and destroyed, and nothing else: ` +
-      `RSS ${megabytes(control.before)} before, ${megabytes(control.after)} after (${megabytes(perDevice)} a device).`,
-  );
+  console.log(`\nControl: ${growthLine('made and destroyed', control.bare)}.`);
+  console.log(`Control: ${growthLine('kernels compiled and run without an engine', control.kernels)}.`);
   const minutes = ((samples.at(-1)?.at ?? 0) / 60).toFixed(1);
   const found = all.length === 1 ? '1 finding' : `${all.length} findings`;
   console.log(`\nSeed ${seed}: ${figures.rounds} rounds in ${minutes} min, ${found}.`);

@@ -22,7 +22,7 @@ export interface CategoryParts<Case> {
   /** The case is run once: what comes of it depends on time. Default: twice, and both have to give the same. */
   once?: boolean;
   /** A refusal that may come or not, because it depends on time. Default: none. */
-  varies?(message: string): boolean;
+  varies?: (message: string) => boolean;
 }
 
 /** A case that is ready to run, any number of times. */

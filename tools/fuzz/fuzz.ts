@@ -97,7 +97,9 @@ class FuzzRun {
       await this.#batch(batch);
       if (this.#seconds() < shown + PROGRESS) continue;
       shown = this.#seconds();
-      console.log(`${Math.round(shown)} s: ${this.#tally.cases} cases, ${this.#tally.findings.length} findings`);
+      console.log(
+        `${Math.round(shown)} s: ${this.#tally.cases} cases, ${this.#tally.findings.length} findings`,
+      );
     }
     this.stop();
     const figures = this.#tally.figures(seed, this.#seconds());

@@ -176,7 +176,14 @@ function oddValue(draw: Draw): unknown {
         { length: '3' },
         { length: NaN },
       ]),
-    () => draw.pick<unknown>([Object.create(null), { toString: 5 }, { valueOf: () => 1 }, new Array<number>(3), [, 1]]), // prettier-ignore
+    () =>
+      draw.pick<unknown>([
+        Object.create(null),
+        { toString: 5 },
+        { valueOf: () => 1 },
+        new Array<number>(3),
+        Object.assign(new Array<number>(2), { 1: 1 }),
+      ]),
     () => nested(draw.pick([50, 99, 150, 5000])),
   ])();
 }

@@ -6,6 +6,7 @@ import {
   writeSafetensors,
   type StoredTensors,
 } from '../../../test/support/safetensors-writer';
+import { without } from '../../../test/support/model-files';
 import { category, type Category } from '../category';
 import type { Draw } from '../draw';
 import { hostileJson, mutateBytes, mutateJson, oddText } from '../mutate';
@@ -55,12 +56,11 @@ async function makeBases(): Promise<FileSet[]> {
 }
 
 function sharded(side: FileSet, tensors: StoredTensors): FileSet {
-  const { 'model.safetensors': _, ...rest } = side;
   const shards = Object.entries(shard(tensors, 2)).map(([name, content]) => [
     name,
     content instanceof Uint8Array ? content : utf8(JSON.stringify(content)),
   ]);
-  return { ...rest, ...(Object.fromEntries(shards) as FileSet) };
+  return { ...without(side, 'model.safetensors'), ...(Object.fromEntries(shards) as FileSet) };
 }
 
 function damaged(draw: Draw, base: FileSet): FileSet {

@@ -132,17 +132,15 @@ class ServerRun {
   async all(): Promise<string> {
     const { server, input } = this;
     server.fault = (_, number) => this.#fault(number);
-    try {
-      return await this.#load(this.#gaveUp.signal);
-    } finally {
-      const requests = server.exchanges.length;
-      server.fault = () => undefined;
-      if (requests > MOST_REQUESTS)
-        throw new Error(`a load of ${input.size} bytes took ${requests} requests`);
-      await this.#loadAgain();
-      for (const [name, { open }] of this.#folder?.files ?? [])
-        if (open) throw new Error(`${name} is still open`);
-    }
+    const [ended] = await Promise.allSettled([this.#load(this.#gaveUp.signal)]);
+    const requests = server.exchanges.length;
+    server.fault = () => undefined;
+    if (requests > MOST_REQUESTS) throw new Error(`a load of ${input.size} bytes took ${requests} requests`);
+    await this.#loadAgain();
+    for (const [name, { open }] of this.#folder?.files ?? [])
+      if (open) throw new Error(`${name} is still open`);
+    if (ended.status === 'rejected') throw ended.reason;
+    return ended.value;
   }
 
   #fault(number: number): Fault | undefined {

@@ -95,7 +95,11 @@ export class Rounds {
 
   /** Ends the engine, and its device. */
   async end(): Promise<void> {
-    if (this.#running) await this.#dispose(this.#running);
+    try {
+      if (this.#running) await this.#dispose(this.#running);
+    } catch (error) {
+      this.#finding('the end', error);
+    }
   }
 
   async #start(model: SoakModel): Promise<Running> {

@@ -1,5 +1,6 @@
 // Servers: every way in which one can misbehave, on this machine's own address. The right bytes come, or a typed error.
 
+import type { NetworkPolicy } from '../../../src/storage/http/network';
 import type { OpenedSource } from '../../../src/storage/sources/model-source';
 import { openSource } from '../../../src/storage/sources/open-source';
 import { FaultServer, type Fault, type ServedFile } from '../../../test/support/fault-server';
@@ -132,7 +133,12 @@ class ServerRun {
   async all(): Promise<string> {
     const { server, input } = this;
     server.fault = (_, number) => this.#fault(number);
-    const [ended] = await Promise.allSettled([this.#load(this.#gaveUp.signal)]);
+    // What falls silent for good, or promises more than it has, is given up soon.
+    const isSilent = input.faults.some(
+      (fault) =>
+        fault?.stallAfter !== undefined || fault?.headers !== undefined || fault?.claimedSize !== undefined,
+    );
+    const [ended] = await Promise.allSettled([this.#load(isSilent ? IMPATIENT : {}, this.#gaveUp.signal)]);
     const requests = server.exchanges.length;
     server.fault = () => undefined;
     if (requests > MOST_REQUESTS) throw new Error(`a load of ${input.size} bytes took ${requests} requests`);
@@ -150,30 +156,26 @@ class ServerRun {
     return faults[number];
   }
 
-  /** What is in the cache now must not stand in the way of a server that is well again. */
+  /** What is in the cache now must not stand in the way of a server that is well again, however long that one takes. */
   async #loadAgain(): Promise<void> {
     const { changesAt, lies, hashed, size } = this.input;
     if (changesAt !== undefined || (lies && !hashed) || size === 0) return;
-    await this.#load().catch((cause: unknown) => {
+    await this.#load({}).catch((cause: unknown) => {
       throw new Error('the load after the faults failed', { cause });
     });
   }
 
   /** Loads the file, and looks at every byte. */
-  async #load(signal?: AbortSignal): Promise<string> {
+  async #load(policy: Partial<NetworkPolicy>, signal?: AbortSignal): Promise<string> {
     const { hashed, lies } = this.input;
     const right = [this.#first, this.#second].map(({ bytes }) => sha256(bytes));
     const options = { signal, ...(hashed && { sha256: right[0]! }) };
     const cache = this.#folder && { folder: this.#folder };
-    const around = environment(cache, this.#isSilent ? IMPATIENT : {});
+    const around = environment(cache, policy);
     const hash = await readThrough(await openSource(this.server.origin + PATH, options, around), signal);
     if (hash === undefined) return 'too large to be read';
     if ((hashed || !lies) && !right.includes(hash)) throw new Error(`wrong bytes were taken for right ones`);
     return hash;
-  }
-
-  get #isSilent(): boolean {
-    return this.input.faults.some((fault) => fault?.stallAfter !== undefined || fault?.headers !== undefined);
   }
 }
 

@@ -170,7 +170,8 @@ function changePlace(
     void Object.defineProperty(owner, name, { value, enumerable: true, writable: true, configurable: true });
   switch (draw.below(6)) {
     case 0:
-      return void delete owner[key];
+      // Of a list the element goes, and the others move up: JSON has no holes.
+      return Array.isArray(owner) ? void owner.splice(Number(key), 1) : void delete owner[key];
     case 1:
       return put(Array.isArray(owner) ? String(owner.length) : oddText(draw), oddJson(draw));
     case 2: {

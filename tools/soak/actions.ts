@@ -74,13 +74,18 @@ function compareAnswer(
   const [ids, text] = [idsOf(chunks), textOf(chunks)];
   const wasCut = chunks.at(-1)?.finishReason === 'abort' && isDisturbed();
   const isSame = wasCut
-    ? ids.every((id, i) => id === answer.tokenIds[i]) && answer.text.startsWith(text)
+    ? ids.every((id, i) => id === answer.tokenIds[i]) && isBeginning(text, answer.text)
     : ids.join() === answer.tokenIds.join() && text === answer.text;
   if (!isSame)
     throw new Error(
       `The answer differs: ${JSON.stringify(text)}; undisturbed: ${JSON.stringify(answer.text)}`,
     );
   figures.compared++;
+}
+
+/** Whether `text` is what an answer begins with. One that is cut amid a character ends with replacement characters. */
+export function isBeginning(text: string, whole: string): boolean {
+  return whole.startsWith(text.replace(/\uFFFD+$/, ''));
 }
 
 /** Same seed, same options, same adapter: same tokens, whatever the others do. */

@@ -1,5 +1,6 @@
 // What the soak says of memory: what grows is told from what goes up and down.
 import { describe, expect, it } from 'vitest';
+import { isBeginning } from '../../../tools/soak/actions';
 import { parseSoakOptions } from '../../../tools/soak/options';
 import { BOUNDS, trendsOf, type Metric, type Sample } from '../../../tools/soak/trend';
 
@@ -50,6 +51,13 @@ describe('memory', () => {
 
   it('of fewer than four rounds says nothing', () => {
     expect(trendsOf(samples('heap', [1, 2, 3]))).toEqual([]);
+  });
+});
+
+describe('an answer that was cut', () => {
+  it('is the beginning of the whole one, and may end amid a character', () => {
+    for (const text of ['', 'م', 'مر\uFFFD', 'مرحبا']) expect(isBeginning(text, 'مرحبا')).toBe(true);
+    for (const text of ['ر', '\uFFFDم', 'مرحبا!']) expect(isBeginning(text, 'مرحبا')).toBe(false);
   });
 });
 

@@ -49,8 +49,12 @@ export class GpuContext implements BufferMaker {
     readonly capabilities: Capabilities,
     private readonly log: ShaderLog | undefined = shaderLog(),
   ) {
+    // A device keeps what waits for its loss, and outlives contexts: this one, its error, and with the stack of that the engine.
+    const weak = new WeakRef(this);
     void device.lost.then((info) => {
-      this.#over ??= new TernionError(
+      const context = weak.deref();
+      if (!context) return undefined;
+      context.#over ??= new TernionError(
         'device-lost',
         `The GPU device was lost (${info.reason}): ${info.message}`,
       );

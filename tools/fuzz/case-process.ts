@@ -35,7 +35,11 @@ export class CaseProcess {
   /** Has `order` carried out; `onEnd` hears of each case that ended. */
   carryOut(order: Order, onEnd: (index: number, examined: Examined) => void): Promise<Ending> {
     const child = (this.#child ??= this.#start());
-    const watch = new CaseWatch(child, this.limits, order.kind === 'run' ? order.first : order.index);
+    const watch =
+      order.kind === 'run'
+        ? new CaseWatch(child, this.limits, order.first)
+        : // Making a case is the fuzzer's own work.
+          new CaseWatch(child, { ...this.limits, cpuSeconds: Infinity }, order.index);
     return new Promise((resolve) => {
       const end = (ending: Ending): void => {
         watch.stop();

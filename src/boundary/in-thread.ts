@@ -25,7 +25,7 @@ import {
 import { modelSource, planSource } from './sources';
 
 /** Templates in Jinja, and functions. */
-const chatTemplate: TemplateReader = (value, at) => {
+export const chatTemplate: TemplateReader = (value, at) => {
   if (value === undefined || typeof value === 'string') return optional(text())(value, at);
   if (typeof value === 'function') return callable<TemplateFunction>()(value, at);
   throw invalid(at, value, 'a template in Jinja, or a function');

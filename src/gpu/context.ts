@@ -36,6 +36,14 @@ export interface PipelineSpec {
 /** A whole buffer, or `size` bytes of it from `offset`. */
 export type BufferSlice = GPUBuffer | GPUBufferBinding;
 
+/** What weights are brought onto: a {@link GpuContext}, or what stands for one where there is no GPU. */
+export interface UploadTarget
+  extends BufferMaker, Pick<GpuContext, 'checkedAllocation' | 'assertAlive' | 'dispatch'> {
+  readonly device: Pick<GPUDevice, 'createCommandEncoder'> & {
+    readonly queue: Pick<GPUQueue, 'onSubmittedWorkDone' | 'submit'>;
+  };
+}
+
 /** Owns what is made on `device`; `destroy` gives all of it back. */
 export class GpuContext implements BufferMaker {
   readonly #buffers = new Map<GPUBuffer, { size: number; part: MemoryPart }>();

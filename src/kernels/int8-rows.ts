@@ -1,7 +1,7 @@
 // Matrices of int8 rows (shaders/int8_rows.wgsl), and making them from f16 rows that come piece by piece.
 
 import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
-import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
+import { encodePass, type Dispatch, type UploadTarget } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
 import type { Int8Matrix } from './matrices';
 import { cutRows } from './shards';
@@ -46,7 +46,7 @@ export class Int8RowWriter {
   #staged = 0;
 
   private constructor(
-    private readonly gpu: GpuContext,
+    private readonly gpu: UploadTarget,
     private readonly matrix: Int8Matrix,
     private readonly staging: GPUBuffer,
     /** A dispatch for each shard of the matrix, and the buffer that tells it what to do. */
@@ -55,7 +55,7 @@ export class Int8RowWriter {
 
   /** Rejects with `out-of-memory` if the device has no room for the staging buffer. */
   static async create(
-    gpu: GpuContext,
+    gpu: UploadTarget,
     matrix: Int8Matrix,
     stagingBytes = STAGING_BYTES,
   ): Promise<Int8RowWriter> {

@@ -9,7 +9,7 @@ import { scaleGroup, ternaryPieces, type TernaryPiece } from '../formats/ternary
 import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { BufferMaker, MemoryPart } from '../gpu/buffers';
-import type { GpuContext } from '../gpu/context';
+import type { UploadTarget } from '../gpu/context';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
 import { assertFinite } from './finite';
@@ -47,7 +47,7 @@ export interface LoadOptions {
 /** Where a tensor goes: its buffers exist already. */
 interface Destination {
   tensor: ModelTensor;
-  write(gpu: GpuContext, source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
+  write(gpu: UploadTarget, source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
 }
 
 // Uploads wait in staging memory until the GPU has taken them; beyond this many bytes we wait too.
@@ -58,7 +58,7 @@ const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
  * right shape and a supported encoding.
  */
 export async function loadWeights(
-  gpu: GpuContext,
+  gpu: UploadTarget,
   model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
   { vocabulary, signal, onProgress }: LoadOptions,
 ): Promise<ModelWeights> {

@@ -9,7 +9,7 @@ import { floatPieces, type FloatPiece } from '../formats/floats';
 import { areFiniteHalves, floatsToHalves } from '../formats/half';
 import { matrixShape, scaleGroup, ternaryPieces } from '../formats/ternary';
 import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
-import type { GpuContext } from '../gpu/context';
+import type { UploadTarget } from '../gpu/context';
 import { createInt8Matrix, Int8RowWriter } from '../kernels/int8-rows';
 import type { HalfMatrix, VocabularyMatrix } from '../kernels/matrices';
 import { cutRows, type Shard } from '../kernels/shards';
@@ -23,7 +23,7 @@ export type VocabularyPrecision = 'int8' | 'f16';
 /** A matrix whose buffers are there. */
 export interface AllocatedVocabulary {
   /** Fills them from the file that the tensor is in. */
-  write(gpu: GpuContext, source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
+  write(gpu: UploadTarget, source: ByteSource, signal: AbortSignal | undefined): Promise<void>;
   /** The matrix, once it is filled; `rowsSuffice` as in {@link ScaleCollector.finish}. */
   finish(rowsSuffice?: boolean): VocabularyMatrix;
 }

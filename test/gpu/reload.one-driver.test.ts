@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EngineHost, loadHosted } from '../../src/engine/engine-host';
 import type { LocalLoadOptions } from '../../src/plan/load-options';
+import { probeCapabilities } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
 import { expectFailure } from '../support/expect-failure';
+import { heapMeter } from '../support/heap';
 import { TINY, watch, type Watch } from '../support/watched-engine';
 
 const bytesOf = (path: string): Uint8Array => readFileSync(new URL(`../../${path}`, import.meta.url));
@@ -62,6 +65,23 @@ test('at no moment are both on the GPU', async () => {
   // What the same model needed the first time, and the cache of the session that it found here, which went first.
   expect(counts.mostBytes).toBe(Math.max(alone, withSession));
   await engine.dispose();
+});
+
+test('a device keeps nothing of the contexts that were on it', async () => {
+  const device = await requestDevice();
+  const capabilities = await probeCapabilities(device);
+  const gone = Array.from({ length: 3 }, () => {
+    const context = new GpuContext(device, capabilities);
+    context.destroy();
+    return new WeakRef(context);
+  });
+  const collectGarbage = heapMeter();
+  for (let i = 0; i < 10 && gone.some((each) => each.deref()); i++) {
+    // What is looked at through a WeakRef stays until the end of the job.
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+  }
+  expect(gone.map((each) => each.deref() === undefined)).toEqual([true, true, true]);
 });
 
 describe('sessions of the model before', () => {

@@ -101,11 +101,8 @@ test('a pipeline is compiled once for each variant', async () => {
   gpu.destroy();
 });
 
-/** Models that together use every shader. */
-const MODELS = ['public/models/ternion-tiny-i2_s.gguf'];
-
-/** Loads a model, and tells which shaders that compiled, and what the compiler had to say. */
-async function compile(path: string, options: FixtureOptions) {
+/** Loads the embedded model, and tells which shaders that compiled, and what the compiler had to say. */
+async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
   const context = await openContext(options);
   const names = new Set<string>();
   const modules: GPUShaderModule[] = [];
@@ -117,7 +114,11 @@ async function compile(path: string, options: FixtureOptions) {
     modules.push(module);
     return module;
   };
-  const engine = await LocalEngine.load(context, fixtureFiles(path), { contextLength: 64, tuning: false });
+  const engine = await LocalEngine.load(context, fixtureFiles('public/models/ternion-tiny-i2_s.gguf'), {
+    contextLength: 64,
+    tuning: false,
+    headPrecision,
+  });
   const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
   await engine.dispose();
   return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };
@@ -138,9 +139,9 @@ const DEVICES: Record<string, FixtureOptions> = {
 test('every shader is used on some kind of device, and compiles there without a word', async () => {
   const used = new Set<string>();
   for (const [device, options] of Object.entries(DEVICES)) {
-    for (const path of MODELS) {
-      const { names, messages } = await compile(path, options);
-      expect(messages, `${path} ${device}`).toEqual([]);
+    for (const headPrecision of ['int8', 'f16'] as const) {
+      const { names, messages } = await compile(options, headPrecision);
+      expect(messages, `${headPrecision} ${device}`).toEqual([]);
       for (const name of names) used.add(name);
     }
   }

@@ -1,7 +1,8 @@
 // What the soak does to an engine: on one that is sound it finds nothing, and what is wrong it finds.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadHosted, type EngineHost } from '../../src/engine/engine-host';
+import { loadModel } from '../../src/boundary/in-thread';
+import type { Engine } from '../../src/engine/types';
 import { ACTIONS, type ActionFigures, type Stage } from '../../tools/soak/actions';
 import { CountedDevice } from '../../tools/soak/device';
 import { askUndisturbed, readQuestions, type Known } from '../../tools/soak/models';
@@ -10,12 +11,12 @@ import { requestDevice } from '../support/dawn';
 import { TINY } from '../support/watched-engine';
 
 let device: CountedDevice;
-let engine: EngineHost;
+let engine: Engine;
 let known: Known;
 
 beforeAll(async () => {
   device = new CountedDevice(await requestDevice());
-  engine = await loadHosted(readFileSync(new URL(`../../${TINY}`, import.meta.url)), {
+  engine = await loadModel(readFileSync(new URL(`../../${TINY}`, import.meta.url)), {
     device: device.device,
     tuning: false,
     contextLength: 256,

@@ -8,7 +8,13 @@ export {
   type PlannedModel,
 } from './plan/plan-model';
 export type { GpuBytes } from './gpu/buffers';
-export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
+export type { DeviceOption } from './gpu/device-supply';
+export type {
+  EngineStatus,
+  LoadProgress,
+  LocalLoadOptions as LoadOptions,
+  ModelOptions,
+} from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';

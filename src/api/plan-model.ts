@@ -10,7 +10,10 @@ import { sendableSource } from './sendable';
 import { WorkerLink } from './worker-link';
 
 /** What to plan for: the options of `loadModel` that decide it. */
-export type PlanOptions = Omit<LoadOptions, 'onProgress' | 'streamTransport'>;
+export type PlanOptions = Omit<
+  LoadOptions,
+  'onProgress' | 'onStatus' | 'streamTransport' | 'suspendWhenHidden'
+>;
 
 /**
  * Says whether the model at `source` can be loaded here, what it takes of download, storage and GPU memory, and with which

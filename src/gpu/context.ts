@@ -49,13 +49,20 @@ export class GpuContext implements BufferMaker {
     readonly capabilities: Capabilities,
     private readonly log: ShaderLog | undefined = shaderLog(),
   ) {
-    void device.lost.then((info) => {
-      this.#over ??= new TernionError(
-        'device-lost',
-        `The GPU device was lost (${info.reason}): ${info.message}`,
-      );
+    void device.lost.then(({ reason, message }) => {
+      this.#over ??= deviceLost(`${reason}: ${message}`);
       return undefined;
     });
+  }
+
+  /** Whether the device is gone, and with it all that was made here. False if it was given back by `destroy` before. */
+  get lost(): boolean {
+    return this.#over?.code === 'device-lost';
+  }
+
+  /** Whether nothing of this is there any more, be it lost or given back. */
+  get over(): boolean {
+    return this.#over !== undefined;
   }
 
   get limits(): BufferLimits {
@@ -80,6 +87,15 @@ export class GpuContext implements BufferMaker {
   /** Throws `device-lost` once the device is gone, and `disposed` after `destroy`. */
   assertAlive(): void {
     if (this.#over) throw this.#over;
+  }
+
+  /**
+   * The error to throw when waiting for the GPU has failed. A map that nobody here has ended was ended by the loss of the
+   * device, which a browser may tell later.
+   */
+  failure(message: string, cause: unknown): TernionError {
+    if (cause instanceof Error && cause.name === 'AbortError') this.#over ??= deviceLost(cause.message);
+    return this.#over ?? new TernionError('internal', message, { cause });
   }
 
   /** A zeroed buffer of at least `size` bytes (rounded up to 16, so that any kernel can read it as vec4). */
@@ -229,8 +245,7 @@ export class GpuContext implements BufferMaker {
       readback.unmap();
       return copy;
     } catch (error) {
-      this.assertAlive();
-      throw new TernionError('internal', 'Reading from the GPU failed.', { cause: error });
+      throw this.failure('Reading from the GPU failed.', error);
     } finally {
       this.free(readback);
     }
@@ -245,6 +260,10 @@ export class GpuContext implements BufferMaker {
     this.#uniforms.clear();
     this.#bytes = 0;
   }
+}
+
+function deviceLost(why: string): TernionError {
+  return new TernionError('device-lost', `The GPU device was lost (${why}).`);
 }
 
 /**

@@ -1,0 +1,55 @@
+// The devices that an engine runs on, one after the other: where one is lost, another takes its place if there can be one.
+
+import { TernionError } from '../errors';
+import { browserGpu, requestDevice } from './capabilities';
+
+/** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
+export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
+
+/** One device at a time. Those that it asks the browser for are its own; those of a caller stay the caller's. */
+export class DeviceSupply {
+  #device: GPUDevice | undefined;
+
+  /** `given` is the caller's; without it the browser is asked. */
+  constructor(private readonly given?: DeviceOption) {}
+
+  /** Whether there can be another device when one is lost. */
+  get renewable(): boolean {
+    return this.given === undefined || typeof this.given === 'function';
+  }
+
+  /** The device that is there, or a new one. Rejects with `webgpu-unavailable`. */
+  async get(): Promise<GPUDevice> {
+    if (this.#device) return this.#device;
+    const device = await this.#request();
+    this.#device = device;
+    void device.lost.then(() => {
+      this.discard(device);
+      return undefined;
+    });
+    return device;
+  }
+
+  /** `device` is of no more use: it was lost. */
+  discard(device: GPUDevice): void {
+    if (this.#device === device) this.#device = undefined;
+  }
+
+  /** Gives the device back: one of its own is destroyed, and the next `get` asks for another. */
+  release(): void {
+    if (this.given !== undefined) return;
+    this.#device?.destroy();
+    this.#device = undefined;
+  }
+
+  async #request(): Promise<GPUDevice> {
+    const { given } = this;
+    if (given === undefined) return requestDevice(browserGpu());
+    if (typeof given !== 'function') return given;
+    try {
+      return await given();
+    } catch (cause) {
+      throw new TernionError('webgpu-unavailable', 'The function that gives the device failed.', { cause });
+    }
+  }
+}

@@ -143,6 +143,7 @@ export class Residence {
   async #ready(signal: AbortSignal | undefined): Promise<Resident | undefined> {
     const { latest } = this;
     if (!latest.gone) return latest;
+    throwIfAborted(signal);
     this.#assertOpen();
     const { reloader } = this;
     if (!reloader || (latest.lost && !reloader.renewable)) {
@@ -155,9 +156,10 @@ export class Residence {
     try {
       this.#resident = await this.#next(reloader, signal);
     } catch (error) {
+      if (!this.#closing.signal.aborted) this.#report(wasSuspended ? 'suspended' : 'lost');
+      throwIfAborted(signal);
       this.#assertOpen();
-      this.#report(wasSuspended ? 'suspended' : 'lost');
-      if (this.queue.pressure.aborted && !signal?.aborted) return undefined;
+      if (this.queue.pressure.aborted) return undefined;
       throw error;
     }
     this.#report('ready');

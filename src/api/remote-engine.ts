@@ -74,7 +74,7 @@ export class RemoteEngine implements Engine {
     options: ModelOptions,
     own: RemoteEngineOptions = {},
   ): Promise<RemoteEngine> {
-    let hear = (_report: StatusReport): void => {};
+    let hear: (report: StatusReport) => void = () => {};
     const info = await link.load(source, options, own.streamTransport, (report) => hear(report));
     const engine = new RemoteEngine(link, info, own);
     hear = (report) => engine.#hear(0, report, options);

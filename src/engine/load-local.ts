@@ -1,6 +1,6 @@
 // From a source to an engine on a device, in this thread; and onto another device again, where that one is lost.
 
-import { TernionError } from '../errors';
+import { TernionError, untilAborted } from '../errors';
 import { Fingerprint } from '../files/fingerprint';
 import type { ModelFiles } from '../files/model-files';
 import { probeCapabilities } from '../gpu/capabilities';
@@ -89,8 +89,8 @@ class ModelLoader implements Reloader {
     return this.#load(load, async (resident) => resident.destroy(), signal);
   }
 
-  discard(lost: Resident): void {
-    this.devices.discard(lost.gpu.device);
+  discard(): void {
+    this.devices.discard();
   }
 
   release(): void {
@@ -104,7 +104,7 @@ class ModelLoader implements Reloader {
     signal: AbortSignal | undefined,
     onProgress?: (progress: Omit<LoadProgress, 'phase'>) => void,
   ): Promise<T> {
-    const device = await this.devices.get();
+    const device = await untilAborted(this.devices.get(), signal);
     const opened = await openSource(this.source, { ...this.options, signal, onProgress });
     try {
       const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(this.options.debug));

@@ -12,8 +12,8 @@ export interface Reloader {
   readonly renewable: boolean;
   /** Brings the model onto a device, placed as it was at `before`. Rejects with a `TernionError`. */
   load(before: Resident, signal: AbortSignal): Promise<Resident>;
-  /** The device of `lost` is not to be used again. */
-  discard(lost: Resident): void;
+  /** The device is lost, and not to be used again. */
+  discard(): void;
   /** Gives back the device, if it is the engine's own. */
   release(): void;
 }
@@ -147,6 +147,7 @@ export class Residence {
     this.#assertOpen();
     const { reloader } = this;
     if (!reloader || (latest.lost && !reloader.renewable)) {
+      this.#report('lost');
       latest.gpu.assertAlive();
       throw new TernionError('internal', 'A model that cannot be brought back was given up.');
     }
@@ -192,7 +193,7 @@ export class Residence {
     if (this.#noticed === lost) return;
     this.#noticed = lost;
     this.#countLoss();
-    reloader.discard(lost);
+    reloader.discard();
     lost.destroy();
   }
 

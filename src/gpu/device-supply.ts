@@ -8,7 +8,8 @@ export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
 
 /** One device at a time. Those that it asks the browser for are its own; those of a caller stay the caller's. */
 export class DeviceSupply {
-  #device: GPUDevice | undefined;
+  /** The device that is there, or on its way. */
+  #device: Promise<GPUDevice> | undefined;
 
   /** `given` is the caller's; without it the browser is asked. */
   constructor(private readonly given?: DeviceOption) {}
@@ -19,27 +20,32 @@ export class DeviceSupply {
   }
 
   /** The device that is there, or a new one. Rejects with `webgpu-unavailable`. */
-  async get(): Promise<GPUDevice> {
+  get(): Promise<GPUDevice> {
     if (this.#device) return this.#device;
-    const device = await this.#request();
+    const device = this.#request();
     this.#device = device;
-    void device.lost.then(() => {
-      this.discard(device);
-      return undefined;
-    });
+    // One that is lost is asked for no more, nor is one that never came.
+    const forget = (): void => {
+      if (this.#device === device) this.#device = undefined;
+    };
+    device.then(async ({ lost }) => lost).then(forget, forget);
     return device;
   }
 
-  /** `device` is of no more use: it was lost. */
-  discard(device: GPUDevice): void {
-    if (this.#device === device) this.#device = undefined;
+  /** The device that was got last is of no more use: it was lost. */
+  discard(): void {
+    this.#device = undefined;
   }
 
-  /** Gives the device back: one of its own is destroyed, and the next `get` asks for another. */
+  /** Gives the device back: one of its own is destroyed, even if it is still on its way. The next `get` asks for another. */
   release(): void {
-    if (this.given !== undefined) return;
-    this.#device?.destroy();
+    const device = this.#device;
+    if (this.given !== undefined || !device) return;
     this.#device = undefined;
+    device.then(
+      (each) => each.destroy(),
+      () => {},
+    );
   }
 
   async #request(): Promise<GPUDevice> {

@@ -28,12 +28,12 @@ async function answer(prompt: Prompt, options?: GenerateOptions): Promise<Collec
 
 describe('an answer is the same as if nothing had happened', () => {
   const lossesAfter: [string, number[]][] = [
-    ['once', [5]],
-    ['twice', [1, 20]],
+    ['once amid it', [5]],
+    ['twice amid it', [1, 20]],
     ['right before its end', [STORY.greedy.length - 1]],
   ];
 
-  test.each(lossesAfter)('where the device is lost %s amid it', async (_times, counts) => {
+  test.each(lossesAfter)('where the device is lost %s', async (_times, counts) => {
     const alone = await answer(STORY.messages);
     const session = losable.engine.createSession();
     const reader = session.generate(STORY.messages).getReader();
@@ -52,7 +52,9 @@ describe('an answer is the same as if nothing had happened', () => {
       usage: { promptTokens, completionTokens, cachedTokens: 0 },
     });
     // The next turn finds in the cache what it would have found.
-    expect(session.tokenIds).toEqual([...STORY.promptIds, ...alone.tokenIds].slice(0, session.tokenIds.length));
+    expect(session.tokenIds).toEqual(
+      [...STORY.promptIds, ...alone.tokenIds].slice(0, session.tokenIds.length),
+    );
     expect(session.tokenIds.length).toBeGreaterThanOrEqual(STORY.promptIds.length + completionTokens - 1);
     await session.dispose();
   });
@@ -201,12 +203,31 @@ describe('the tries are bounded', () => {
   });
 });
 
+describe('where there is no device for a moment', () => {
+  test('it is asked for again', async () => {
+    await losable.lose();
+    losable.refuse(2);
+    expect((await answer(COUNT.messages)).tokenIds).toEqual(COUNT.greedy);
+    expect(losable.statuses).toEqual(['recovering', 'ready']);
+  });
+
+  test('for longer, the call fails, and the next one asks again', async () => {
+    await losable.lose();
+    losable.refuse(3);
+    await expectFailure(losable.engine.nextLogits([1]), 'device-lost', /function that gives the device/);
+    expect(losable.statuses).toEqual(['recovering', 'lost']);
+    expect((await answer(COUNT.messages)).tokenIds).toEqual(COUNT.greedy);
+  });
+});
+
 describe('what cannot be healed is the typed error', () => {
   /** The model with an embedding that is another one: the last bit of each byte is. */
   const changed = async (bytes: Uint8Array): Promise<Uint8Array> => {
     const model = await takeApart(bytes);
     const tensors = model.tensors.map((tensor) =>
-      tensor.name === 'token_embd.weight' ? { ...tensor, bytes: tensor.bytes.map((byte) => byte ^ 1) } : tensor,
+      tensor.name === 'token_embd.weight'
+        ? { ...tensor, bytes: tensor.bytes.map((byte) => byte ^ 1) }
+        : tensor,
     );
     return putTogether({ ...model, tensors });
   };

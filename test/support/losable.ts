@@ -24,6 +24,8 @@ export interface Losable {
   lose: () => Promise<void>;
   /** Loses the device right behind its `count`th submit from now; one made meanwhile counts on. */
   loseAtSubmit: (count: number) => void;
+  /** Gives no device the next `count` times. */
+  refuse: (count: number) => void;
 }
 
 /** Loads a model, the embedded one by default, with the variants of kernels that come first. */
@@ -34,7 +36,9 @@ export async function loadLosable(
   const given: { device: GPUDevice; counts: Watch }[] = [];
   const statuses: EngineStatus[] = [];
   let submitsLeft = Infinity;
+  let refusals = 0;
   const device = async (): Promise<GPUDevice> => {
+    if (refusals-- > 0) throw new Error('There is no device now');
     const made = await requestDevice();
     given.push({ device: made, counts: watch({ device: made }) });
     const submit = made.queue.submit.bind(made.queue);
@@ -66,5 +70,6 @@ export async function loadLosable(
       await last().device.lost;
     },
     loseAtSubmit: (count) => void (submitsLeft = count),
+    refuse: (count) => void (refusals = count),
   };
 }

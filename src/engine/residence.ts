@@ -82,8 +82,8 @@ export class Residence {
       try {
         return await work(resident);
       } catch (error) {
-        if (!resident.lost && !this.queue.pressure.aborted) throw error;
         throwIfAborted(signal);
+        if (!this.queue.pressure.aborted && !(await resident.gpu.isLost())) throw error;
       }
     }
   }

@@ -72,7 +72,13 @@ export class TokenRun {
   async #readyOn(resident: Resident, signal: AbortSignal): Promise<boolean> {
     const generation =
       this.#current?.resident === resident ? this.#current.generation : await this.#begin(resident, signal);
-    return generation.ready();
+    try {
+      return await generation.ready();
+    } catch (error) {
+      // The token that failed would be missing: whoever goes on begins again from those that were taken.
+      this.#current = undefined;
+      throw error;
+    }
   }
 
   async #begin(resident: Resident, signal: AbortSignal): Promise<Generation> {
@@ -93,7 +99,7 @@ export class TokenRun {
     try {
       await generation[how]();
     } catch (error) {
-      if (!resident.lost) throw error;
+      if (!(await resident.gpu.isLost())) throw error;
     }
   }
 }

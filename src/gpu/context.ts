@@ -60,6 +60,20 @@ export class GpuContext implements BufferMaker {
     return this.#over?.code === 'device-lost';
   }
 
+  /**
+   * As `lost`, but asks the device first: a browser may tell the loss later than what fails because of it. For after a
+   * failure; it waits for the work submitted before.
+   */
+  async isLost(): Promise<boolean> {
+    if (!this.#over) {
+      const { device } = this;
+      await Promise.race([device.lost, device.queue.onSubmittedWorkDone().catch(() => {})]);
+      // What was told is handled in this task.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    return this.lost;
+  }
+
   /** Whether nothing of this is there any more, be it lost or given back. */
   get over(): boolean {
     return this.#over !== undefined;

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
+import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
 import type { GoldenPrompt } from '../support/golden';
 import { serveSources, type Served } from '../support/serve';
 import type { Answered } from './pages/recovery';
@@ -75,4 +76,20 @@ inBrowsers((open) => {
     expect(after.statuses.slice(0, 2)).toEqual(['recovering', 'ready']);
     await page.call('dispose');
   });
+});
+
+const unavailable = process.env.TERNION_BROWSER === 'firefox' ? 'not asked for' : chromiumUnavailable();
+it.skipIf(unavailable)('a GPU process that crashes amid an answer, in Chromium, costs no token', async () => {
+  const browser = await launchChromium();
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(NO_TIMEOUT);
+  await page.goto(`${server.url}test/e2e/pages/recovery.html`);
+  await page.evaluate(`load('${MODEL}', 'auto')`);
+  const story = JSON.stringify(STORY);
+  const { tokenIds } = await page.evaluate<Answered>(`answer(${story})`);
+  await page.evaluate(`begin(${story}, 5)`);
+  await (await browser.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  expect(await page.evaluate('goOn()')).toEqual({ tokenIds, statuses: ['recovering', 'ready'] });
+  expect((await page.evaluate<Answered>(`answer(${story})`)).tokenIds).toEqual(tokenIds);
+  await browser.close();
 });

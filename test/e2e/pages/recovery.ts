@@ -1,5 +1,11 @@
 // Offers to the tests: an engine whose worker loses its device when it is told to, and answers amid which it does.
-import { loadModel, type Engine, type EngineStatus, type StreamTransport } from '../../../src/index';
+import {
+  loadModel,
+  type Engine,
+  type EngineStatus,
+  type GenerateChunk,
+  type StreamTransport,
+} from '../../../src/index';
 import { collect } from '../../support/collect';
 import type { Order } from './losable.worker';
 import { refusal, type Refusal } from './refusal';
@@ -15,6 +21,10 @@ let worker: Worker;
 let engine: Engine;
 let losses = 0;
 let statuses: EngineStatus[] = [];
+/** An answer that is read in two parts: how many devices had been lost before, and what came of it. */
+let before = 0;
+let begun: ReadableStreamDefaultReader<GenerateChunk>;
+let given: number[] = [];
 
 const order = (what: Order): void => worker.postMessage(what);
 
@@ -51,6 +61,24 @@ Object.assign(globalThis, {
   async answerLosing(tokenIds: number[], submit: number): Promise<Answered> {
     order({ loseAtSubmit: submit });
     return answer(tokenIds);
+  },
+
+  /** Begins an answer and stops reading after `count` tokens. */
+  async begin(tokenIds: number[], count: number): Promise<void> {
+    before = losses;
+    begun = engine.createSession().generate({ tokenIds }).getReader();
+    given = [];
+    while (given.length < count) given.push(...(await begun.read()).value!.tokenIds);
+  },
+
+  /** Reads on once a device was lost. All ids of the answer. */
+  async goOn(): Promise<{ tokenIds: number[]; statuses: EngineStatus[] }> {
+    await until(() => losses > before);
+    for (;;) {
+      const { done, value } = await begun.read();
+      if (done) return { tokenIds: given, statuses: statuses.splice(0) };
+      given.push(...value.tokenIds);
+    }
   },
 
   /** Asks, loses the device when nobody uses it, asks on. What the second answer is. */

@@ -10,7 +10,8 @@
  * - `corrupt-file`: the file contradicts itself (truncated, a tensor missing, a shape that does not fit), has weights that
  *   are no numbers, or wants far more memory or time than its size accounts for.
  * - `out-of-memory`: the model does not fit this device, or an allocation failed.
- * - `device-lost`: the GPU went away; load the model again.
+ * - `device-lost`: the GPU went away, and the model could not be brought onto another device. The next call tries again, if
+ *   the engine can ask for devices.
  * - `worker-lost`: the worker ended, was ended, or never began; load the model again.
  * - `download-failed`: the network or the server failed; `cause` has the details.
  * - `context-overflow`: the prompt is longer than the context.

@@ -10,7 +10,7 @@ export { persist, storageUsage, type StorageUsage } from './storage/cache/usage'
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';
-export type { LoadProgress, ModelOptions } from './plan/load-options';
+export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   ChatMessage,

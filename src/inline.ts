@@ -3,7 +3,13 @@
 export { loadModel, planModel } from './boundary/in-thread';
 export type { LocalPlanOptions as PlanOptions, ModelPlan, PlannedModel } from './plan/plan-model';
 export type { GpuBytes } from './gpu/buffers';
-export type { LoadProgress, LocalLoadOptions as LoadOptions, ModelOptions } from './plan/load-options';
+export type { DeviceOption } from './gpu/device-supply';
+export type {
+  EngineStatus,
+  LoadProgress,
+  LocalLoadOptions as LoadOptions,
+  ModelOptions,
+} from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
+import { DeviceSupply } from '../src/gpu/device-supply';
 import { loadLocal } from '../src/engine/load-local';
 import { filesAtHand } from '../src/files/model-files';
 import { bytesSource } from '../src/files/byte-source';
@@ -92,7 +93,7 @@ function openGpu(): GPU {
 async function cycleOf(what: string, gpu: GPU): Promise<Cycle> {
   const model = await readFile(EMBEDDED);
   const load: Cycle = async (device) => {
-    const engine = await loadLocal(new Uint8Array(model), device, { tuning: false });
+    const engine = await loadLocal(new Uint8Array(model), new DeviceSupply(device), { tuning: false });
     await engine.dispose();
   };
   switch (what) {

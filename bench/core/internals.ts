@@ -5,5 +5,5 @@ import type { Transformer } from '../../src/inference/transformer';
 
 /** The forward pass of `engine`; it belongs to it. */
 export function transformerOf(engine: LocalEngine): Transformer {
-  return engine['transformer'];
+  return engine['residence'].latest.transformer;
 }

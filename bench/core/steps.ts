@@ -121,8 +121,9 @@ export class StepBench {
 
   #begin(ids: number[], limit: number): Promise<Generation> {
     const { transformer } = this;
-    const options = resolveOptions({});
-    return Generation.create(transformer, this.#readbacks, this.cache, ids, options, limit);
+    const sampling = resolveOptions({});
+    const continuation = { promptIds: ids, sampled: [], sampling, limit };
+    return Generation.create(transformer, this.#readbacks, this.cache, continuation);
   }
 
   /** Tells the GPU where the next step stands. */

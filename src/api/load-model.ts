@@ -7,6 +7,7 @@ import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { RemoteEngine } from './remote-engine';
 import { sendableSource } from './sendable';
+import { hiddenMs } from './suspend-when-hidden';
 import { WorkerLink } from './worker-link';
 
 /** How to load a model, and in which worker. */
@@ -19,6 +20,11 @@ export interface LoadOptions extends ModelOptions {
   createWorker?: () => Worker;
   /** How chunks come from the worker. Default `auto`; `message-port` forces what browsers without transferable streams use. */
   streamTransport?: StreamTransport;
+  /**
+   * Suspend the engine (see `Engine.suspend`) once the page was hidden for so many milliseconds with nothing under way; true:
+   * for a minute. It comes back with the first call that needs it. Default false.
+   */
+  suspendWhenHidden?: boolean | number;
 }
 
 /** Loads the model at `source` in a Web Worker. Rejects with a `TernionError`. */
@@ -26,11 +32,12 @@ export async function loadRemote(source: ModelSource, options: LoadOptions = {})
   throwIfAborted(options.signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();
-  const sent = await sendableSource(source, options);
   const { createWorker, streamTransport } = options;
+  const suspendAfterMs = hiddenMs(options.suspendWhenHidden);
+  const sent = await sendableSource(source, options);
   const link = await WorkerLink.start('ternion', { createWorker, signal: options.signal });
   try {
-    return new RemoteEngine(link, await link.load(sent, options, streamTransport), streamTransport);
+    return await RemoteEngine.load(link, sent, options, { streamTransport, suspendAfterMs });
   } catch (error) {
     link.close();
     throw error;

@@ -9,7 +9,10 @@ import { sendableSource } from './sendable';
 import { WorkerLink } from './worker-link';
 
 /** What to plan for: the options of `loadModel` that decide it. */
-export type PlanOptions = Omit<LoadOptions, 'onProgress' | 'streamTransport'>;
+export type PlanOptions = Omit<
+  LoadOptions,
+  'onProgress' | 'onStatus' | 'streamTransport' | 'suspendWhenHidden'
+>;
 
 /**
  * Has a worker plan for the model at `source`, which is not used up by reading it. Rejects as a load does if the headers

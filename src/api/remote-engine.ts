@@ -25,11 +25,20 @@ import {
   type Outcome,
   type RemotePrompt,
   type SessionState,
+  type StatusReport,
   type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
 import { sendableSource } from './sendable';
+import { SuspendWhenHidden } from './suspend-when-hidden';
 import type { WorkerLink } from './worker-link';
+
+/** What of the options of a page concerns its side alone. */
+export interface RemoteEngineOptions {
+  streamTransport?: StreamTransport | undefined;
+  /** How long the page may be hidden, with nothing under way, before the engine is suspended, ms. Undefined: for ever. */
+  suspendAfterMs?: number | undefined;
+}
 
 /** An engine in a worker. */
 export class RemoteEngine implements Engine {
@@ -42,13 +51,33 @@ export class RemoteEngine implements Engine {
   #disposed: Promise<void> | undefined;
   /** Answers that are under way. */
   readonly #running = new Set<Promise<void>>();
+  /** Calls that are under way, answers not among them. */
+  #calls = 0;
+  readonly #hidden: SuspendWhenHidden | undefined;
+  private readonly streamTransport: StreamTransport | undefined;
 
-  constructor(
+  private constructor(
     private readonly link: WorkerLink,
     info: ModelInfo,
-    private readonly streamTransport?: StreamTransport,
+    { streamTransport, suspendAfterMs }: RemoteEngineOptions,
   ) {
     this.#info = info;
+    this.streamTransport = streamTransport;
+    if (suspendAfterMs !== undefined) this.#hidden = new SuspendWhenHidden(this, suspendAfterMs);
+  }
+
+  /** Has the worker load the model at `source`, which can be sent. The engine owns the worker from then on. */
+  static async load(
+    link: WorkerLink,
+    source: ModelSource,
+    options: ModelOptions,
+    own: RemoteEngineOptions = {},
+  ): Promise<RemoteEngine> {
+    let hear: (report: StatusReport) => void = () => {};
+    const info = await link.load(source, options, own.streamTransport, (report) => hear(report));
+    const engine = new RemoteEngine(link, info, own);
+    hear = (report) => engine.#hear(0, report, options);
+    return engine;
   }
 
   async load(source: ModelSource, options: ModelOptions = {}): Promise<void> {
@@ -57,11 +86,10 @@ export class RemoteEngine implements Engine {
     this.#assertUsable();
     const model = ++this.#model;
     this.#gone();
-    const info = await this.link.load(sent, options, this.streamTransport);
+    const onReport = (report: StatusReport): void => this.#hear(model, report, options);
+    const info = await this.link.load(sent, options, this.streamTransport, onReport);
     // If yet another one was asked for meanwhile, this one goes at once.
-    if (model !== this.#model || this.#disposed) return;
-    this.#info = info;
-    this.#ready = true;
+    if (this.#update(model, info)) this.#ready = true;
   }
 
   get info(): ModelInfo {
@@ -78,7 +106,7 @@ export class RemoteEngine implements Engine {
 
   async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
     this.#assertUsable();
-    return this.link.embed(texts, options);
+    return this.#counted(this.link.embed(texts, options));
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
@@ -87,6 +115,22 @@ export class RemoteEngine implements Engine {
 
   async profile(options?: ProfileOptions): Promise<StepProfile | undefined> {
     return this.call((api) => api.profile(options));
+  }
+
+  async suspend(): Promise<void> {
+    this.#assertUsable();
+    const model = this.#model;
+    this.#update(model, await this.link.call((api) => api.suspend()));
+  }
+
+  async resume(): Promise<void> {
+    const model = this.#model;
+    this.#update(model, await this.call((api) => api.resume()));
+  }
+
+  /** Whether the worker does something that this page waits for. */
+  get busy(): boolean {
+    return this.#running.size > 0 || this.#calls > 0;
   }
 
   createSession(): RemoteSession {
@@ -111,7 +155,7 @@ export class RemoteEngine implements Engine {
   /** Calls the worker; its failures are thrown. */
   async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
     this.#assertUsable();
-    return this.link.call(run);
+    return this.#counted(this.link.call(run));
   }
 
   /** Fires when the engine is disposed of. */
@@ -123,11 +167,36 @@ export class RemoteEngine implements Engine {
   async run(answer: () => Promise<void>): Promise<void> {
     const running = answer();
     this.#running.add(running);
+    this.#hidden?.check();
     try {
       await running;
     } finally {
       this.#running.delete(running);
+      this.#hidden?.check();
     }
+  }
+
+  async #counted<T>(call: Promise<T>): Promise<T> {
+    this.#calls++;
+    this.#hidden?.check();
+    try {
+      return await call;
+    } finally {
+      this.#calls--;
+      this.#hidden?.check();
+    }
+  }
+
+  /** The worker says where the model of that number is. */
+  #hear(model: number, { status, info }: StatusReport, { onStatus }: ModelOptions): void {
+    if (this.#update(model, info)) onStatus?.(status);
+  }
+
+  /** Notes how the model of that number is now. False if it is not the engine's any more. */
+  #update(model: number, info: ModelInfo): boolean {
+    if (model !== this.#model || this.#disposed) return false;
+    this.#info = info;
+    return true;
   }
 
   /** The model that was here is being freed. */
@@ -137,6 +206,7 @@ export class RemoteEngine implements Engine {
   }
 
   async #dispose(): Promise<void> {
+    this.#hidden?.stop();
     this.#gone();
     this.#disposal.abort();
     try {

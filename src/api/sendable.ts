@@ -5,8 +5,7 @@ import type { CloneableOptions, ModelOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import { urlOf } from '../storage/http/address';
 import type { ModelSource } from '../storage/sources/model-source';
-import { ProgressMeter } from '../storage/sources/progress';
-import { isStreaming, spool } from '../storage/sources/spool';
+import { keepStreaming } from '../storage/sources/spool';
 
 /**
  * The source in a form that can be sent to the worker. A relative URL means relative to the page: the worker's own base
@@ -17,11 +16,8 @@ export async function sendableSource(
   { signal, onProgress }: Pick<ModelOptions, 'signal' | 'onProgress'>,
 ): Promise<ModelSource> {
   throwIfAborted(signal);
-  if (isStreaming(source)) {
-    const progress = new ProgressMeter((state) => onProgress?.({ phase: 'download', ...state }));
-    return spool(source, progress, signal);
-  }
-  return typeof source === 'string' || source instanceof URL ? urlOf(source, document.baseURI) : source;
+  const kept = await keepStreaming(source, (state) => onProgress?.({ phase: 'download', ...state }), signal);
+  return typeof kept === 'string' || kept instanceof URL ? urlOf(kept, document.baseURI) : kept;
 }
 
 /**

@@ -8,7 +8,13 @@ import type { ModelPlan } from '../plan/plan-model';
 import { webLocks } from '../storage/cache/locks';
 import { ViolationWatch } from '../storage/http/violations';
 import type { ModelSource } from '../storage/sources/model-source';
-import { valueOf, type Outcome, type StreamTransport, type WorkerApi } from '../worker/protocol';
+import {
+  valueOf,
+  type Outcome,
+  type StatusReport,
+  type StreamTransport,
+  type WorkerApi,
+} from '../worker/protocol';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
 import { concernsWorkers, notStarted } from './start-failures';
@@ -112,17 +118,24 @@ export class WorkerLink {
     if (!this.over.aborted) void this.#api.abort(request);
   }
 
-  /** Has the worker load the model at `source`, which can be sent. */
+  /**
+   * Has the worker load the model at `source`, which can be sent. `onReport` is called whenever the model leaves its device,
+   * and when it is back on one.
+   */
   load(
     source: ModelSource,
     { signal, onProgress, ...options }: ModelOptions,
     streamTransport: StreamTransport | undefined,
+    onReport: (report: StatusReport) => void,
   ): Promise<ModelInfo> {
     const sent = { ...sendableOptions(options), streamTransport };
     const onRemoteProgress = proxy((progress: LoadProgress) => {
       if (!signal?.aborted) onProgress?.(progress);
     });
-    return this.#abortable(signal, (api, request) => api.load(request, source, sent, onRemoteProgress));
+    const onRemoteStatus = proxy(onReport);
+    return this.#abortable(signal, (api, request) =>
+      api.load(request, source, sent, onRemoteProgress, onRemoteStatus),
+    );
   }
 
   /** Has the worker plan for the model at `source`, which can be sent. */

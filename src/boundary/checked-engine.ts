@@ -80,6 +80,14 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return this.inner.profile(options(profileOptions(this.info), how));
   }
 
+  suspend(): Promise<void> {
+    return this.inner.suspend();
+  }
+
+  resume(): Promise<void> {
+    return this.inner.resume();
+  }
+
   createSession(): Session {
     return new CheckedSession(this.inner.createSession(), this.info, this.readers.chatTemplate);
   }

@@ -31,8 +31,15 @@ export const chatTemplate: TemplateReader = (value, at) => {
   throw invalid(at, value, 'a template in Jinja, or a function');
 };
 
+const device = having<GPUDevice>(
+  'a GPUDevice, or a function that gives one',
+  'createBuffer',
+  'createComputePipelineAsync',
+);
+const deviceMaker = callable<() => Promise<GPUDevice>>();
+
 const placed: Fields<Pick<LocalLoadOptions, 'device' | 'variants'>> = {
-  device: optional(having<GPUDevice>('a GPUDevice', 'createBuffer', 'createComputePipelineAsync')),
+  device: optional((value, at) => (typeof value === 'function' ? deviceMaker : device)(value, at)),
   // For those who look for the fault in a kernel: the variants that are named are taken as they are.
   variants: optional((value, at) => new JsonBudget().object(value, at)),
 };

@@ -67,7 +67,7 @@ const hashes = record(hash, {
 });
 
 /** Of a plan, with the templates that can be used. */
-export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, 'onProgress'>> {
+export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, 'onProgress' | 'onStatus'>> {
   return {
     signal: optional(abortSignal),
     contextLength: optional(number({ min: 1, max: MOST, integer: true })),
@@ -87,7 +87,7 @@ export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, '
 
 /** Of a load, with the templates that can be used. */
 export function loadable(template: TemplateReader): Fields<ModelOptions> {
-  return { ...plannable(template), onProgress: optional(callable()) };
+  return { ...plannable(template), onProgress: optional(callable()), onStatus: optional(callable()) };
 }
 
 export const tokenizeOptions: Read<TokenizeOptions> = fields({

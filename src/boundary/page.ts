@@ -9,7 +9,18 @@ import { deleteCached } from '../storage/cache/models';
 import type { ModelSource } from '../storage/sources/model-source';
 import { CheckedEngine } from './checked-engine';
 import { loadable, plannable, type TemplateReader } from './options';
-import { argument, callable, fields, oneOf, optional, options, refusal, text, type Read } from './read';
+import {
+  argument,
+  callable,
+  fields,
+  number,
+  oneOf,
+  optional,
+  options,
+  refusal,
+  text,
+  type Read,
+} from './read';
 import { abortSignal } from './signals';
 import { modelName, modelSource, planSource } from './sources';
 
@@ -28,6 +39,9 @@ const loadOptions: Read<LoadOptions> = fields({
   ...loadable(chatTemplate),
   createWorker,
   streamTransport: optional(oneOf('auto', 'message-port')),
+  suspendWhenHidden: optional((value, at) =>
+    typeof value === 'boolean' ? value : number({ min: 0, max: Number.MAX_SAFE_INTEGER })(value, at),
+  ),
 });
 
 const planOptions: Read<PlanOptions> = fields({ ...plannable(chatTemplate), createWorker });

@@ -1,7 +1,7 @@
 // An engine whose model can be exchanged: it keeps the device, and has one loaded model after the other on it.
 
 import { TernionError, throwIfAborted } from '../errors';
-import { browserGpu, requestDevice } from '../gpu/capabilities';
+import { DeviceSupply, type DeviceOption } from '../gpu/device-supply';
 import type { LocalLoadOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { LocalEngine } from './engine';
@@ -34,14 +34,16 @@ export class EngineHost implements Engine {
   #model: LocalEngine | undefined;
   /** What the last model said of itself. */
   #info: ModelInfo | undefined;
-  /** The device that was asked for here; one that was given stays its owner's. */
-  #ownDevice: GPUDevice | undefined;
+  /** Where devices come from, unless a load says otherwise. */
+  readonly #devices: DeviceSupply;
   /** The end of all loads so far: they take turns, so that there is never more than one model. */
   #loads: Promise<void> = Promise.resolve();
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(private readonly givenDevice?: GPUDevice) {}
+  constructor(device?: DeviceOption) {
+    this.#devices = new DeviceSupply(device);
+  }
 
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
     throwIfAborted(options.signal);
@@ -80,6 +82,14 @@ export class EngineHost implements Engine {
     return this.#loaded().createSession();
   }
 
+  async suspend(): Promise<void> {
+    return this.#loaded().suspend();
+  }
+
+  async resume(): Promise<void> {
+    return this.#loaded().resume();
+  }
+
   dispose(): Promise<void> {
     this.#disposed ??= this.#dispose();
     return this.#disposed;
@@ -93,10 +103,10 @@ export class EngineHost implements Engine {
     this.#assertUsable();
     await this.#free();
     throwIfAborted(options.signal);
-    const device = options.device ?? this.givenDevice ?? (await this.#requestDevice());
+    const devices = options.device ? new DeviceSupply(options.device) : this.#devices;
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
-      this.#model = await loadLocal(source, device, { ...options, signal: AbortSignal.any(signals) });
+      this.#model = await loadLocal(source, devices, { ...options, signal: AbortSignal.any(signals) });
     } catch (error) {
       this.#assertUsable();
       throw error;
@@ -113,21 +123,11 @@ export class EngineHost implements Engine {
     await model.dispose();
   }
 
-  async #requestDevice(): Promise<GPUDevice> {
-    const device = (this.#ownDevice ??= await requestDevice(browserGpu()));
-    // A lost device is no use to the next model; the browser may have another.
-    void device.lost.then(() => {
-      if (this.#ownDevice === device) this.#ownDevice = undefined;
-      return undefined;
-    });
-    return device;
-  }
-
   async #dispose(): Promise<void> {
     this.#disposal.abort(disposed());
     await this.#loads;
     await this.#free();
-    this.#ownDevice?.destroy();
+    this.#devices.release();
   }
 
   #loaded(): LocalEngine {

@@ -1,23 +1,24 @@
 // A loaded model on one device: the engine itself, without worker or page.
 
-import { untilAborted, TernionError, throwIfAborted } from '../errors';
+import { TernionError } from '../errors';
 import type { ModelFiles } from '../files/model-files';
 import type { SourceOptions } from '../storage/sources/model-source';
 import type { GpuContext } from '../gpu/context';
-import { ReadbackRing } from '../gpu/readback';
-import { loadWeights } from '../model/load';
+import type { ModelConfig } from '../model/config';
 import { ChatFormat } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { profileStep, type StepProfile } from '../inference/step-profile';
 import { embedSequence } from '../inference/embedding';
 import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
-import { describeModel } from './model-info';
+import { GpuTurn } from './gpu-turn';
+import { describeModel, describeResident, type StaticInfo } from './model-info';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
+import { Residence, WORK_DONE, type Reloader } from './residence';
+import { Resident } from './resident';
 import { LocalSession, type SessionHost } from './session';
-import { Transformer } from '../inference/transformer';
 import type {
   DetokenizeOptions,
   EmbedOptions,
@@ -31,34 +32,43 @@ import type {
 /** How to load a model whose files and device are at hand. */
 export type EngineOptions = Omit<LocalLoadOptions, 'device' | keyof SourceOptions>;
 
+/** What stays of a model wherever it is. */
+interface LoadedModel {
+  config: ModelConfig;
+  chat: ChatFormat;
+  info: StaticInfo;
+}
+
 /** A loaded model in the thread that it is used from. */
 export class LocalEngine implements Omit<Engine, 'load'> {
   readonly #sessions = new Set<LocalSession>();
-  readonly #queue = new RequestQueue();
-  readonly #readbacks: ReadbackRing;
   /** Where the bytes came from; whoever opened them knows. */
   source: SourceInfo = { cached: false };
   #disposed: Promise<void> | undefined;
 
   private constructor(
-    private readonly gpu: GpuContext,
-    private readonly transformer: Transformer,
-    private readonly chat: ChatFormat,
-    private readonly staticInfo: Omit<ModelInfo, 'gpuBytes' | 'source'>,
+    private readonly model: LoadedModel,
+    private readonly queue: RequestQueue,
+    private readonly residence: Residence,
     private readonly onDispose: () => void,
-  ) {
-    this.#readbacks = new ReadbackRing(gpu);
-  }
+  ) {}
 
-  /** Loads the model that `files` are onto `gpu`, which the engine then owns: `dispose` destroys it, and so does failure. */
+  /**
+   * Loads the model that `files` are onto `gpu`, which the engine then owns: `dispose` destroys it, and so does failure.
+   * Without a `reloader` it stays there: the loss of the device is the end.
+   */
   static async load(
     gpu: GpuContext,
     files: ModelFiles,
     options: EngineOptions = {},
     onDispose: () => void = () => {},
+    reloader?: Reloader,
   ): Promise<LocalEngine> {
     try {
-      return await LocalEngine.#load(gpu, files, options, onDispose);
+      const { resident, ...model } = await LocalEngine.#load(gpu, files, options);
+      const queue = new RequestQueue();
+      const residence = new Residence(resident, queue, reloader, options.onStatus);
+      return new LocalEngine(model, queue, residence, onDispose);
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -69,62 +79,49 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     gpu: GpuContext,
     files: ModelFiles,
     options: EngineOptions,
-    onDispose: () => void,
-  ): Promise<LocalEngine> {
+  ): Promise<LoadedModel & { resident: Resident }> {
     const { signal, onProgress, variants, tuning = true, tuningStore } = options;
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
-    const { activations, headPrecision } = choosePrecisions(model, options);
     const fit = fitMemory(model, gpu, options);
-    const contextLength = contextToLoad(fit, options);
-    const weights = await loadWeights(gpu, model, {
-      vocabulary: headPrecision,
-      signal,
-      onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
-    });
-    throwIfAborted(signal);
-    onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
-    const transformer = await Transformer.create(gpu, model.config, weights, {
-      contextLength,
-      exactHead: headPrecision === 'f16',
-      activations,
+    const placement = {
+      ...choosePrecisions(model, options),
+      contextLength: contextToLoad(fit, options),
       variants: { ...variants, cacheFormat: fit.kvCacheFormat },
-      tuner: { budgetMs: tuning ? undefined : 0, store: tuningStore, signal },
-    });
-    await untilAborted(transformer.compile(), signal);
-    onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
-    throwIfAborted(signal);
-    const info = describeModel({ gpu, model, weights, transformer, chat });
-    return new LocalEngine(gpu, transformer, chat, info, onDispose);
+    };
+    const tuner = { budgetMs: tuning ? undefined : 0, store: tuningStore };
+    const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner });
+    return { resident, config: model.config, chat, info: describeModel(model, chat, resident) };
   }
 
   get info(): ModelInfo {
-    return { ...this.staticInfo, source: this.source, gpuBytes: this.gpu.bytes };
+    const { latest, gpuBytes } = this.residence;
+    return { ...this.model.info, ...describeResident(latest), source: this.source, gpuBytes };
   }
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     this.#assertUsable();
-    return this.chat.tokenizer.encode(text, options);
+    return this.model.chat.tokenizer.encode(text, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
     this.#assertUsable();
-    return this.chat.tokenizer.decode(tokenIds, options);
+    return this.model.chat.tokenizer.decode(tokenIds, options);
   }
 
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     this.#assertUsable();
     const { prefix = '', signal } = options;
-    const { transformer, chat } = this;
-    requireEmbedding(transformer.config);
-    const sequences = encodeTexts(chat.tokenizer, texts, prefix, transformer.contextLength);
+    const { config, chat } = this.model;
+    requireEmbedding(config);
+    const sequences = encodeTexts(chat.tokenizer, texts, prefix, this.#contextLength);
     const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
     if (longest === 0) return [];
     return this.#withCache(
       longest,
-      async (cache) => {
+      async ({ transformer }, cache, ending) => {
         const vectors: Float32Array[] = [];
-        for (const ids of sequences) vectors.push(await embedSequence(transformer, cache, ids, signal));
+        for (const ids of sequences) vectors.push(await embedSequence(transformer, cache, ids, ending));
         return vectors;
       },
       signal,
@@ -134,16 +131,15 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   /** The logits after `tokenIds`, of which there is at least one, and no more than the context holds. */
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
     this.#assertUsable();
-    const { transformer, gpu } = this;
-    requireGenerating(transformer.config);
+    const { config } = this.model;
+    requireGenerating(config);
     const ids = Array.from(tokenIds);
-    return this.#withCache(ids.length, async (cache) => {
-      await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
+    return this.#withCache(ids.length, async ({ gpu, transformer }, cache, ending) => {
+      await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0, ending);
       const encoder = gpu.device.createCommandEncoder();
       transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);
-      const { logits } = transformer.work;
-      return new Float32Array(await gpu.read(logits, 0, this.staticInfo.vocabularySize * 4));
+      return new Float32Array(await gpu.read(transformer.work.logits, 0, config.vocabularySize * 4));
     });
   }
 
@@ -151,49 +147,78 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     StepProfile | undefined
   > {
     this.#assertUsable();
-    const { transformer } = this;
-    const { contextLength, variants } = transformer;
-    if (tokens > variants.prefillTokens || context + tokens > contextLength) {
+    const contextLength = this.#contextLength;
+    const { prefillTokens } = this.residence.latest.transformer.variants;
+    if (tokens > prefillTokens || context + tokens > contextLength) {
       const message =
-        `No step has ${tokens} tokens behind ${context}: a step has at most ${variants.prefillTokens}, and the context ` +
+        `No step has ${tokens} tokens behind ${context}: a step has at most ${prefillTokens}, and the context ` +
         `${contextLength}.`;
       throw new TernionError('invalid-argument', message);
     }
-    return this.#withCache(context + tokens, (cache) =>
+    return this.#withCache(context + tokens, ({ transformer }, cache) =>
       profileStep(transformer, cache, { tokens, context, repeats }),
     );
   }
 
-  /** Has the GPU to itself, and a KV cache of `positions` positions, for as long as `use` takes. `signal` ends the wait. */
+  /**
+   * Has the GPU to itself, and a KV cache of `positions` positions, for as long as `use` takes; from the start again where
+   * the device is lost meanwhile. `signal` ends the wait; `ending` also fires where somebody presses for the GPU.
+   */
   async #withCache<T>(
     positions: number,
-    use: (cache: KvCache) => Promise<T>,
+    use: (resident: Resident, cache: KvCache, ending: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const { config, variants } = this.transformer;
-    await this.#queue.enter(signal);
-    let cache: KvCache | undefined;
+    const turn = new GpuTurn(this.queue);
+    const useOn = async (resident: Resident): Promise<T> => {
+      const { config, variants } = resident.transformer;
+      const ending = AbortSignal.any([this.queue.pressure, ...(signal ? [signal] : [])]);
+      const cache = await KvCache.create(resident.gpu, config, positions, variants.cacheFormat);
+      try {
+        return await use(resident, cache, ending);
+      } finally {
+        cache.destroy();
+      }
+    };
+    this.residence.wake();
     try {
-      cache = await KvCache.create(this.gpu, config, positions, variants.cacheFormat);
-      return await use(cache);
+      const result = await this.residence.use(turn, useOn, signal);
+      this.residence.worked(WORK_DONE);
+      return result;
     } finally {
-      cache?.destroy();
-      this.#queue.leave();
+      await turn.end();
     }
   }
 
   createSession(): LocalSession {
     this.#assertUsable();
     const host: SessionHost = {
-      transformer: this.transformer,
-      chat: this.chat,
-      readbacks: this.#readbacks,
-      queue: this.#queue,
+      config: this.model.config,
+      contextLength: this.#contextLength,
+      chat: this.model.chat,
+      queue: this.queue,
+      residence: this.residence,
       onDispose: (session) => this.#sessions.delete(session),
     };
     const session = new LocalSession(host);
     this.#sessions.add(session);
     return session;
+  }
+
+  async suspend(): Promise<void> {
+    this.#assertUsable();
+    await this.residence.suspend();
+  }
+
+  async resume(): Promise<void> {
+    this.#assertUsable();
+    this.residence.wake();
+    const turn = new GpuTurn(this.queue);
+    try {
+      await this.residence.use(turn, async () => {});
+    } finally {
+      await turn.end();
+    }
   }
 
   dispose(): Promise<void> {
@@ -202,10 +227,12 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   }
 
   async #dispose(): Promise<void> {
-    await Promise.all([...this.#sessions].map((session) => session.dispose()));
-    await this.#queue.enter();
-    this.gpu.destroy();
-    this.#queue.leave();
+    const sessions = Promise.all([...this.#sessions].map((session) => session.dispose()));
+    this.residence.close();
+    await sessions;
+    await this.queue.enter();
+    this.residence.destroy();
+    this.queue.leave();
     this.onDispose();
   }
 
@@ -215,6 +242,9 @@ export class LocalEngine implements Omit<Engine, 'load'> {
 
   #assertUsable(): void {
     if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
-    this.gpu.assertAlive();
+  }
+
+  get #contextLength(): number {
+    return this.model.info.contextLength;
   }
 }

@@ -1,61 +1,129 @@
-// From a source to an engine on a device, in this thread.
+// From a source to an engine on a device, in this thread; and onto another device again, where that one is lost.
 
+import { TernionError, untilAborted } from '../errors';
+import { Fingerprint } from '../files/fingerprint';
+import type { ModelFiles } from '../files/model-files';
 import { probeCapabilities } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
+import type { DeviceSupply } from '../gpu/device-supply';
 import { shaderLog } from '../gpu/shader-log';
-import type { TuningRecords } from '../gpu/tuner';
-import type { LocalLoadOptions } from '../plan/load-options';
+import type { TuningRecords, TuningStore } from '../gpu/tuner';
+import { architectures } from '../model/architectures';
+import { openModel } from '../model/open-model';
+import type { LoadProgress, LocalLoadOptions } from '../plan/load-options';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import { jsonFile } from '../storage/cache/json-file';
 import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
 import { openSource } from '../storage/sources/open-source';
+import { keepStreaming } from '../storage/sources/spool';
 import { LocalEngine } from './engine';
+import type { Reloader } from './residence';
+import { Resident } from './resident';
 
-/** What is left to say about a load when there is a device. */
+/** What is left to say about a load when it is known where devices come from. */
 export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device'>;
 
 /**
- * Loads the model at `source` onto `device`, which stays the caller's. Rejects with a `TernionError`; nothing is left on
- * the GPU then.
+ * Loads the model at `source` onto a device of `devices`, which stay the caller's. Rejects with a `TernionError`; nothing is
+ * left on the GPU then.
  */
 export async function loadLocal(
   source: ModelSource,
-  device: GPUDevice,
+  devices: DeviceSupply,
   options: DeviceLoadOptions = {},
 ): Promise<LocalEngine> {
-  const { onProgress } = options;
-  const opened = await openSource(source, {
-    ...options,
-    onProgress: (progress) => onProgress?.({ phase: 'download', ...progress }),
-  });
-  try {
-    const engine = await loadOpened(opened, device, options);
-    await opened.close();
-    return engine;
-  } catch (error) {
-    await opened.close(error);
-    throw error;
+  const { signal, onProgress } = options;
+  const onDownload = (progress: Omit<LoadProgress, 'phase'>): void =>
+    onProgress?.({ phase: 'download', ...progress });
+  const kept = await keepStreaming(source, onDownload, signal);
+  return new ModelLoader(kept, devices, options).loadEngine(onDownload);
+}
+
+/** The error of a source that has become another model since it was loaded. */
+class SourceChanged extends TernionError {
+  constructor() {
+    super('corrupt-file', 'The source has changed: it is not the model that was loaded.');
   }
 }
 
-/** Loads from open files. The engine is handed out only when their bytes are known to be the right ones. */
-async function loadOpened(
-  opened: OpenedSource,
-  device: GPUDevice,
-  options: DeviceLoadOptions,
-): Promise<LocalEngine> {
-  const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(options.debug));
-  const engine = await LocalEngine.load(gpu, opened.files, {
-    ...options,
-    memoryBudget: options.memoryBudget ?? defaultMemoryBudget(),
-    tuningStore: options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json'),
-  });
-  try {
-    await opened.finish(options.signal);
-    engine.source = opened.info;
-    return engine;
-  } catch (error) {
-    await engine.dispose();
-    throw error;
+/** What becomes of open files on a device. */
+type Load<T> = (gpu: GpuContext, files: ModelFiles, opened: OpenedSource) => Promise<T>;
+
+/** A source that can be read more than once, and the devices that its model comes to. */
+class ModelLoader implements Reloader {
+  /** What the first load has read. */
+  #fingerprint: string | undefined;
+  readonly #tuningStore: TuningStore | undefined;
+
+  constructor(
+    private readonly source: ModelSource,
+    private readonly devices: DeviceSupply,
+    private readonly options: DeviceLoadOptions,
+  ) {
+    this.#tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
+  }
+
+  get renewable(): boolean {
+    return this.devices.renewable;
+  }
+
+  loadEngine(onDownload: (progress: Omit<LoadProgress, 'phase'>) => void): Promise<LocalEngine> {
+    const { options } = this;
+    const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
+    const engineOptions = { ...options, memoryBudget, tuningStore: this.#tuningStore };
+    const load: Load<LocalEngine> = async (gpu, files, opened) => {
+      const engine = await LocalEngine.load(gpu, files, engineOptions, undefined, this);
+      engine.source = opened.info;
+      return engine;
+    };
+    return this.#load(load, (engine) => engine.dispose(), options.signal, onDownload);
+  }
+
+  load(before: Resident, signal: AbortSignal): Promise<Resident> {
+    const { tuning = true } = this.options;
+    const tuner = { budgetMs: tuning ? undefined : 0, store: this.#tuningStore };
+    const load: Load<Resident> = async (gpu, files) => {
+      const model = await openModel(files, architectures, signal);
+      return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner });
+    };
+    return this.#load(load, async (resident) => resident.destroy(), signal);
+  }
+
+  discard(): void {
+    this.devices.discard();
+  }
+
+  release(): void {
+    this.devices.release();
+  }
+
+  /** Opens the source and loads from it. What that gives is handed out only when its bytes are known to be the right ones. */
+  async #load<T>(
+    load: Load<T>,
+    undo: (loaded: T) => Promise<void>,
+    signal: AbortSignal | undefined,
+    onProgress?: (progress: Omit<LoadProgress, 'phase'>) => void,
+  ): Promise<T> {
+    const device = await untilAborted(this.devices.get(), signal);
+    const opened = await openSource(this.source, { ...this.options, signal, onProgress });
+    try {
+      const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(this.options.debug));
+      const fingerprint = new Fingerprint(opened.files);
+      const loaded = await load(gpu, fingerprint.files, opened);
+      try {
+        await opened.finish(signal);
+        this.#fingerprint ??= fingerprint.value;
+        if (fingerprint.value !== this.#fingerprint) throw new SourceChanged();
+      } catch (error) {
+        await undo(loaded);
+        throw error;
+      }
+      await opened.close();
+      return loaded;
+    } catch (error) {
+      // Another model is a model: what the cache has of it stays.
+      await opened.close(error instanceof SourceChanged ? undefined : error);
+      throw error;
+    }
   }
 }

@@ -1,34 +1,27 @@
 // What an engine says about itself: which model the files were recognised as, and how it runs.
 
-import type { GpuContext } from '../gpu/context';
 import type { ModelFile, TensorEncoding } from '../model/model-file';
-import type { ModelWeights } from '../model/weights';
 import type { ChatFormat } from '../tokenizer';
-import type { Transformer } from '../inference/transformer';
+import type { Resident } from './resident';
 import type { ModelInfo } from './types';
 
-/** What the description is made of. */
-export interface LoadedModel {
-  gpu: GpuContext;
-  model: ModelFile;
-  weights: ModelWeights;
-  transformer: Transformer;
-  chat: ChatFormat;
-}
+/** The part of `Engine.info` that says how the model runs where it is. */
+export type DeviceInfo = Pick<ModelInfo, 'kernels' | 'adapter' | 'codePaths'>;
 
-/** `Engine.info`, but for what changes as it runs. */
-export function describeModel(loaded: LoadedModel): Omit<ModelInfo, 'gpuBytes' | 'source'> {
-  const { gpu, model, weights, transformer, chat } = loaded;
+/** The part that says which model it is. */
+export type StaticInfo = Omit<ModelInfo, keyof DeviceInfo | 'gpuBytes' | 'source'>;
+
+/** Describes a model that has come onto its first device. */
+export function describeModel(model: ModelFile, chat: ChatFormat, resident: Resident): StaticInfo {
   const { config, tokenizer } = model;
-  const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   return {
     format: model.format,
     formatVersion: model.version,
     architecture: config.architecture,
     name: config.name,
-    contextLength: transformer.contextLength,
+    contextLength: resident.placement.contextLength,
     vocabularySize: config.vocabularySize,
-    parameterCount: weights.parameterCount,
+    parameterCount: resident.parameterCount,
     encodings: encodingsByRole(model),
     tokenizer: {
       kind: tokenizer.model === 'gpt2' ? 'byte-level BPE' : 'SentencePiece BPE',
@@ -36,9 +29,26 @@ export function describeModel(loaded: LoadedModel): Omit<ModelInfo, 'gpuBytes' |
     },
     chatTemplate: chat.template.origin,
     adjustments: [...model.adjustments],
+  };
+}
+
+/** Describes how a model runs on a device. */
+export function describeResident({ gpu, transformer, formats }: Resident): DeviceInfo {
+  const { vendor, architecture, device, description } = gpu.device.adapterInfo;
+  const { attention, decodeMatmul, cacheFormat } = transformer.variants;
+  const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
+  return {
     kernels: transformer.tuning,
     adapter: { vendor, architecture, device, description },
-    codePaths: codePaths(loaded),
+    codePaths: {
+      stream: 'local',
+      reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
+      f16: 'pack2x16float',
+      kvCache: cacheFormat,
+      activations: transformer.activations,
+      int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
+      ...formats,
+    },
   };
 }
 
@@ -58,19 +68,4 @@ function encodingsByRole({ config, tensors }: ModelFile): ModelInfo['encodings']
 /** `I2_S`, or several: `TQ2_0, TQ1_0`. */
 function joined(tensors: readonly [string, { encoding: TensorEncoding }][]): string {
   return [...new Set(tensors.map(([, { encoding }]) => encoding))].join(', ');
-}
-
-function codePaths({ gpu, weights, transformer }: LoadedModel): ModelInfo['codePaths'] {
-  const { attention, decodeMatmul } = transformer.variants;
-  const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
-  return {
-    stream: 'local',
-    reduction: attention.kind === 'lanes' ? 'subgroups' : 'workgroup',
-    f16: 'pack2x16float',
-    kvCache: transformer.variants.cacheFormat,
-    activations: transformer.activations,
-    int8Dot: decodeMatmul.products === 'bytes' ? dot : decodeMatmul.products,
-    embedding: weights.embedding.format,
-    head: weights.head.format,
-  };
 }

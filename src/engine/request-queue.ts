@@ -2,10 +2,11 @@
 
 import { throwIfAborted } from '../errors';
 
-/** A first-in, first-out lock. */
+/** A first-in, first-out lock, but for those who press. */
 export class RequestQueue {
   #held = false;
   readonly #waiting: (() => void)[] = [];
+  #pressing = new AbortController();
 
   /** Whether someone waits for the one who holds the lock. */
   get contended(): boolean {
@@ -33,6 +34,19 @@ export class RequestQueue {
     });
     // Once it is the caller's turn, an abort is the caller's to notice: the lock is theirs to leave.
     if (outcome === 'aborted') throwIfAborted(signal);
+  }
+
+  /** Fires when somebody presses: whoever holds the lock leaves it soon, and enters again. There is a new one after each. */
+  get pressure(): AbortSignal {
+    return this.#pressing.signal;
+  }
+
+  /** As `enter`, before all who wait. One at a time may press. */
+  async press(): Promise<void> {
+    this.#pressing.abort();
+    if (this.#held) await new Promise<void>((resolve) => this.#waiting.unshift(resolve));
+    this.#held = true;
+    this.#pressing = new AbortController();
   }
 
   /** Ends the caller's turn. */

@@ -2,26 +2,27 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import type { ChatFormat } from '../tokenizer';
-import type { ReadbackRing } from '../gpu/readback';
-import { Generation } from '../inference/generation';
 import { KvCache } from '../inference/kv-cache';
+import type { ModelConfig } from '../model/config';
 import { Answer, type AnswerPiece } from './answer';
 import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock } from './clock';
 import { requireGenerating } from './embedding';
 import { encodePrompt, type EncodedPrompt } from './encode-prompt';
-import { GpuTurn } from './gpu-turn';
 import { RequestQueue } from './request-queue';
+import type { Residence } from './residence';
+import type { Resident } from './resident';
 import { resolveOptions, type ResolvedOptions } from './sampling';
-import type { Transformer } from '../inference/transformer';
+import { TokenRun } from './token-run';
 import type { ChatMessage, FinishReason, GenerateChunk, GenerateOptions, Prompt, Session } from './types';
 
 /** What all sessions of an engine share. */
 export interface SessionHost {
-  transformer: Transformer;
+  config: ModelConfig;
+  contextLength: number;
   chat: ChatFormat;
-  readbacks: ReadbackRing;
   queue: RequestQueue;
+  residence: Residence;
   onDispose(session: LocalSession): void;
 }
 
@@ -31,12 +32,16 @@ const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. */
 type Encode = (chat: ChatFormat) => EncodedPrompt;
 
-/** A session beside its engine, in the same thread. */
+/**
+ * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
+ * of an answer under way a `Continuation`); what is on a device can be made from that again, and is, on another one.
+ */
 export class LocalSession implements Session {
   messages: ChatMessage[] = [];
   /** All tokens of the conversation, also the last ones that the cache does not hold yet. */
   #sequence: number[] = [];
-  #cache: KvCache | undefined;
+  /** Keys and values, and where they are. */
+  #cached: { cache: KvCache; resident: Resident } | undefined;
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
@@ -45,6 +50,11 @@ export class LocalSession implements Session {
 
   get tokenIds(): readonly number[] {
     return this.#cache?.tokenIds ?? [];
+  }
+
+  /** The cache, unless it went with its device. */
+  get #cache(): KvCache | undefined {
+    return this.#cached?.resident.gone ? undefined : this.#cached?.cache;
   }
 
   generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
@@ -66,8 +76,8 @@ export class LocalSession implements Session {
   async #dispose(): Promise<void> {
     this.#disposal.abort(new TernionError('disposed', 'The session was disposed.'));
     await this.#turns.enter();
-    this.#cache?.destroy();
-    this.#cache = undefined;
+    this.#cached?.cache.destroy();
+    this.#cached = undefined;
     this.#turns.leave();
     this.host.onDispose(this);
   }
@@ -84,10 +94,11 @@ export class LocalSession implements Session {
   async #run(encode: Encode, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
-    requireGenerating(host.transformer.config);
+    requireGenerating(host.config);
     const resolved = resolveOptions(options);
     const chat = host.chat.with(options);
     const clock = new Clock();
+    host.residence.wake();
     try {
       await this.#turns.enter(signal);
     } catch {
@@ -111,7 +122,8 @@ export class LocalSession implements Session {
   ): Promise<void> {
     const prompt = encode(chat);
     const answer = new Answer(chat, options);
-    const gpu = new GpuTurn(this.host.queue);
+    const limit = this.#limit(prompt.ids, options);
+    const run = this.#runOf(prompt.ids, options, limit);
     /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
     const given: AnswerPiece = { text: '', tokenIds: [] };
     const give = (chunk: GenerateChunk): void => {
@@ -119,34 +131,31 @@ export class LocalSession implements Session {
       given.text += chunk.text;
       given.tokenIds.push(...chunk.tokenIds);
     };
-    let cachedTokens = 0;
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
     const giveLast = async (piece: AnswerPiece, finishReason: FinishReason): Promise<void> => {
       const text = piece.text + answer.flush();
-      const usage = clock.usage(prompt.ids.length, cachedTokens, answer.tokenIds.length);
-      await gpu.end();
+      const usage = clock.usage(prompt.ids.length, run.cachedTokens, answer.tokenIds.length);
+      if (finishReason !== 'abort') run.done();
+      await run.end();
       give({ text, tokenIds: piece.tokenIds, finishReason, usage });
       this.#keep(prompt, given);
     };
     try {
-      await gpu.enter(signal);
+      await run.enter(signal);
       clock.queued();
-      const generation = await this.#begin(prompt.ids, options);
-      gpu.generation = generation;
-      cachedTokens = generation.cachedTokens;
-      await generation.prefill(signal);
       for (;;) {
-        if (!(await generation.ready())) return await giveLast(NOTHING, 'length');
-        // From here to where it is given nothing waits: a token that is taken is given, whenever the signal fires.
+        if (!(await run.ready(signal))) return await giveLast(NOTHING, 'length');
+        // From here to where it is given nothing waits: a token that is taken is given, whenever the signal fires, and is
+        // among those that the next device goes on from.
         throwIfAborted(signal);
-        const piece = answer.push(generation.take());
+        const piece = answer.push(run.take());
         clock.token();
         if (answer.stopped) return await giveLast(piece, 'stop');
-        if (answer.tokenIds.length >= generation.limit) return await giveLast(piece, 'length');
+        if (answer.tokenIds.length >= limit) return await giveLast(piece, 'length');
         give(piece);
-        gpu.watch();
+        run.watch();
         await outlet.wanted();
-        await gpu.regain(signal);
+        await run.regain(signal);
         throwIfAborted(signal);
       }
     } catch (error) {
@@ -154,7 +163,7 @@ export class LocalSession implements Session {
       await giveLast(NOTHING, 'abort');
     } finally {
       // After a failure. A second one here would only hide the first.
-      await gpu.end().catch(() => {});
+      await run.end().catch(() => {});
       this.#keep(prompt, given);
     }
   }
@@ -163,27 +172,29 @@ export class LocalSession implements Session {
     return encodePrompt(prompt, chat, this.#sequence);
   }
 
-  async #begin(ids: readonly number[], options: ResolvedOptions): Promise<Generation> {
-    const { transformer, readbacks } = this.host;
-    const room = transformer.contextLength - ids.length;
-    if (room < 1) {
-      const message = `The prompt has ${ids.length} tokens; with an answer it must fit ${transformer.contextLength}.`;
-      throw new TernionError('context-overflow', message);
-    }
-    this.#cache ??= await KvCache.create(
-      transformer.gpu,
-      transformer.config,
-      transformer.contextLength,
-      transformer.variants.cacheFormat,
-    );
-    return Generation.create(
-      transformer,
-      readbacks,
-      this.#cache,
-      ids,
-      options,
-      Math.min(options.maxTokens, room),
-    );
+  /** Most tokens of an answer to a prompt of `ids`. Throws `context-overflow` if the prompt leaves no room for one. */
+  #limit({ length }: readonly number[], { maxTokens }: ResolvedOptions): number {
+    const { contextLength } = this.host;
+    if (length < contextLength) return Math.min(maxTokens, contextLength - length);
+    const message = `The prompt has ${length} tokens; with an answer it must fit ${contextLength}.`;
+    throw new TernionError('context-overflow', message);
+  }
+
+  #runOf(promptIds: number[], { sampler, mode, logitBias }: ResolvedOptions, limit: number): TokenRun {
+    const { queue, residence } = this.host;
+    const continuation = { promptIds, sampled: [], sampling: { sampler, mode, logitBias }, limit };
+    return new TokenRun(queue, residence, continuation, (resident) => this.#cacheOn(resident));
+  }
+
+  /** The cache on `resident`, an empty one if the last one was elsewhere. */
+  async #cacheOn(resident: Resident): Promise<KvCache> {
+    if (this.#cached?.resident === resident) return this.#cached.cache;
+    const { gpu, transformer } = resident;
+    const { config, contextLength, variants } = transformer;
+    this.#cached = undefined;
+    const cache = await KvCache.create(gpu, config, contextLength, variants.cacheFormat);
+    this.#cached = { cache, resident };
+    return cache;
   }
 
   /** Leaves cache and conversation as they are after what the reader was given of the answer. */

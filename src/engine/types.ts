@@ -101,7 +101,7 @@ export interface ModelInfo {
   vocabularySize: number;
   /** Weights of all tensors. */
   parameterCount: number;
-  /** Bytes of GPU buffers held now: weights, work buffers and KV caches. */
+  /** Bytes of GPU buffers held now: weights, work buffers and KV caches. 0 while the engine is suspended. */
   gpuBytes: number;
   /** How the files store tensors, for example `I2_S`, by their part; `PACKED` is that of safetensors. */
   encodings: {
@@ -230,6 +230,17 @@ export interface Engine {
   profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
   /** A new, empty session. Sessions share the weights; their requests queue in order. */
   createSession(): Session;
+  /**
+   * Frees all GPU memory, and the device if it is the engine's own, until it is needed again. Conversations stay. An answer
+   * that is under way ends its step, or the chunk of its prompt, and waits; so do other calls that are under way. `resume`
+   * lets them go on, and so does every call that comes later and needs the GPU, a first read of an answer among them.
+   */
+  suspend(): Promise<void>;
+  /**
+   * Brings the model back onto the GPU, if it is not there. What was waiting for that goes on. Rejects with `device-lost` if it
+   * cannot be brought back: there is no device, or the source is gone or has changed. The next call tries again.
+   */
+  resume(): Promise<void>;
   /** Ends everything and frees all GPU memory. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -59,11 +59,32 @@ export class GpuContext implements BufferMaker {
     private readonly log: ShaderLog | undefined = shaderLog(),
   ) {
     whenLost(device, this, (context, info) => {
-      context.#over ??= new TernionError(
-        'device-lost',
-        `The GPU device was lost (${info.reason}): ${info.message}`,
-      );
+      context.#over ??= deviceLost(`${info.reason}: ${info.message}`);
     });
+  }
+
+  /** Whether the device is gone, and with it all that was made here. False if it was given back by `destroy` before. */
+  get lost(): boolean {
+    return this.#over?.code === 'device-lost';
+  }
+
+  /**
+   * As `lost`, but asks the device first: a browser may tell the loss later than what fails because of it. For after a
+   * failure; it waits for the work submitted before.
+   */
+  async isLost(): Promise<boolean> {
+    if (!this.#over) {
+      const { device } = this;
+      await Promise.race([device.lost, device.queue.onSubmittedWorkDone().catch(() => {})]);
+      // What was told is handled in this task.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    return this.lost;
+  }
+
+  /** Whether nothing of this is there any more, be it lost or given back. */
+  get over(): boolean {
+    return this.#over !== undefined;
   }
 
   get limits(): BufferLimits {
@@ -88,6 +109,15 @@ export class GpuContext implements BufferMaker {
   /** Throws `device-lost` once the device is gone, and `disposed` after `destroy`. */
   assertAlive(): void {
     if (this.#over) throw this.#over;
+  }
+
+  /**
+   * The error to throw when waiting for the GPU has failed. A map that nobody here has ended was ended by the loss of the
+   * device, which a browser may tell later.
+   */
+  failure(message: string, cause: unknown): TernionError {
+    if (cause instanceof Error && cause.name === 'AbortError') this.#over ??= deviceLost(cause.message);
+    return this.#over ?? new TernionError('internal', message, { cause });
   }
 
   /** A zeroed buffer of at least `size` bytes (rounded up to 16, so that any kernel can read it as vec4). */
@@ -246,8 +276,7 @@ export class GpuContext implements BufferMaker {
       readback.unmap();
       return copy;
     } catch (error) {
-      this.assertAlive();
-      throw new TernionError('internal', 'Reading from the GPU failed.', { cause: error });
+      throw this.failure('Reading from the GPU failed.', error);
     } finally {
       this.free(readback);
     }
@@ -273,6 +302,10 @@ export class GpuContext implements BufferMaker {
     queue.submit([]);
     void queue.onSubmittedWorkDone().catch(() => {});
   }
+}
+
+function deviceLost(why: string): TernionError {
+  return new TernionError('device-lost', `The GPU device was lost (${why}).`);
 }
 
 /**

@@ -1,6 +1,5 @@
 // Small results on their way from the GPU to the CPU, several at once.
 
-import { TernionError } from '../errors';
 import type { GpuContext } from './context';
 import { mapForReading } from './map-async';
 
@@ -28,8 +27,7 @@ export class ReadbackRing {
         this.#free.push(buffer);
         return word!;
       } catch (error) {
-        this.gpu.assertAlive();
-        throw new TernionError('internal', 'Reading a token from the GPU failed.', { cause: error });
+        throw this.gpu.failure('Reading a token from the GPU failed.', error);
       }
     };
   }

@@ -21,16 +21,31 @@ export interface SamplingSettings {
 }
 
 /**
- * One continuation of a token sequence in a KV cache. Whoever drives it has the GPU to itself between `begin` and
- * `pause`; several generations take turns that way, each step independent of what others did in between.
+ * All that decides how a sequence goes on, as plain data. Whoever has it can go on with it, on any device and in any thread
+ * that has the model: the noise of a draw depends on the seed and the number of tokens before, penalties on which they are.
+ */
+export interface Continuation {
+  readonly promptIds: readonly number[];
+  /** Tokens sampled, read back and taken, in order. A generation adds to them. */
+  readonly sampled: number[];
+  readonly sampling: SamplingSettings;
+  /** Most tokens that may be sampled, those that were included. */
+  readonly limit: number;
+}
+
+/**
+ * One continuation of a token sequence in a KV cache, from where it is on. Whoever drives it has the GPU to itself between
+ * `prefill` and `pause`; several generations take turns that way, each step independent of what others did in between.
  */
 export class Generation {
-  /** Tokens sampled, read back and taken, in order. */
-  readonly sampled: number[] = [];
-  /** Tokens of the prompt that were in the cache. */
+  /** Tokens of the prompt, and of what was sampled before, that were in the cache. */
   readonly cachedTokens: number;
-  /** Samplings encoded so far. */
-  #submitted = 0;
+  /** What is there of the sequence at the beginning: to be evaluated, but for what is in the cache. */
+  readonly #given: readonly number[];
+  /** Tokens that were sampled before. */
+  readonly #resumedAt: number;
+  /** Samplings encoded so far, those of the tokens that were sampled before included. */
+  #submitted: number;
   readonly #inFlight: Promise<number>[] = [];
   /** Read back, not yet taken. */
   readonly #ready: number[] = [];
@@ -42,44 +57,45 @@ export class Generation {
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
     private readonly sampler: Dispatch[],
-    private readonly promptIds: readonly number[],
-    private readonly options: SamplingSettings,
-    /** Most tokens that may be sampled. */
-    readonly limit: number,
+    private readonly continuation: Continuation,
   ) {
+    const { promptIds, sampled } = continuation;
+    this.#given = [...promptIds, ...sampled];
+    this.#resumedAt = sampled.length;
+    this.#submitted = sampled.length;
     // The last token is always evaluated: its logits choose the next one.
-    this.cachedTokens = Math.min(cache.commonPrefix(promptIds), promptIds.length - 1);
+    this.cachedTokens = Math.min(cache.commonPrefix(this.#given), this.#given.length - 1);
   }
 
-  /** `promptIds` must fit the cache with one token to spare; `limit` tokens may be sampled at most. */
+  /** The cache must have room for the prompt and for all tokens that may be sampled but the last. */
   static async create(
     transformer: Transformer,
     readbacks: ReadbackRing,
     cache: KvCache,
-    promptIds: readonly number[],
-    options: SamplingSettings,
-    limit: number,
+    continuation: Continuation,
   ): Promise<Generation> {
     const [pass, sampler] = await Promise.all([
       transformer.forwardPass(cache),
-      transformer.sampler(options.mode),
+      transformer.sampler(continuation.sampling.mode),
     ]);
-    return new Generation(transformer, readbacks, cache, pass, sampler, promptIds, options, limit);
+    return new Generation(transformer, readbacks, cache, pass, sampler, continuation);
   }
 
-  /** Evaluates the prompt and encodes the first sampling. Stops within one chunk when `signal` fires. */
+  /** Evaluates what is there of the sequence and encodes the next sampling. Stops within one chunk when `signal` fires. */
   async prefill(signal?: AbortSignal): Promise<void> {
-    await this.transformer.prefill(this.cache, this.pass, this.promptIds, this.cachedTokens, signal);
+    const { transformer, cachedTokens } = this;
+    const { sampled, limit } = this.continuation;
+    await transformer.prefill(this.cache, this.pass, this.#given, cachedTokens, signal, sampled.length);
     this.#writeSampler();
     this.#paused = false;
-    if (this.limit > 0) this.#submit((encoder) => this.transformer.encodeNext(encoder, this.sampler));
+    if (sampled.length < limit) this.#submit((encoder) => transformer.encodeNext(encoder, this.sampler));
   }
 
   /** Waits until the next token can be taken; false when the limit is reached. Keeps later steps in flight. */
   async ready(): Promise<boolean> {
     if (this.#ready.length > 0) return true;
     if (this.#paused) this.#resume();
-    while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.limit) this.#step();
+    while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.continuation.limit) this.#step();
     const token = await this.#inFlight.shift();
     if (token === undefined) return false;
     this.#ready.push(token);
@@ -94,7 +110,7 @@ export class Generation {
     const token = this.#ready.shift();
     if (token === undefined) throw new TernionError('internal', 'A token was taken that is not there.');
     if (token === NO_TOKEN) throw new TernionError('internal', "The model's logits are not finite.");
-    this.sampled.push(token);
+    this.continuation.sampled.push(token);
     return token;
   }
 
@@ -103,32 +119,34 @@ export class Generation {
     this.#paused = true;
     const tokens = await Promise.all(this.#inFlight.splice(0));
     this.#ready.push(...tokens);
+    if (this.#submitted === this.#resumedAt) return;
     // A token is in the cache once the step after its sampling has run.
-    const all = [...this.sampled, ...this.#ready];
+    const { promptIds, sampled } = this.continuation;
+    const all = [...sampled, ...this.#ready];
     const sound = all.includes(NO_TOKEN) ? all.indexOf(NO_TOKEN) : all.length;
-    const evaluated = Math.min(sound, Math.max(0, this.#submitted - 1));
-    if (this.#submitted > 0) this.cache.tokenIds = [...this.promptIds, ...all.slice(0, evaluated)];
+    this.cache.tokenIds = [...promptIds, ...all.slice(0, Math.min(sound, this.#submitted - 1))];
   }
 
   /** As `pause`, for good: run-ahead tokens that nobody took are forgotten. */
   async finish(): Promise<void> {
     await this.pause();
     this.#ready.length = 0;
-    this.cache.forgetBeyond(this.promptIds.length + this.sampled.length);
+    const { promptIds, sampled } = this.continuation;
+    this.cache.forgetBeyond(promptIds.length + sampled.length);
   }
 
   /** Puts the GPU's state back to where this generation was, after others used it. */
   #resume(): void {
-    const all = this.sampled;
+    const { promptIds, sampled } = this.continuation;
     this.#writeSampler();
-    this.transformer.writeState(this.promptIds.length + all.length - 1, 1, all.length);
-    this.transformer.writeIds(all.slice(-1));
+    this.transformer.writeState(promptIds.length + sampled.length - 1, 1, sampled.length);
+    this.transformer.writeIds(sampled.slice(-1));
     this.#paused = false;
   }
 
   #step(): void {
     // The sampling before this step produced the token at this position.
-    const position = this.promptIds.length + this.#submitted - 1;
+    const position = this.continuation.promptIds.length + this.#submitted - 1;
     this.#submit((encoder) => {
       this.transformer.encodeTokens(encoder, this.pass, 1, position);
       this.transformer.encodeNext(encoder, this.sampler);
@@ -151,13 +169,14 @@ export class Generation {
   #writeSampler(): void {
     const { gpu, work } = this.transformer;
     const { queue } = gpu.device;
-    const { sampler, mode, logitBias } = this.options;
+    const { promptIds, sampled, sampling } = this.continuation;
+    const { sampler, mode, logitBias } = sampling;
     queue.writeBuffer(work.options, 0, packSamplerOptions(sampler) as GPUAllowSharedBufferSource);
     if (!mode.penalties) return;
     const { vocabularySize } = this.transformer.config;
     const history = new Uint32Array(vocabularySize);
-    for (const id of this.promptIds) history[id] = IN_PROMPT;
-    for (const id of this.sampled) history[id]!++;
+    for (const id of promptIds) history[id] = IN_PROMPT;
+    for (const id of sampled) history[id]!++;
     queue.writeBuffer(work.history, 0, history);
     const bias = new Float32Array(vocabularySize);
     for (const [id, value] of logitBias) bias[id] = value;

@@ -202,8 +202,9 @@ export class Transformer {
   }
 
   /**
-   * Evaluates `ids` from position `from` on into `cache`, chunk by chunk; the head may follow. Rejects with `aborted`
-   * within one chunk when `signal` fires; the cache then says how far it came.
+   * Evaluates `ids` from position `from` on into `cache`, chunk by chunk; the head may follow, and the choice of a token
+   * before which `step` were sampled. Rejects with `aborted` within one chunk when `signal` fires; the cache then says how
+   * far it came.
    */
   async prefill(
     cache: KvCache,
@@ -211,6 +212,7 @@ export class Transformer {
     ids: readonly number[],
     from: number,
     signal?: AbortSignal,
+    step = 0,
   ): Promise<void> {
     const { queue } = this.gpu.device;
     const { prefillTokens } = this.variants;
@@ -219,7 +221,7 @@ export class Transformer {
       throwIfAborted(signal);
       const chunk = ids.slice(start, start + prefillTokens);
       this.writeIds(chunk);
-      this.writeState(start, chunk.length, 0);
+      this.writeState(start, chunk.length, step);
       const encoder = this.gpu.device.createCommandEncoder();
       this.encodeTokens(encoder, pass, chunk.length, start);
       queue.submit([encoder.finish()]);

@@ -1,5 +1,6 @@
 // All that can be said about a load, in one place. Whoever takes a part of it picks that part from here.
 
+import type { DeviceOption } from '../gpu/device-supply';
 import type { TuningStore } from '../gpu/tuner';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { Precision } from '../model/activations';
@@ -18,10 +19,19 @@ export interface LoadProgress {
   secondsLeft?: number;
 }
 
+/**
+ * Where a loaded model is: `ready` on a device; `recovering`, on its way onto one, as the last one was lost or given back;
+ * `suspended`, on none, until something needs it; `lost`, on none, as it could not be brought onto another one: the next
+ * request tries again.
+ */
+export type EngineStatus = 'ready' | 'recovering' | 'suspended' | 'lost';
+
 /** How to load a model. */
 export interface ModelOptions extends SourceOptions, ChatOptions {
   /** Called as the load goes on; see `LoadProgress` for the units. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Called whenever the model leaves its device or comes onto one after that; not for the load itself. */
+  onStatus?: ((status: EngineStatus) => void) | undefined;
   /** Ends the load; it then rejects with `aborted` and leaves nothing behind. */
   signal?: AbortSignal | undefined;
   /**
@@ -65,10 +75,11 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
 /** How to load a model into this thread. */
 export interface LocalLoadOptions extends ModelOptions {
   /**
-   * The device to use, for example one of the `webgpu` package under Node. It stays the caller's: `dispose` frees what
-   * the engine made on it. Default: a device of the browser's own, which goes with the engine.
+   * The device to use, for example one of the `webgpu` package under Node, or a function that gives one: it is called again
+   * when that device was lost, and only then is a loss healed. Devices stay the caller's: `dispose` frees what the engine
+   * made on them. Default: a device of the browser's own, which goes with the engine.
    */
-  device?: GPUDevice | undefined;
+  device?: DeviceOption | undefined;
   /** Kernel variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
@@ -84,5 +95,5 @@ export type PrecisionOptions = Pick<ModelOptions, 'precision' | 'headPrecision' 
 export type MemoryOptions = PrecisionOptions &
   Pick<LocalLoadOptions, 'contextLength' | 'memoryBudget' | 'variants'>;
 
-/** What can be sent to a worker as it is: not the callback, and not the signal. */
-export type CloneableOptions = Omit<ModelOptions, 'onProgress' | 'signal'>;
+/** What can be sent to a worker as it is: not the callbacks, and not the signal. */
+export type CloneableOptions = Omit<ModelOptions, 'onProgress' | 'onStatus' | 'signal'>;

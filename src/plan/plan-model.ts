@@ -2,7 +2,8 @@
 
 import { TernionError, type TernionErrorCode } from '../errors';
 import type { BufferLimits, GpuBytes } from '../gpu/buffers';
-import { browserGpu, probeCapabilities, requestDevice } from '../gpu/capabilities';
+import { probeCapabilities } from '../gpu/capabilities';
+import { DeviceSupply } from '../gpu/device-supply';
 import type { ModelFormat } from '../model/model-file';
 import { estimateStorage } from '../storage/cache/usage';
 import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
@@ -64,7 +65,7 @@ export interface PlannedModel {
 }
 
 /** How to plan in this thread: the options of a load that decide its answer, and the device to plan for. */
-export type LocalPlanOptions = Omit<LocalLoadOptions, 'onProgress' | 'tuning' | 'tuningStore'>;
+export type LocalPlanOptions = Omit<LocalLoadOptions, 'onProgress' | 'onStatus' | 'tuning' | 'tuningStore'>;
 
 /** What to plan for, once source and device are there. */
 export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
@@ -75,14 +76,15 @@ export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
  */
 export async function planLocal(source: ModelSource, options: LocalPlanOptions = {}): Promise<ModelPlan> {
   const { signal } = options;
-  const device = options.device ?? (await requestDevice(browserGpu()));
+  const devices = new DeviceSupply(options.device);
   try {
+    const device = await devices.get();
     const { limits } = device;
     const capabilities = await probeCapabilities(device);
     const opened = await openSource(source, { ...options, signal, waits: false });
     return await planOpened(opened, { limits, capabilities }, options);
   } finally {
-    if (!options.device) device.destroy();
+    devices.release();
   }
 }
 

@@ -11,7 +11,7 @@ import type {
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
-import type { CloneableOptions, LoadProgress } from '../plan/load-options';
+import type { CloneableOptions, EngineStatus, LoadProgress } from '../plan/load-options';
 import { webLocks } from '../storage/cache/locks';
 import type { ModelSource } from '../storage/sources/model-source';
 import { framesOf, serveFrames } from './frames';
@@ -26,6 +26,7 @@ import {
   type RemoteLoadOptions,
   type RemotePrompt,
   type SessionState,
+  type StatusReport,
   type WorkerApi,
 } from './protocol';
 
@@ -55,15 +56,15 @@ export class WorkerEndpoint implements WorkerApi {
     source: ModelSource,
     { streamTransport, ...options }: RemoteLoadOptions,
     onProgress: (progress: LoadProgress) => void,
+    onStatus: (report: StatusReport) => void,
   ): Promise<Outcome<ModelInfo>> {
+    const report = (status: EngineStatus): void => onStatus({ status, info: this.#info });
     return outcomeOf(async () => {
       await this.#abortable(request, (signal) =>
-        this.#engine.load(source, { ...options, signal, onProgress }),
+        this.#engine.load(source, { ...options, signal, onProgress, onStatus: report }),
       );
       this.#transfersStreams = streamTransport !== 'message-port' && canTransferStreams();
-      const { info } = this.#engine;
-      const stream = this.#transfersStreams ? 'transferred' : 'message-port';
-      return { ...info, codePaths: { ...info.codePaths, stream } };
+      return this.#info;
     });
   }
 
@@ -134,6 +135,20 @@ export class WorkerEndpoint implements WorkerApi {
     }
   }
 
+  suspend(): Promise<Outcome<ModelInfo>> {
+    return outcomeOf(async () => {
+      await this.#engine.suspend();
+      return this.#info;
+    });
+  }
+
+  resume(): Promise<Outcome<ModelInfo>> {
+    return outcomeOf(async () => {
+      await this.#engine.resume();
+      return this.#info;
+    });
+  }
+
   disposeSession(id: number): Promise<Outcome<void>> {
     // It stays in the list, so that whoever uses it later hears that it was disposed.
     return outcomeOf(() => this.#session(id).dispose());
@@ -144,6 +159,12 @@ export class WorkerEndpoint implements WorkerApi {
       await this.#engine.dispose();
       this.#sessions.clear();
     });
+  }
+
+  get #info(): ModelInfo {
+    const { info } = this.#engine;
+    const stream = this.#transfersStreams ? 'transferred' : 'message-port';
+    return { ...info, codePaths: { ...info.codePaths, stream } };
   }
 
   /** Runs a request that the page can abort until it ends. */

@@ -14,13 +14,13 @@ import type {
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
-import type { CloneableOptions, LoadProgress } from '../plan/load-options';
+import type { CloneableOptions, EngineStatus, LoadProgress } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 
 /** How chunks travel: `auto` transfers the stream where the browser can, else uses a MessagePort. */
 export type StreamTransport = 'auto' | 'message-port';
 
-/** Options of `load`; the progress callback travels beside them. */
+/** Options of `load`; the callbacks travel beside them. */
 export interface RemoteLoadOptions extends CloneableOptions {
   streamTransport?: StreamTransport | undefined;
 }
@@ -53,6 +53,12 @@ export type PortRequest = 'pull';
 /** The answer to each `pull`, in the order in which they came: a frame, or the end. */
 export type PortReply = { frame: Frame } | 'end';
 
+/** Where the model is now, and how it runs there, or ran where it was last. */
+export interface StatusReport {
+  status: EngineStatus;
+  info: ModelInfo;
+}
+
 /** What a worker says of itself before anything else. */
 export interface Greeting {
   /** Whether it holds the lock that the page has named, and will until it ends. */
@@ -70,6 +76,7 @@ export interface WorkerApi {
     source: ModelSource,
     options: RemoteLoadOptions,
     onProgress: (progress: LoadProgress) => void,
+    onStatus: (report: StatusReport) => void,
   ): Promise<Outcome<ModelInfo>>;
   plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>>;
   abort(request: number): void;
@@ -88,6 +95,8 @@ export interface WorkerApi {
     what: RemotePrompt,
     options: RemoteGenerateOptions,
   ): Outcome<FrameChannel>;
+  suspend(): Promise<Outcome<ModelInfo>>;
+  resume(): Promise<Outcome<ModelInfo>>;
   disposeSession(session: number): Promise<Outcome<void>>;
   dispose(): Promise<Outcome<void>>;
 }

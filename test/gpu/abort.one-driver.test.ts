@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
+import { DeviceSupply } from '../../src/gpu/device-supply';
 import type { LoadProgress } from '../../src/plan/load-options';
 import type { ModelSource } from '../../src/storage/sources/model-source';
 import { requestDevice } from '../support/dawn';
@@ -24,7 +25,7 @@ beforeEach(async () => {
 
 /** Loads, and expects that the signal ends it. An error that nobody handles would fail the file. */
 async function expectAborted(source: ModelSource, options: DeviceLoadOptions = {}): Promise<void> {
-  const load = loadLocal(source, device, { signal: controller.signal, ...options });
+  const load = loadLocal(source, new DeviceSupply(device), { signal: controller.signal, ...options });
   await expectFailure(load, 'aborted');
   expect(counts.liveBytes).toBe(0);
   // What could not be stopped, such as a compilation, ends by itself and leaves nothing either.

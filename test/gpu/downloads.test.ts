@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
+import { DeviceSupply } from '../../src/gpu/device-supply';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';
 import { FaultServer, type ServedFile } from '../support/fault-server';
@@ -23,7 +24,10 @@ afterEach(() => server.close());
 
 async function answer(path: string, options: DeviceLoadOptions = {}): Promise<string> {
   const { device } = await openContext();
-  const engine = await loadLocal(server.origin + path, device, { tuning: false, ...options });
+  const engine = await loadLocal(server.origin + path, new DeviceSupply(device), {
+    tuning: false,
+    ...options,
+  });
   const { text } = await collect(engine.createSession().send('What is 3 + 4?'));
   expect(engine.info.source).toEqual({
     cached: false,
@@ -41,7 +45,7 @@ it('a file, and a folder of safetensors, give the same answer', async () => {
 it('files that were dropped together do too, in any order', async () => {
   const { device } = await openContext();
   const dropped = Object.entries(SAFETENSORS).map(([name, bytes]) => new File([bytes.slice()], name));
-  const engine = await loadLocal(dropped.reverse(), device, { tuning: false });
+  const engine = await loadLocal(dropped.reverse(), new DeviceSupply(device), { tuning: false });
   expect((await collect(engine.createSession().send('What is 3 + 4?'))).text).toBe('3 + 4 = 7');
   await engine.dispose();
 });
@@ -59,7 +63,10 @@ it('a file with another hash runs never, and leaves nothing on the GPU', async (
   const gpu = await openContext();
   const counts = watch(gpu);
   const options = { tuning: false, sha256: '0'.repeat(64) };
-  await expectFailure(loadLocal(`${server.origin}/tiny.gguf`, gpu.device, options), 'corrupt-file');
+  await expectFailure(
+    loadLocal(`${server.origin}/tiny.gguf`, new DeviceSupply(gpu.device), options),
+    'corrupt-file',
+  );
   expect(counts.buffersMade).toBeGreaterThan(0);
   expect(counts.liveBytes).toBe(0);
 });

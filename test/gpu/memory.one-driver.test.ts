@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { GeneratedModel } from '../../bench/core/generated-model';
 import { SHAPES, type ShapeName } from '../../bench/core/shapes';
 import { loadLocal } from '../../src/engine/load-local';
+import { DeviceSupply } from '../../src/gpu/device-supply';
 import { requestDevice } from '../support/dawn';
 import { heapMeter } from '../support/heap';
 import { watch } from '../support/watched-engine';
@@ -72,7 +73,7 @@ test.skipIf(tooSmall).each<ShapeName>(['bitnet-2b4t', 'bonsai-1.7b'])(
       most = Math.max(most, heap());
     };
     vi.stubGlobal('fetch', serveGenerated(model, look));
-    const engine = await loadLocal('http://localhost/model.gguf', device, {
+    const engine = await loadLocal('http://localhost/model.gguf', new DeviceSupply(device), {
       contextLength: 64,
       tuning: false,
       cache: false,

@@ -19,6 +19,7 @@ const COUNT = [{ role: 'user', content: 'Count from 3 to 9.' }];
 interface Loaded {
   engine: EngineHost;
   counts: Watch;
+  device: GPUDevice;
   options: LocalLoadOptions;
 }
 
@@ -27,7 +28,7 @@ async function load(): Promise<Loaded> {
   const device = await requestDevice();
   const counts = watch({ device });
   const options = { device, tuning: false, contextLength: 128 };
-  return { engine: await loadHosted(tiny, options), counts, options };
+  return { engine: await loadHosted(tiny, options), counts, device, options };
 }
 
 test('a second model takes the place of the first: the engine is its own, and what was on the GPU is gone', async () => {
@@ -48,14 +49,13 @@ test('a second model takes the place of the first: the engine is its own, and wh
 });
 
 test('at no moment are both on the GPU', async () => {
-  const { engine, counts, options } = await load();
+  const { engine, counts, device, options } = await load();
   const alone = counts.mostBytes;
   await collect(engine.createSession().generate(COUNT));
   counts.mostBytes = counts.liveBytes;
   let atFirstBuffer: number | undefined;
-  const { device } = options;
-  const createBuffer = device!.createBuffer.bind(device!);
-  device!.createBuffer = (descriptor) => {
+  const createBuffer = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
     atFirstBuffer ??= counts.liveBytes;
     return createBuffer(descriptor);
   };

@@ -66,13 +66,15 @@ export class PinnedModel {
   /** The `count` ids that follow `ids`, each the likeliest. */
   async greedy(transformer: Transformer, ids: readonly number[], count: number): Promise<number[]> {
     const cache = await this.#cache(transformer);
-    const options = resolveOptions({});
-    const generation = await Generation.create(transformer, this.#readbacks, cache, ids, options, count);
+    const sampling = resolveOptions({});
+    const sampled: number[] = [];
+    const continuation = { promptIds: ids, sampled, sampling, limit: count };
+    const generation = await Generation.create(transformer, this.#readbacks, cache, continuation);
     await generation.prefill();
     while (await generation.ready()) generation.take();
     await generation.finish();
     cache.destroy();
-    return [...generation.sampled];
+    return sampled;
   }
 
   #cache({ variants }: Transformer): Promise<KvCache> {

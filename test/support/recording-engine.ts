@@ -41,6 +41,8 @@ function recordingEngine(): Engine {
     embed: answer,
     nextLogits: answer,
     profile: answer,
+    suspend: nothing,
+    resume: nothing,
     createSession: () => session,
     dispose: nothing,
     [Symbol.asyncDispose]: nothing,

@@ -3,11 +3,23 @@
 
 import { TernionError, throwIfAborted } from '../../errors';
 import { nameIn } from '../http/address';
-import type { ProgressMeter } from './progress';
+import type { ModelSource } from './model-source';
+import { ProgressMeter, type DownloadProgress } from './progress';
 
 /** Whether `source` delivers its bytes only once. */
 export function isStreaming(source: unknown): source is Response | ReadableStream<Uint8Array> {
   return source instanceof Response || source instanceof ReadableStream;
+}
+
+/** The source in a form that can be read more than once: one that delivers its bytes only once is read here, as {@link spool} does. */
+export async function keepStreaming(
+  source: ModelSource,
+  onProgress: ((progress: DownloadProgress) => void) | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Exclude<ModelSource, Response | ReadableStream>> {
+  if (!isStreaming(source)) return source;
+  throwIfAborted(signal);
+  return spool(source, new ProgressMeter((state) => onProgress?.(state)), signal);
 }
 
 /**

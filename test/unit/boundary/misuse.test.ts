@@ -88,7 +88,7 @@ const PLANNING = {
   cache: FLAG,
   templateOptions: JSON_OBJECTS,
 } satisfies Record<string, readonly WrongValue[]>;
-const IN_THREAD = { chatTemplate: [...STRING, ...FUNCTION], device: NOTHING, variants: JSON_OBJECTS };
+const IN_THREAD = { chatTemplate: [...STRING, ...FUNCTION], device: FUNCTION, variants: JSON_OBJECTS };
 const ON_PAGE = { chatTemplate: STRING, createWorker: FUNCTION };
 
 const GENERATING = {
@@ -123,7 +123,9 @@ const FUNCTIONS: Record<string, Row[]> = {
       ...PLANNING,
       ...ON_PAGE,
       onProgress: FUNCTION,
+      onStatus: FUNCTION,
       streamTransport: NOTHING,
+      suspendWhenHidden: [...FLAG, '0', '1.5'],
     }),
   ],
   'planModel of a page': [
@@ -138,6 +140,7 @@ const FUNCTIONS: Record<string, Row[]> = {
       ...PLANNING,
       ...IN_THREAD,
       onProgress: FUNCTION,
+      onStatus: FUNCTION,
       tuning: FLAG,
       tuningStore: NOTHING,
     }),
@@ -158,6 +161,7 @@ const FUNCTIONS: Record<string, Row[]> = {
       ...PLANNING,
       chatTemplate: STRING,
       onProgress: FUNCTION,
+      onStatus: FUNCTION,
     }),
   ],
   'engine.tokenize': [

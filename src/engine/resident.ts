@@ -1,0 +1,115 @@
+// A model on a device: all that is gone when the device is. What lives on (the conversation, what was sampled) is elsewhere.
+
+import { throwIfAborted, untilAborted } from '../errors';
+import type { GpuContext } from '../gpu/context';
+import { ReadbackRing } from '../gpu/readback';
+import type { TunerOptions } from '../gpu/tuner';
+import { Transformer } from '../inference/transformer';
+import type { FixedChoices, Variants } from '../inference/variants';
+import type { VocabularyMatrix } from '../kernels/matrices';
+import type { Activations } from '../model/activations';
+import { loadWeights } from '../model/load';
+import type { ModelFile } from '../model/model-file';
+import type { LoadProgress } from '../plan/load-options';
+
+/** How a model is computed, and how much of it. It is the same on every device that the model comes to. */
+export interface Placement {
+  contextLength: number;
+  headPrecision: 'int8' | 'f16';
+  activations: Activations;
+  /** Variants to run whatever the tuner would choose. */
+  variants?: Partial<Variants & FixedChoices> | undefined;
+}
+
+/** What does not depend on the model. */
+export interface ResidentOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  tuner?: Omit<TunerOptions, 'signal'> | undefined;
+}
+
+/** Weights, work buffers and kernels of a model on one device. Owns the context, and so all that sessions make on it. */
+export class Resident {
+  readonly readbacks: ReadbackRing;
+
+  private constructor(
+    readonly gpu: GpuContext,
+    readonly transformer: Transformer,
+    readonly parameterCount: number,
+    /** How embedding and LM head are kept. */
+    readonly formats: Record<'embedding' | 'head', VocabularyMatrix['format']>,
+    readonly placement: Placement,
+  ) {
+    this.readbacks = new ReadbackRing(gpu);
+  }
+
+  /** Brings `model` onto `gpu`, which it then owns: `destroy` frees it, and so does failure. */
+  static async load(
+    gpu: GpuContext,
+    model: ModelFile,
+    placement: Placement,
+    options: ResidentOptions = {},
+  ): Promise<Resident> {
+    try {
+      return await Resident.#load(gpu, model, placement, options);
+    } catch (error) {
+      gpu.destroy();
+      throw error;
+    }
+  }
+
+  static async #load(
+    gpu: GpuContext,
+    model: ModelFile,
+    placement: Placement,
+    { signal, onProgress, tuner }: ResidentOptions,
+  ): Promise<Resident> {
+    const { headPrecision, ...rest } = placement;
+    const weights = await loadWeights(gpu, model, {
+      vocabulary: headPrecision,
+      signal,
+      onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
+    });
+    throwIfAborted(signal);
+    onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
+    const transformer = await Transformer.create(gpu, model.config, weights, {
+      ...rest,
+      exactHead: headPrecision === 'f16',
+      tuner: { ...tuner, signal },
+    });
+    await untilAborted(transformer.compile(), signal);
+    onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
+    throwIfAborted(signal);
+    gpu.assertAlive();
+    const { embedding, head, parameterCount } = weights;
+    const formats = { embedding: embedding.format, head: head.format };
+    return new Resident(gpu, transformer, parameterCount, formats, placement);
+  }
+
+  /** Whether nothing of it is there any more: its device was lost, or it was freed. */
+  get gone(): boolean {
+    return this.gpu.over;
+  }
+
+  /** Whether its device was lost. */
+  get lost(): boolean {
+    return this.gpu.lost;
+  }
+
+  /** How to place the model on `gpu` as it is here: with the same variants of kernels, if that is such a device as this. */
+  placementOn(gpu: GpuContext): Placement {
+    const same = adapterKey(gpu) === adapterKey(this.gpu);
+    return same ? { ...this.placement, variants: this.transformer.variants } : this.placement;
+  }
+
+  /** Frees all that is on the GPU. */
+  destroy(): void {
+    this.gpu.destroy();
+  }
+}
+
+/** The same for devices on which the same variants are right. */
+function adapterKey({ device, capabilities }: GpuContext): string {
+  const { vendor, architecture, device: name, description } = device.adapterInfo;
+  return JSON.stringify([vendor, architecture, name, description, capabilities]);
+}

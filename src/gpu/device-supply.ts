@@ -1,0 +1,69 @@
+// The devices that an engine runs on, one after the other: where one is lost, another takes its place if there can be one.
+
+import { TernionError } from '../errors';
+import { browserGpu, requestDevice } from './capabilities';
+import { whenLost } from './device-loss';
+
+/** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
+export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
+
+/** One device at a time. Those that it asks the browser for are its own; those of a caller stay the caller's. */
+export class DeviceSupply {
+  /** The device that is there, or on its way. */
+  #device: Promise<GPUDevice> | undefined;
+
+  /** `given` is the caller's; without it the browser is asked. */
+  constructor(private readonly given?: DeviceOption) {}
+
+  /** Whether there can be another device when one is lost. */
+  get renewable(): boolean {
+    return this.given === undefined || typeof this.given === 'function';
+  }
+
+  /** The device that is there, or a new one. Rejects with `webgpu-unavailable`. */
+  get(): Promise<GPUDevice> {
+    if (this.#device) return this.#device;
+    const device = this.#request();
+    this.#device = device;
+    // One that is lost is asked for no more, nor is one that never came.
+    device.then(
+      (each) => whenLost(each, this, (supply) => supply.#forget(device)),
+      () => this.#forget(device),
+    );
+    return device;
+  }
+
+  /** The device that was got last is of no more use: it was lost. */
+  discard(): void {
+    this.#device = undefined;
+  }
+
+  /** Gives the device back: one of its own is destroyed, even if it is still on its way. The next `get` asks for another. */
+  release(): void {
+    const device = this.#device;
+    if (this.given !== undefined || !device) return;
+    this.#device = undefined;
+    device.then(
+      (each) => each.destroy(),
+      () => {},
+    );
+  }
+
+  #forget(device: Promise<GPUDevice>): void {
+    if (this.#device === device) this.#device = undefined;
+  }
+
+  async #request(): Promise<GPUDevice> {
+    const { given } = this;
+    if (given === undefined) return requestDevice(browserGpu());
+    if (typeof given !== 'function') return given;
+    let device: Partial<GPUDevice> | undefined;
+    try {
+      device = await given();
+      if (device?.queue && device.limits && device.features) return device as GPUDevice;
+    } catch (cause) {
+      throw new TernionError('webgpu-unavailable', 'The function that gives the device failed.', { cause });
+    }
+    throw new TernionError('webgpu-unavailable', 'The function that gives the device gave none.');
+  }
+}

@@ -1,0 +1,95 @@
+// A device that is lost in a worker that asked for it itself, in real browsers: answers are complete, with the ids that they
+// would have had.
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { inBrowsers, type TestPage } from '../support/browsers';
+import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
+import type { GoldenPrompt } from '../support/golden';
+import { serveSources, type Served } from '../support/serve';
+import type { Answered } from './pages/recovery';
+
+const MODEL = '/models/ternion-tiny-i2_s.gguf';
+const prompts = JSON.parse(
+  readFileSync(new URL('../fixtures/prompts.json', import.meta.url), 'utf8'),
+) as GoldenPrompt[];
+const STORY = prompts.find(({ messages }) => messages[0]!.content === 'Tell me a story.')!.promptIds;
+/** 400 tokens of conversation: three whole chunks of a prompt, and a part of one. */
+const LONG = prompts.flatMap(({ promptIds, greedy }) => [...promptIds, ...greedy]).slice(0, 400);
+
+let server: Served;
+beforeAll(async () => {
+  server = await serveSources();
+});
+afterAll(() => server.close());
+
+inBrowsers((open) => {
+  let page: TestPage;
+  beforeEach(async () => {
+    page = await open(`${server.url}test/e2e/pages/recovery.html`);
+  });
+  afterEach(() => page.close());
+
+  // The first submit is the first chunk of the prompt; the story has one chunk and then one submit a token.
+  it.each([
+    ['amid a prompt', 'auto', LONG, 2],
+    ['amid an answer', 'auto', STORY, 9],
+    ['amid an answer', 'message-port', STORY, 9],
+  ])('a device that is lost %s (%s) costs no token', async (_when, transport, prompt, submit) => {
+    await page.call('load', MODEL, transport);
+    const alone = await page.call<Answered>('answer', prompt);
+    const disturbed = await page.call<Answered>('answerLosing', prompt, submit);
+    expect(disturbed).toEqual({ ...alone, statuses: ['recovering', 'ready'] });
+    expect(alone.statuses).toEqual([]);
+    expect(alone.tokenIds).not.toEqual([]);
+    await page.call('dispose');
+    expect(page.errors).toEqual([]);
+  });
+
+  it('a device that is lost while nobody uses it is replaced at the next call', async () => {
+    await page.call('load', MODEL, 'auto');
+    expect(await page.call('converse', 'My name is Ravi.', 'What is my name?')).toBe('Your name is Ravi.');
+    await page.call('dispose');
+    expect(page.errors).toEqual([]);
+  });
+
+  it('an engine that is suspended amid an answer gives its device back, and goes on on another', async () => {
+    await page.call('load', MODEL, 'auto');
+    const { tokenIds } = await page.call<Answered>('answer', STORY);
+    const suspended = await page.call<object>('suspendAmid', STORY);
+    expect(suspended).toMatchObject({
+      gpuBytes: 0,
+      tokenIds,
+      statuses: ['suspended', 'recovering', 'ready'],
+    });
+    expect(suspended).not.toMatchObject({ resumed: 0 });
+    await page.call('dispose');
+    expect(page.errors).toEqual([]);
+  });
+
+  it('a hidden page suspends its engine if asked, and the next call brings it back', async () => {
+    expect(await page.call('loadWrong', MODEL)).toMatchObject({ code: 'invalid-argument' });
+    await page.call('load', MODEL, 'auto', 0);
+    const before = await page.call<Answered>('answer', STORY);
+    expect(await page.call('hide')).toEqual(['suspended']);
+    const after = await page.call<Answered>('answer', STORY);
+    expect(after.tokenIds).toEqual(before.tokenIds);
+    expect(after.statuses.slice(0, 2)).toEqual(['recovering', 'ready']);
+    await page.call('dispose');
+  });
+});
+
+const unavailable = process.env.TERNION_BROWSER === 'firefox' ? 'not asked for' : chromiumUnavailable();
+it.skipIf(unavailable)('a GPU process that crashes amid an answer, in Chromium, costs no token', async () => {
+  const browser = await launchChromium();
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(NO_TIMEOUT);
+  await page.goto(`${server.url}test/e2e/pages/recovery.html`);
+  await page.evaluate(`load('${MODEL}', 'auto')`);
+  const story = JSON.stringify(STORY);
+  const { tokenIds } = await page.evaluate<Answered>(`answer(${story})`);
+  await page.evaluate(`begin(${story}, 5)`);
+  await (await browser.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  expect(await page.evaluate('goOn()')).toEqual({ tokenIds, statuses: ['recovering', 'ready'] });
+  expect((await page.evaluate<Answered>(`answer(${story})`)).tokenIds).toEqual(tokenIds);
+  await browser.close();
+});

@@ -33,7 +33,7 @@ const QUICK_E2E = ['test/e2e/smoke.test.ts', 'test/e2e/plan.test.ts'];
  * computes here gets minutes: a machine may have other things to do.
  */
 const NO_TIMEOUT = { testTimeout: 0, hookTimeout: 0 };
-const UNIT_TIMEOUT = { testTimeout: 120_000, hookTimeout: 120_000 };
+const UNIT_TIMEOUT = { testTimeout: 600_000, hookTimeout: 600_000 };
 
 /** A software GPU compiles on one core and computes on all, and so do browsers: measured, two files keep two cores busy. */
 const TWO_AT_A_TIME = { maxWorkers: 2, ...NO_TIMEOUT };

@@ -1,6 +1,6 @@
 // Launches Firefox with WebGPU, headless: on Mesa's lavapipe under Linux, on the machine's own GPU elsewhere.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, type Browser } from 'puppeteer-core';
 import { driverManifest, findFirefox } from './machine.mjs';
@@ -57,5 +57,11 @@ export async function launchFirefox(): Promise<RunningFirefox> {
 
 function environment(home: string): Record<string, string> {
   if (process.platform !== 'linux') return {};
-  return { HOME: home, XDG_RUNTIME_DIR: home, VK_DRIVER_FILES: driverManifest('lavapipe') ?? '' };
+  return {
+    HOME: home,
+    XDG_RUNTIME_DIR: home,
+    VK_DRIVER_FILES: driverManifest('lavapipe') ?? '',
+    // What the driver compiled for one Firefox serves the next: it takes many seconds for what a model needs, and hardly one when it has it.
+    MESA_SHADER_CACHE_DIR: process.env.MESA_SHADER_CACHE_DIR ?? join(homedir(), '.cache'),
+  };
 }

@@ -39,7 +39,15 @@ function stage(changes: Partial<Stage> = {}): Stage & { figures: ActionFigures }
     refused: 0,
     interrupted: 0,
   };
-  return { engine, known, figures, draw: Draw.of(1, 'test', 0), isDisturbed: () => false, ...changes };
+  return {
+    engine,
+    known,
+    figures,
+    draw: Draw.of(1, 'test', 0),
+    isDisturbed: () => false,
+    lostDevice: () => false,
+    ...changes,
+  };
 }
 
 describe('on a sound engine', () => {

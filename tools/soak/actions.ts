@@ -13,8 +13,10 @@ export interface Stage {
   draw: Draw;
   known: Known;
   figures: ActionFigures;
-  /** The engine's model or device was taken away: answers may end early, and calls fail as that has it. */
+  /** The engine's model was taken away: answers may end early, and calls fail as that has it. */
   isDisturbed: () => boolean;
+  /** The engine's device was taken away: answers go on, but for tokens that depend on rounding. */
+  lostDevice: () => boolean;
 }
 
 /** What was done. */
@@ -26,7 +28,7 @@ export interface ActionFigures {
   aborted: number;
   disposed: number;
   refused: number;
-  /** Actions that ended early because model or device was taken away. */
+  /** Actions that ended early because the model was taken away. */
   interrupted: number;
 }
 
@@ -67,7 +69,7 @@ async function askKnown(stage: Stage): Promise<void> {
 }
 
 function compareAnswer(
-  { figures, isDisturbed }: Stage,
+  { figures, isDisturbed, lostDevice }: Stage,
   answer: KnownAnswer,
   chunks: readonly GenerateChunk[],
 ): void {
@@ -76,6 +78,7 @@ function compareAnswer(
   const isSame = wasCut
     ? ids.every((id, i) => id === answer.tokenIds[i]) && isBeginning(text, answer.text)
     : ids.join() === answer.tokenIds.join() && text === answer.text;
+  if (!isSame && lostDevice() && !answer.isSure) return;
   if (!isSame)
     throw new Error(
       `The answer differs: ${JSON.stringify(text)}; undisturbed: ${JSON.stringify(answer.text)}`,
@@ -90,7 +93,7 @@ export function isBeginning(text: string, whole: string): boolean {
 
 /** Same seed, same options, same adapter: same tokens, whatever the others do. */
 async function askTwice(stage: Stage): Promise<void> {
-  const { draw, known, figures, isDisturbed } = stage;
+  const { draw, known, figures, isDisturbed, lostDevice } = stage;
   const { messages } = draw.pick(known.answers);
   const options = { ...randomOptions(draw), maxTokens: draw.between(2, 24) };
   const answers: GenerateChunk[][] = [];
@@ -98,7 +101,7 @@ async function askTwice(stage: Stage): Promise<void> {
     answers.push(
       await withSession(stage, (session) => readAll(session.generate(messages, options), paceOf(draw))),
     );
-  if (isDisturbed()) return;
+  if (isDisturbed() || lostDevice()) return;
   const [first, second] = answers.map((chunks) => JSON.stringify([idsOf(chunks), textOf(chunks)]));
   if (first !== second)
     throw new Error(`With ${JSON.stringify(options)} it said ${first}, and then ${second}`);

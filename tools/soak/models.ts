@@ -45,6 +45,8 @@ export interface KnownAnswer {
   messages: { role: string; content: string }[];
   tokenIds: number[];
   text: string;
+  /** None of its tokens depends on rounding: it stays the same where a lost device makes tokens part of a prompt. */
+  isSure: boolean;
 }
 
 /** What a model says when nobody disturbs it. */
@@ -72,7 +74,7 @@ export async function askUndisturbed(engine: Engine, questions: readonly Golden[
     await session.dispose();
     const agrees = greedy.slice(0, sure).every((id, i) => tokenIds[i] === id);
     if (!agrees) throw new Error(`The answer to ${JSON.stringify(messages)} is not the reference's: ${text}`);
-    answers.push({ messages, tokenIds, text });
+    answers.push({ messages, tokenIds, text, isSure: sure >= tokenIds.length });
   }
   const tokenIds = answers[0]!.tokenIds.slice(0, 8);
   return { answers, logits: { tokenIds, values: await engine.nextLogits(tokenIds) } };

@@ -19,13 +19,25 @@ export interface RoundFigures {
   /** Requests with which something went wrong at the server, and loads that failed of it. */
   serverFaults: number;
   failedLoads: number;
+  /** Devices that were taken away; the engine heals. */
   lostDevices: number;
+  suspensions: number;
   /** Devices that were destroyed with their engine, in good order. */
   renewedDevices: number;
 }
 
 /** What can befall the engine in a round. Nothing, mostly: that is when answers are compared to their end. */
-const EVENTS = ['nothing', 'nothing', 'nothing', 'load', 'server', 'abort', 'lose', 'renew'] as const;
+const EVENTS = [
+  'nothing',
+  'nothing',
+  'nothing',
+  'load',
+  'server',
+  'abort',
+  'lose',
+  'suspend',
+  'renew',
+] as const;
 
 /** So long that answers and conversations fit, and so short that a session's cache is small. */
 const CONTEXT = 512;
@@ -33,9 +45,12 @@ const CONTEXT = 512;
 const AT_ONCE = 4;
 
 interface Running {
+  /** The device that the engine was given last. */
   device: CountedDevice;
   engine: Engine;
   model: SoakModel;
+  /** Whether the model can be had again: a server that it came from is there no more. */
+  isAtHand: boolean;
 }
 
 /** Does rounds, one after the other, on one engine at a time. */
@@ -47,6 +62,7 @@ export class Rounds {
     serverFaults: 0,
     failedLoads: 0,
     lostDevices: 0,
+    suspensions: 0,
     renewedDevices: 0,
   };
   readonly actions: ActionFigures = {
@@ -103,10 +119,16 @@ export class Rounds {
   }
 
   async #start(model: SoakModel): Promise<Running> {
-    const device = await this.gpu.open();
     this.figures.loads++;
-    const engine = await loadModel(asSource(model), { device: device.device, ...LOAD });
-    const running = { device, engine, model };
+    let device: CountedDevice | undefined;
+    let running: Running | undefined;
+    const open = async (): Promise<GPUDevice> => {
+      device = await this.gpu.open();
+      if (running) running.device = device;
+      return device.device;
+    };
+    const engine = await loadModel(asSource(model), { device: open, ...LOAD });
+    running = { device: device!, engine, model, isAtHand: true };
     await this.#learn(running);
     return running;
   }
@@ -121,11 +143,14 @@ export class Rounds {
   async #round(running: Running, draw: Draw, round: number): Promise<void> {
     const event = draw.pick(EVENTS);
     let disturbed = false;
+    const lost = event === 'lose' || event === 'suspend';
+    if (lost && !running.isAtHand) await this.#load(running, running.model);
     const stage: Omit<Stage, 'draw'> = {
       engine: running.engine,
       known: this.#known.get(running.model.name)!,
       figures: this.actions,
       isDisturbed: () => disturbed,
+      lostDevice: () => lost,
     };
     const names = draw.many(2, AT_ONCE, () => draw.pick(Object.keys(ACTIONS)));
     this.doing = `round ${round}: ${names.join(', ')}; ${event}`;
@@ -138,10 +163,13 @@ export class Rounds {
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, draw.below(400)));
+    if (event === 'lose' || event === 'suspend') {
+      await (event === 'lose' ? this.#lose(running, work) : this.#suspend(running, work));
+      return;
+    }
     disturbed = true;
     await this.#disturb(event, running, draw);
     await Promise.all(work);
-    if (event === 'lose') await this.#afterLoss(running);
   }
 
   async #act(name: string, stage: Stage, event: string): Promise<void> {
@@ -154,8 +182,7 @@ export class Rounds {
     }
   }
 
-  async #disturb(event: 'load' | 'server' | 'abort' | 'lose', running: Running, draw: Draw): Promise<void> {
-    if (event === 'lose') return running.device.destroy();
+  async #disturb(event: 'load' | 'server' | 'abort', running: Running, draw: Draw): Promise<void> {
     const model = draw.pick(this.models);
     const single = this.models.filter(({ source }) => source instanceof Uint8Array);
     this.figures.loads++;
@@ -164,7 +191,7 @@ export class Rounds {
       const wanted = draw.pick(single);
       const { loaded, faults } = await loadFromServer(running.engine, wanted, draw, LOAD);
       this.figures.serverFaults += faults;
-      if (loaded) return this.#loaded(running, wanted);
+      if (loaded) return this.#loaded(running, wanted, false);
       this.figures.failedLoads++;
     } else {
       await this.#abortLoad(running, model, draw);
@@ -177,8 +204,9 @@ export class Rounds {
     await this.#loaded(running, model);
   }
 
-  async #loaded(running: Running, model: SoakModel): Promise<void> {
+  async #loaded(running: Running, model: SoakModel, isAtHand = true): Promise<void> {
     running.model = model;
+    running.isAtHand = isAtHand;
     await this.#learn(running);
   }
 
@@ -192,28 +220,32 @@ export class Rounds {
     });
   }
 
-  /**
-   * The device is gone, and everything says so; a new engine takes over. Where engines recover by themselves, this is the
-   * place to expect it: the answer that was under way goes on, and is compared with the known one.
-   */
-  async #afterLoss(running: Running): Promise<void> {
-    const { engine } = running;
+  /** The device goes away amid the work, and all of it goes on on another one; nothing stays on the one that is gone. */
+  async #lose(running: Running, work: readonly Promise<void>[]): Promise<void> {
+    const { device } = running;
+    await device.destroy();
+    await Promise.all(work);
+    await this.#expectHealed(running);
     this.figures.lostDevices++;
-    const calls: [string, () => Promise<unknown>][] = [
-      ['nextLogits', () => engine.nextLogits([1, 2])],
-      ['tokenize', () => engine.tokenize('Hello')],
-      ['createSession', async () => engine.createSession()],
-      ['profile', () => engine.profile()],
-    ];
-    for (const [name, call] of calls) {
-      const error: unknown = await call().then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-      if (!(error instanceof TernionError && error.code === 'device-lost'))
-        throw new Error(`After the loss of the device ${name} gave ${String(error)}`, { cause: error });
-    }
-    await this.#dispose(running);
+    if (running.device === device) throw new Error('The engine asked for no other device');
+    if (device.buffers > 0)
+      throw new Error(`The engine left ${device.buffers} buffers on a device that is gone`);
+  }
+
+  /** The engine gives the GPU back amid the work, which goes on when it has it again. */
+  async #suspend(running: Running, work: readonly Promise<void>[]): Promise<void> {
+    await running.engine.suspend();
+    await running.engine.resume();
+    await Promise.all(work);
+    await this.#expectHealed(running);
+    this.figures.suspensions++;
+  }
+
+  async #expectHealed({ engine, model }: Running): Promise<void> {
+    const { logits } = this.#known.get(model.name)!;
+    const values = await engine.nextLogits(logits.tokenIds);
+    if (values.some((value, i) => value !== logits.values[i]))
+      throw new Error('On the next device the logits are others');
   }
 
   async #renew(running: Running): Promise<void> {
@@ -260,6 +292,5 @@ function asSource({ source }: SoakModel): Uint8Array | readonly File[] {
 /** Whether a failure is what an event brings about. */
 function endsWith(error: unknown, event: string): boolean {
   if (!(error instanceof TernionError)) return false;
-  if (event === 'lose') return error.code === 'device-lost';
   return error.code === 'disposed' || (event === 'abort' && error.code === 'aborted');
 }

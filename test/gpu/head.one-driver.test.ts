@@ -1,9 +1,9 @@
 // How far the int8 LM head, which generations use, is from the exact one, which nextLogits uses.
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { transformerOf } from '../../bench/core/internals';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { LocalEngine } from '../../src/engine/engine';
-import type { Transformer } from '../../src/inference/transformer';
 import { loadFixture } from '../support/engine';
 import { relativeError, type Golden, type GoldenPrompt } from '../support/golden';
 
@@ -11,7 +11,7 @@ const json = async <T>(path: string): Promise<T> => JSON.parse(await readFile(pa
 
 /** The logits that the sampler would see after `ids`. */
 async function sampledLogits(engine: LocalEngine, ids: readonly number[]): Promise<Float32Array> {
-  const { transformer } = engine as unknown as { transformer: Transformer };
+  const transformer = transformerOf(engine);
   const { gpu, config, work } = transformer;
   const cache = await KvCache.create(gpu, config, ids.length, 'f16');
   await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);

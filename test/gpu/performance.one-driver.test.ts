@@ -2,10 +2,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { transformerOf } from '../../bench/core/internals';
 import type { AttentionVariant } from '../../src/kernels/attention';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { Dispatch } from '../../src/gpu/context';
-import type { Transformer } from '../../src/inference/transformer';
 import { loadWatched } from '../support/watched-engine';
 
 /** Dispatches and bytes copied to buffers that the CPU maps, of all encoders of a device from now on. */
@@ -66,7 +66,7 @@ test.each(ATTENTION)(
 
 test('the work of attention grows linearly with the context', async () => {
   const { engine } = await loadWatched();
-  const { transformer } = engine as unknown as { transformer: Transformer };
+  const transformer = transformerOf(engine);
   const { gpu, config, variants } = transformer;
   const cache = await KvCache.create(gpu, config, 1024, variants.cacheFormat);
   const { decode } = await transformer.forwardPass(cache);

@@ -45,8 +45,8 @@ const CONTEXT = 512;
 const AT_ONCE = 4;
 
 interface Running {
-  /** The device that the engine was given last. */
-  device: CountedDevice;
+  /** The devices that the engine was given, one after the other. */
+  devices: readonly CountedDevice[];
   engine: Engine;
   model: SoakModel;
   /** Whether the model can be had again: a server that it came from is there no more. */
@@ -105,7 +105,7 @@ export class Rounds {
 
   /** The memory of this moment, in which no session is open. */
   async sample(at: number): Promise<Sample> {
-    const { bytes = 0, buffers = 0 } = this.#running?.device ?? {};
+    const { bytes = 0, buffers = 0 } = this.#running?.devices.at(-1) ?? {};
     return { at, ...(await memoryNow()), gpuBytes: bytes, gpuBuffers: buffers };
   }
 
@@ -120,15 +120,15 @@ export class Rounds {
 
   async #start(model: SoakModel): Promise<Running> {
     this.figures.loads++;
-    let device: CountedDevice | undefined;
-    let running: Running | undefined;
+    // The first device is asked for once, and each of the others when the one before it was lost.
+    const devices: CountedDevice[] = [];
     const open = async (): Promise<GPUDevice> => {
-      device = await this.gpu.open();
-      if (running) running.device = device;
+      const device = await this.gpu.open();
+      devices.push(device);
       return device.device;
     };
     const engine = await loadModel(asSource(model), { device: open, ...LOAD });
-    running = { device: device!, engine, model, isAtHand: true };
+    const running = { devices, engine, model, isAtHand: true };
     await this.#learn(running);
     return running;
   }
@@ -222,12 +222,12 @@ export class Rounds {
 
   /** The device goes away amid the work, and all of it goes on on another one; nothing stays on the one that is gone. */
   async #lose(running: Running, work: readonly Promise<void>[]): Promise<void> {
-    const { device } = running;
+    const device = running.devices.at(-1)!;
     await device.destroy();
     await Promise.all(work);
     await this.#expectHealed(running);
     this.figures.lostDevices++;
-    if (running.device === device) throw new Error('The engine asked for no other device');
+    if (running.devices.at(-1) === device) throw new Error('The engine asked for no other device');
     if (device.buffers > 0)
       throw new Error(`The engine left ${device.buffers} buffers on a device that is gone`);
   }
@@ -255,7 +255,8 @@ export class Rounds {
 
   /** Ends an engine; nothing of it may stay on the device. */
   async #dispose(running: Running): Promise<void> {
-    const { device, engine } = running;
+    const { engine } = running;
+    const device = running.devices.at(-1)!;
     this.#running = undefined;
     await engine.dispose();
     const { buffers, bytes } = device;
@@ -264,13 +265,13 @@ export class Rounds {
     if (buffers > 0) throw new Error(`The engine left ${buffers} buffers (${bytes} bytes) on its device`);
   }
 
-  #collectErrors({ device }: Running): void {
-    for (const message of device.errors.splice(0))
+  #collectErrors({ devices }: Running): void {
+    for (const message of devices.flatMap(({ errors }) => errors.splice(0)))
       this.findings.push(`an error that nobody captured: ${message}`);
   }
 
   async #abandon(): Promise<void> {
-    const { device } = this.#running ?? {};
+    const device = this.#running?.devices.at(-1);
     this.#running = undefined;
     await device?.destroy();
   }

@@ -295,12 +295,18 @@ export class GpuContext implements BufferMaker {
 
   /**
    * Has the memory of destroyed buffers given back now. Dawn, and so Chromium, frees it when work that was submitted later is
-   * done, and looks whether it is while somebody waits: until then the next model would stand beside the last one.
+   * done, and looks whether it is while somebody waits: until then the next model would stand beside the last one. Now and
+   * then it looks too early, and does so again only when there is more to wait for.
    */
   #settle(): void {
     const { queue } = this.device;
-    queue.submit([]);
-    void queue.onSubmittedWorkDone().catch(() => {});
+    const round = async (): Promise<void> => {
+      queue.submit([]);
+      await queue.onSubmittedWorkDone();
+    };
+    void round()
+      .then(round)
+      .catch(() => {});
   }
 }
 

@@ -115,8 +115,11 @@ test.skipIf(notHere)(`the driver has the memory back once a context is destroyed
   await gpu.device.queue.onSubmittedWorkDone();
   expect(process.memoryUsage.rss() - before).toBeGreaterThan(size / 2);
   gpu.destroy();
-  // No submit after that: an engine that has no model any more has nothing to submit.
-  await gpu.device.queue.onSubmittedWorkDone();
-  expect(process.memoryUsage.rss() - before).toBeLessThan(size / 2);
+  // No submit after that: an engine that has no model any more has nothing to submit. Threads of the driver may take a moment;
+  // where the memory never comes back, the watchdog says so.
+  while (process.memoryUsage.rss() - before >= size / 2) {
+    await gpu.device.queue.onSubmittedWorkDone();
+    await setImmediate();
+  }
   gpu.device.destroy();
 });

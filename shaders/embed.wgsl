@@ -11,6 +11,7 @@
 // One workgroup a token; a thread has four columns at a time. Shards write only the tokens that lie in them.
 
 import constants::{DIM, PIECES, GROUPS, GROUP_QUADS, THREADS, SCALE};
+import package::lib::dot::unpack_bytes;
 
 struct Shape { first_row: u32, rows: u32 }
 
@@ -33,8 +34,7 @@ fn quad(row: u32, i: u32) -> vec4f {
   // Four quads are a chunk, of which four are a piece; eight quads are a group, two of which share a word.
   let word = table[(((row >> 3u) * (PIECES * 4u) + (i >> 2u)) * 8u + (row & 7u)) * 4u + (i & 3u)];
   let halves = unpack2x16float(scales[((row >> 3u) * PIECES + (i >> 4u)) * 8u + (row & 7u)]);
-  let codes = vec4i(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4u(24u);
-  return vec4f(codes) * select(halves.x, halves.y, (i & 8u) != 0u);
+  return vec4f(unpack_bytes(word)) * select(halves.x, halves.y, (i & 8u) != 0u);
 }
 
 @if(ternary)

@@ -14,7 +14,7 @@
 // Workgroups: x·y ≥ row_blocks / BLOCKS, folded because a dimension has at most 65,535.
 
 import constants::{BLOCKS, SPLIT};
-import package::lib::dot::dot4;
+import package::lib::dot::{dot4, unpack_bytes};
 
 @if(broadcast) enable subgroups;
 
@@ -30,11 +30,6 @@ struct Shape { pieces: u32, row_blocks: u32, rows: u32, first_row: u32, groups_x
 
 const threads = 8u * SPLIT;
 @if(split) var<workgroup> partial: array<f32, threads * BLOCKS>;
-
-@if(floats)
-fn four(word: u32) -> vec4f {
-  return vec4f(vec4i(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4u(24u));
-}
 
 @compute @workgroup_size(threads)
 fn main(
@@ -72,7 +67,7 @@ fn main(
         @unroll(b, BLOCKS) {
           let w$g_$i_$b = codes[base$b + (piece * 4u + $(2*g+i)u) * 8u];
           @unroll(j, 4) {
-            @if(floats) dots$g_$b += dot(four(w$g_$i_$b[$j]), x$g_$i_$j);
+            @if(floats) dots$g_$b += dot(vec4f(unpack_bytes(w$g_$i_$b[$j])), x$g_$i_$j);
             @if(!floats) dots$g_$b += dot4(w$g_$i_$b[$j], x$g_$i[$j]);
           }
         }

@@ -1,7 +1,7 @@
 // One head's keys, or values, of one position as int8: codes with a scale that all of them share.
 //   scale = max(max|v|, LEAST) / 127;  code = round(v / scale), of two the even one
 
-import package::lib::dot::pack_bytes;
+import package::lib::dot::{pack_bytes, unpack_bytes};
 
 // A head of zeros has a scale too, so that its codes are numbers: zeros.
 const least = 1e-30;
@@ -12,6 +12,4 @@ fn code_scale(largest: f32) -> f32 { return max(largest, least) / 127.0; }
 fn codes_of(v: vec4f, scale: f32) -> u32 { return pack_bytes(vec4i(round(v / scale))); }
 
 // The codes of a word as floats, yet to be multiplied by their scale.
-fn code_values(codes: u32) -> vec4f {
-  return vec4f(vec4i(vec4u(codes) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));
-}
+fn code_values(codes: u32) -> vec4f { return vec4f(unpack_bytes(codes)); }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/boundary/in-thread';
 import type { Engine } from '../../src/engine/types';
-import { ACTIONS, type ActionFigures, type Stage } from '../../tools/soak/actions';
+import { ACTIONS, noActions, type ActionFigures, type Stage } from '../../tools/soak/actions';
 import { CountedDevice } from '../../tools/soak/device';
 import { askUndisturbed, readQuestions, type Known } from '../../tools/soak/models';
 import { Draw } from '../../tools/fuzz/draw';
@@ -30,19 +30,10 @@ afterAll(async () => {
 });
 
 function stage(changes: Partial<Stage> = {}): Stage & { figures: ActionFigures } {
-  const figures = {
-    actions: 0,
-    compared: 0,
-    cancelled: 0,
-    aborted: 0,
-    disposed: 0,
-    refused: 0,
-    interrupted: 0,
-  };
   return {
     engine,
     known,
-    figures,
+    figures: noActions(),
     draw: Draw.of(1, 'test', 0),
     isDisturbed: () => false,
     lostDevice: () => false,

@@ -52,16 +52,12 @@ export class FileWeights {
     return ids.map((id) => found.get(id)!);
   }
 
-  /** The matrix `name`, as numbers of the file or rounded to f16, times each of `inputs`. */
-  async multiply(
-    name: string,
-    inputs: readonly Float64Array[],
-    as: 'f32' | 'f16' = 'f32',
-  ): Promise<Products> {
+  /** The matrix `name` times each of `inputs`. */
+  async multiply(name: string, inputs: readonly Float64Array[]): Promise<Products> {
     const [rows, cols] = this.#tensor(name).shape as [number, number];
     const products = inputs.map(() => new Float64Array(rows));
     const norms = new Float64Array(rows);
-    for await (const { firstRow, values } of this.rowBlocks(name, as)) {
+    for await (const { firstRow, values } of this.rowBlocks(name, 'f32')) {
       for (let at = 0, row = firstRow; at < values.length; at += cols, row++) {
         const weights = new Float64Array(values.subarray(at, at + cols));
         norms[row] = Math.sqrt(dot64(weights, weights));

@@ -32,6 +32,11 @@ export interface ActionFigures {
   interrupted: number;
 }
 
+/** Nothing was done yet. */
+export function noActions(): ActionFigures {
+  return { actions: 0, compared: 0, cancelled: 0, aborted: 0, disposed: 0, refused: 0, interrupted: 0 };
+}
+
 export type Action = (stage: Stage) => Promise<void>;
 
 /**

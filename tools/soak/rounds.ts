@@ -3,7 +3,7 @@
 import { loadModel, TernionError, type Engine, type LoadOptions } from '../../src/inline';
 import { Draw } from '../fuzz/draw';
 import { describe } from '../fuzz/examine';
-import { ACTIONS, type ActionFigures, type Stage } from './actions';
+import { ACTIONS, noActions, type Stage } from './actions';
 import type { CountedDevice, SoakGpu } from './device';
 import { loadFromServer } from './faults';
 import { memoryNow } from './memory';
@@ -65,15 +65,7 @@ export class Rounds {
     suspensions: 0,
     renewedDevices: 0,
   };
-  readonly actions: ActionFigures = {
-    actions: 0,
-    compared: 0,
-    cancelled: 0,
-    aborted: 0,
-    disposed: 0,
-    refused: 0,
-    interrupted: 0,
-  };
+  readonly actions = noActions();
   /** What was wrong, in words. */
   readonly findings: string[] = [];
   /** What is going on, for when it never ends. */

@@ -97,8 +97,9 @@ describe('on the GPU', () => {
   test.each([1, 2, 10, 25])('as the tuner submits work for the %i. time', async (nth) => {
     const { onProgress, calls } = atCall(device.queue as never, 'submit', nth);
     await expectAborted(model, { onProgress });
-    // The rest of the check of one variant, which submits for each of its few cases.
-    expect(calls()).toBeLessThanOrEqual(nth + 8);
+    // The rest of the check of one variant, which submits for each of its few cases, and the two empty submits with which
+    // the memory goes back.
+    expect(calls()).toBeLessThanOrEqual(nth + 10);
   });
 });
 

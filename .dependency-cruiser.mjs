@@ -6,6 +6,7 @@
  */
 const ROOMS = {
   src: [
+    'surfaces',
     'boundary',
     'api',
     'worker',
@@ -20,6 +21,7 @@ const ROOMS = {
     'storage',
     'files',
   ],
+  'src/surfaces': ['service-worker', 'node', 'prompt-api', 'ai-sdk', 'openai', 'connect'],
   'src/storage': ['sources', 'cache', 'http', 'hashing'],
 };
 

@@ -1,21 +1,23 @@
 // Second half of log-probabilities, behind the choice of a token: what is read back of it.
 //
-//   plain       f32 [VOCABULARY]: the logits as the model gave them
-//   candidates  Best [SLICES, MOST] from logprobs_slices
-//   masses      vec2f [SLICES] from logprobs_slices
+//   plain       f32 [vocabulary]: the logits as the model gave them
+//   candidates  Best [slices, MOST] from logprobs_slices
+//   masses      vec2f [slices] from logprobs_slices
 //   ids         u32: ids[0] is the token that was chosen, or NO_TOKEN
 //   record      u32 [2 + 2·wanted]: that token and its log-probability, then the likeliest tokens with theirs, likeliest first;
 //               NO_TOKEN where the vocabulary has no more
-//   shape       how many are wanted, at most MOST
+//   shape       tokens of the vocabulary, its slices, and how many are wanted, at most MOST
 //
 // ln p = logit − largest − ln Σ exp(logit − largest).
 //
 // One workgroup.
 
-import constants::{VOCABULARY, SLICES, THREADS, MOST};
+import constants::{THREADS, MOST};
 import package::lib::sampler::{Best, better, follows, no_token};
 
 struct Shape {
+  vocabulary: u32,
+  slices: u32,
   wanted: u32,
 }
 
@@ -31,19 +33,19 @@ var<workgroup> partial: array<Best, THREADS>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var largest = masses[0].x;
-  for (var i = 1u; i < SLICES; i++) { largest = max(largest, masses[i].x); }
+  for (var i = 1u; i < shape.slices; i++) { largest = max(largest, masses[i].x); }
   var sum = 0.0;
-  for (var i = 0u; i < SLICES; i++) { sum += masses[i].y * exp(masses[i].x - largest); }
+  for (var i = 0u; i < shape.slices; i++) { sum += masses[i].y * exp(masses[i].x - largest); }
   let log_sum = log(sum);
   if (lane == 0u) {
     let token = ids[0];
     record[0] = token;
-    record[1] = bitcast<u32>(plain[min(token, VOCABULARY - 1u)] - largest - log_sum);
+    record[1] = bitcast<u32>(plain[min(token, shape.vocabulary - 1u)] - largest - log_sum);
   }
   var last = no_token;
   for (var rank = 0u; rank < shape.wanted; rank++) {
     var mine = no_token;
-    for (var i = lane; i < SLICES * shape.wanted; i += THREADS) {
+    for (var i = lane; i < shape.slices * shape.wanted; i += THREADS) {
       let token = candidates[i / shape.wanted * MOST + i % shape.wanted];
       if (rank == 0u || follows(token, last)) { mine = better(mine, token); }
     }

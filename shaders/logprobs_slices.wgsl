@@ -1,19 +1,21 @@
 // First half of log-probabilities, before sampling changes the logits: of each slice of the vocabulary the likeliest tokens and
 // the mass, and a copy of the logits.
 //
-//   logits      f32 [VOCABULARY]
-//   plain       f32 [VOCABULARY]: the same
+//   logits      f32 [vocabulary]
+//   plain       f32 [vocabulary]: the same
 //   candidates  Best [slices, MOST]: the `wanted` likeliest of each slice, likeliest first; no_token where there are no more
 //   masses      vec2f [slices]: the largest logit of a slice, and Σ exp(logit − largest)
-//   shape       how many are wanted, at most MOST
+//   shape       tokens of the vocabulary, its slices, and how many are wanted, at most MOST
 //
 // A workgroup sees SLICE tokens, and looks through them once for each that is wanted: they are few, and nothing needs sorting.
-// Workgroups: x = ceil(VOCABULARY / SLICE).
+// Workgroups: x = slices = ceil(vocabulary / SLICE).
 
-import constants::{VOCABULARY, SLICE, THREADS, MOST};
+import constants::{SLICE, THREADS, MOST};
 import package::lib::sampler::{Best, better, follows, no_token};
 
 struct Shape {
+  vocabulary: u32,
+  slices: u32,
   wanted: u32,
 }
 
@@ -29,7 +31,7 @@ var<workgroup> sums: array<f32, THREADS>;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = group.x * SLICE + lane;
-  let end = min((group.x + 1u) * SLICE, u32(VOCABULARY));
+  let end = min((group.x + 1u) * SLICE, shape.vocabulary);
   var largest = 0.0;
   var last = no_token;
   for (var rank = 0u; rank < max(shape.wanted, 1u); rank++) {

@@ -63,8 +63,9 @@ function shortened(
   return { ids: shortest, omittedTurns: enough };
 }
 
-/** The first quarter of what is left, and the rest from the end. */
-function withoutMiddle(ids: readonly number[], most: number): number[] {
+/** The first quarter of what is left, and the rest from the end; all of it where nothing would be left. */
+function withoutMiddle(ids: number[], most: number): number[] {
+  if (most < 1) return ids;
   const head = Math.floor(most * HEAD_SHARE);
   return [...ids.slice(0, head), ...ids.slice(ids.length - (most - head))];
 }

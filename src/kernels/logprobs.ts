@@ -66,8 +66,8 @@ export async function logprobs(
   { logits, plain, candidates, masses, ids, record }: LogprobBuffers,
 ): Promise<{ before: Dispatch; behind: Dispatch }> {
   const slices = sliceCount(vocabulary);
-  const shape = gpu.uniform([count]);
-  const shared = { VOCABULARY: vocabulary, THREADS: threads, MOST: MOST_LOGPROBS };
+  const shape = gpu.uniform([vocabulary, slices, count]);
+  const shared = { THREADS: threads, MOST: MOST_LOGPROBS };
   const [before, behind] = await Promise.all([
     gpu.dispatch(
       'likeliest of slices',
@@ -77,7 +77,7 @@ export async function logprobs(
     ),
     gpu.dispatch(
       'log-probabilities',
-      { shader: 'logprobs', constants: { ...shared, SLICES: slices } },
+      { shader: 'logprobs', constants: shared },
       [plain, candidates, masses, ids, record, shape],
       fixedGrid(1),
     ),

@@ -79,7 +79,7 @@ export class ReasoningSplitter {
     const held = this.#held;
     this.#held = '';
     if (this.#state !== 'thinking') return { text: held, reasoning: '' };
-    return { text: '', reasoning: withoutLineEndsBehind(held) };
+    return { text: '', reasoning: this.#reasoning(withoutLineEndsBehind(held)) };
   }
 
   #begin(all: string): SplitText {

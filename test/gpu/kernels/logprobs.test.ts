@@ -42,7 +42,9 @@ async function rated({ logits, chosen, count, threads = 8 }: Setting) {
   run(gpu, [behind]);
   const words = await readWords(gpu, record, all);
   expect(await readFloats(gpu, buffers.plain, vocabulary)).toEqual(logits);
-  for (const buffer of new Set([...Object.values(buffers), record])) gpu.free(buffer);
+  const { ids, plain, candidates, masses } = buffers;
+  for (const buffer of [sampling.logits, ids, plain, candidates, masses, buffers.record, record])
+    gpu.free(buffer);
   return { ...readRecord(words.slice(0, recordWords(count))), rest: words.slice(recordWords(count)) };
 }
 

@@ -59,8 +59,9 @@ describe('an answer', () => {
 
 describe('a whole answer', () => {
   test('is what its stream comes to', async () => {
-    const { chunks: _, usage, ...streamed } = await collect(open().generate(COUNT.messages));
+    const { chunks, usage, ...streamed } = await collect(open().generate(COUNT.messages));
     const { usage: whole, ...answer } = await open().complete(COUNT.messages);
+    expect(chunks.length).toBeGreaterThan(2);
     expect(answer).toEqual(streamed);
     expect(whole.completionTokens).toBe(usage!.completionTokens);
   });

@@ -115,8 +115,8 @@ describe('a damaged session is refused', () => {
   const headers: [string, (header: Record<string, unknown>) => unknown][] = [
     ['is no object', () => []],
     ['is null', () => null],
-    ['has no model', ({ model: _, ...rest }) => rest],
-    ['has no messages', ({ messages: _, ...rest }) => rest],
+    ['has no model', (header) => ({ ...header, model: undefined })],
+    ['has no messages', (header) => ({ ...header, messages: undefined })],
     ['has messages that are none', (header) => ({ ...header, messages: [1] })],
     ['has a message without a role', (header) => ({ ...header, messages: [{ content: 'x' }] })],
     ['has a picture', (header) => ({ ...header, messages: [{ role: 'a', content: [{ type: 'image' }] }] })],

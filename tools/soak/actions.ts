@@ -39,10 +39,7 @@ export function noActions(): ActionFigures {
 
 export type Action = (stage: Stage) => Promise<void>;
 
-/**
- * All actions. A fork of a session belongs here once sessions have one: two answers from one past, each compared with what a
- * session of its own says.
- */
+/** All actions. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   known: askKnown,
   'known, again': askKnown,
@@ -52,6 +49,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   dispose: disposeAmidAnswer,
   leave: leaveAnswer,
   conversation: converse,
+  copy: askCopy,
   logits: compareLogits,
   texts: compareTexts,
   misuse: misuse,
@@ -173,6 +171,25 @@ async function converse(stage: Stage): Promise<void> {
       );
       const { length } = session.tokenIds;
       if (length > engine.info.contextLength) throw new Error(`The cache holds ${length} tokens`);
+    }
+  });
+}
+
+/** Two answers from one past: of a session, and of a copy of it or of what was saved. Each is that of a session of its own. */
+async function askCopy(stage: Stage): Promise<void> {
+  const { engine, draw, known } = stage;
+  const [past, next] = [draw.pick(known.answers), draw.pick(known.answers)];
+  await withSession(stage, async (session) => {
+    const { usage } = await session.complete(past.messages, { maxTokens: draw.between(1, 12) });
+    const copy = draw.chance(0.3) ? await engine.restoreSession(await session.save()) : await session.fork();
+    try {
+      if (draw.chance(0.5)) await session.rewind(draw.below(usage.completionTokens + 1));
+      const answers = await Promise.all(
+        [session, copy].map((each) => readAll(each.generate(next.messages), paceOf(draw))),
+      );
+      for (const chunks of answers) compareAnswer(stage, next, chunks);
+    } finally {
+      await copy.dispose();
     }
   });
 }

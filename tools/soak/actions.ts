@@ -177,11 +177,12 @@ async function converse(stage: Stage): Promise<void> {
 
 /** Two answers from one past: of a session, and of a copy of it or of what was saved. Each is that of a session of its own. */
 async function askCopy(stage: Stage): Promise<void> {
-  const { engine, draw, known } = stage;
+  const { draw, known } = stage;
   const [past, next] = [draw.pick(known.answers), draw.pick(known.answers)];
   await withSession(stage, async (session) => {
     const { usage } = await session.complete(past.messages, { maxTokens: draw.between(1, 12) });
-    const copy = draw.chance(0.3) ? await engine.restoreSession(await session.save()) : await session.fork();
+    const copy = draw.chance(0.3) ? await restored(stage, session) : await session.fork();
+    if (!copy) return;
     try {
       if (draw.chance(0.5)) await session.rewind(draw.below(usage.completionTokens + 1));
       const answers = await Promise.all(
@@ -192,6 +193,12 @@ async function askCopy(stage: Stage): Promise<void> {
       await copy.dispose();
     }
   });
+}
+
+/** What comes back of a session that is saved; undefined if its model is being taken away, so that another may be there. */
+async function restored({ engine, isDisturbed }: Stage, session: Session): Promise<Session | undefined> {
+  const saved = await session.save();
+  return isDisturbed() ? undefined : engine.restoreSession(saved);
 }
 
 async function compareLogits({ engine, known, figures }: Stage): Promise<void> {

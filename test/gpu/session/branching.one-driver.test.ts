@@ -247,6 +247,20 @@ describe('where devices come and go', () => {
     expect(again.usage!.cachedTokens).toBe(golden.promptIds.length - 1);
   });
 
+  test('an answer with log-probabilities goes on with them on another device', async () => {
+    const { engine, devices } = losable;
+    await engine.resume();
+    await using session = engine.createSession();
+    losable.loseAtSubmit(12);
+    const answer = await collect(session.generate(STORY.messages, { logprobs: 1, maxTokens: 30 }));
+    expect(losable.devices).toBe(devices + 1);
+    expect(answer.tokenIds).toHaveLength(30);
+    for (const { tokenIds, logprobs } of answer.chunks) {
+      expect(logprobs!.map(({ tokenId }) => tokenId)).toEqual(tokenIds);
+      for (const { logprob, alternatives } of logprobs!) expect(alternatives[0]!.logprob).toBe(logprob);
+    }
+  });
+
   test('a copy that there is no room for is refused, and nothing of it is left', async () => {
     const { engine } = losable;
     await using session = engine.createSession();

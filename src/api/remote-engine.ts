@@ -2,8 +2,10 @@
 
 import type { Remote } from 'comlink';
 import { chunkStream, type Outlet } from '../engine/chunk-stream';
+import { wholeAnswer } from '../engine/whole-answer';
 import { TernionError } from '../errors';
 import type {
+  Answer,
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
@@ -24,6 +26,7 @@ import {
   toError,
   type Outcome,
   type RemotePrompt,
+  type RewindTo,
   type SessionState,
   type StatusReport,
   type StreamTransport,
@@ -138,9 +141,14 @@ export class RemoteEngine implements Engine {
     if (!this.#ready) throw new TernionError('disposed', 'No model is loaded.');
     const model = this.#model;
     const isCurrent = (): boolean => model === this.#model && !this.#disposed;
-    return new RemoteSession(this, this.link, isCurrent, ({ gpuBytes }) => {
+    const onState = ({ gpuBytes }: SessionState): void => {
       if (isCurrent()) this.#info = { ...this.#info, gpuBytes };
-    });
+    };
+    return new RemoteSession({ engine: this, link: this.link, isCurrent, onState });
+  }
+
+  async restoreSession(blob: Blob): Promise<RemoteSession> {
+    return this.createSession().from((api, id) => api.restoreSession(id, blob));
   }
 
   dispose(): Promise<void> {
@@ -223,20 +231,23 @@ export class RemoteEngine implements Engine {
   }
 }
 
-/** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream ends. */
+/** What the sessions of one model share. */
+interface SessionContext {
+  engine: RemoteEngine;
+  link: WorkerLink;
+  /** Whether the model that the session was made for is still the engine's. */
+  isCurrent: () => boolean;
+  onState: (state: SessionState) => void;
+}
+
+/** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream or another call ends. */
 export class RemoteSession implements Session {
   readonly #id: number;
   #state: SessionState = { tokenIds: [], messages: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
 
-  constructor(
-    private readonly engine: RemoteEngine,
-    private readonly link: WorkerLink,
-    /** Whether the model that the session was made for is still the engine's. */
-    private readonly isCurrent: () => boolean,
-    private readonly onState: (state: SessionState) => void,
-  ) {
-    this.#id = link.nextNumber();
+  constructor(private readonly context: SessionContext) {
+    this.#id = context.link.nextNumber();
   }
 
   get tokenIds(): readonly number[] {
@@ -255,11 +266,36 @@ export class RemoteSession implements Session {
     return this.#stream({ send: text }, options);
   }
 
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer> {
+    return wholeAnswer(this.generate(prompt, options));
+  }
+
+  async fork(): Promise<RemoteSession> {
+    return new RemoteSession(this.context).from((api, copy) => api.forkSession(this.#id, copy));
+  }
+
+  async rewind(to: RewindTo): Promise<void> {
+    await this.from((api, id) => api.rewindSession(id, to));
+  }
+
+  save(): Promise<Blob> {
+    return this.#call((api, id) => api.saveSession(id));
+  }
+
+  /** This session as it stands after a call of the worker's, which knows it by its number. */
+  async from(
+    run: (api: Remote<WorkerApi>, id: number) => Promise<Outcome<SessionState>>,
+  ): Promise<RemoteSession> {
+    this.#update(await this.#call(run));
+    return this;
+  }
+
   async dispose(): Promise<void> {
     // With its model gone, so is the session.
-    if (!this.isCurrent()) return;
+    const { engine, isCurrent } = this.context;
+    if (!isCurrent()) return;
     this.#disposal.abort();
-    await unlessLost(this.engine.call((api) => api.disposeSession(this.#id)));
+    await unlessLost(engine.call((api) => api.disposeSession(this.#id)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -267,11 +303,10 @@ export class RemoteSession implements Session {
   }
 
   #stream(what: RemotePrompt, { signal, ...options }: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    const ends = [signal, this.#disposal.signal, this.engine.disposal, this.link.over].filter(
-      (each) => !!each,
-    );
+    const { engine, link } = this.context;
+    const ends = [signal, this.#disposal.signal, engine.disposal, link.over].filter((each) => !!each);
     return chunkStream(
-      (outlet, ending) => this.engine.run(() => this.#answer(what, options, outlet, ending)),
+      (outlet, ending) => engine.run(() => this.#answer(what, options, outlet, ending)),
       ends,
     );
   }
@@ -286,10 +321,11 @@ export class RemoteSession implements Session {
     outlet: Outlet,
     ending: AbortSignal,
   ): Promise<void> {
-    if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
-    const request = this.link.nextNumber();
-    const onEnding = (): void => this.link.abort(request);
-    const opening = this.engine.call((api) => api.generate(request, this.#id, what, options));
+    const { engine, link } = this.context;
+    this.#assertCurrent();
+    const request = link.nextNumber();
+    const onEnding = (): void => link.abort(request);
+    const opening = engine.call((api) => api.generate(request, this.#id, what, options));
     // Listening begins once the call is on its way, so that an abort never overtakes it.
     if (ending.aborted) onEnding();
     ending.addEventListener('abort', onEnding, { once: true });
@@ -297,7 +333,7 @@ export class RemoteSession implements Session {
       const channel = await opening;
       const read = 'stream' in channel ? framesOfStream(channel.stream) : framesOfPort(channel.port);
       for (;;) {
-        const frame = await this.link.untilOver(read());
+        const frame = await link.untilOver(read());
         if (!frame) return;
         if ('failure' in frame) throw toError(frame.failure);
         if (frame.state) this.#update(frame.state);
@@ -310,9 +346,19 @@ export class RemoteSession implements Session {
     }
   }
 
+  async #call<T>(run: (api: Remote<WorkerApi>, id: number) => Promise<Outcome<T>>): Promise<T> {
+    this.#assertCurrent();
+    return this.context.engine.call((api) => run(api, this.#id));
+  }
+
+  #assertCurrent(): void {
+    if (!this.context.isCurrent())
+      throw new TernionError('disposed', 'The model of this session was disposed.');
+  }
+
   #update(state: SessionState): void {
     this.#state = state;
-    this.onState(state);
+    this.context.onState(state);
   }
 }
 

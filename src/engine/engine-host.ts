@@ -82,6 +82,10 @@ export class EngineHost implements Engine {
     return this.#loaded().createSession();
   }
 
+  async restoreSession(blob: Blob): Promise<LocalSession> {
+    return this.#loaded().restoreSession(blob);
+  }
+
   async suspend(): Promise<void> {
     return this.#loaded().suspend();
   }

@@ -25,6 +25,7 @@ import {
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
   type RemotePrompt,
+  type RewindTo,
   type SessionState,
   type StatusReport,
   type WorkerApi,
@@ -135,6 +136,26 @@ export class WorkerEndpoint implements WorkerApi {
     }
   }
 
+  forkSession(id: number, copy: number): Promise<Outcome<SessionState>> {
+    return outcomeOf(async () => this.#added(copy, await this.#session(id).fork()));
+  }
+
+  rewindSession(id: number, to: RewindTo): Promise<Outcome<SessionState>> {
+    return outcomeOf(async () => {
+      const session = this.#session(id);
+      await session.rewind(to);
+      return this.#state(session);
+    });
+  }
+
+  saveSession(id: number): Promise<Outcome<Blob>> {
+    return outcomeOf(() => this.#session(id).save());
+  }
+
+  restoreSession(id: number, blob: Blob): Promise<Outcome<SessionState>> {
+    return outcomeOf(async () => this.#added(id, await this.#engine.restoreSession(blob)));
+  }
+
   suspend(): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
       await this.#engine.suspend();
@@ -190,6 +211,12 @@ export class WorkerEndpoint implements WorkerApi {
       this.#sessions.set(id, session);
     }
     return session;
+  }
+
+  /** A session that was not made by its first use. */
+  #added(id: number, session: LocalSession): SessionState {
+    this.#sessions.set(id, session);
+    return this.#state(session);
   }
 
   #state({ tokenIds, messages }: LocalSession): SessionState {

@@ -11,6 +11,7 @@ import type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  Session,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
@@ -95,6 +96,12 @@ export interface WorkerApi {
     what: RemotePrompt,
     options: RemoteGenerateOptions,
   ): Outcome<FrameChannel>;
+  /** Copies a session; the copy has the number `copy` from then on. */
+  forkSession(session: number, copy: number): Promise<Outcome<SessionState>>;
+  rewindSession(session: number, to: RewindTo): Promise<Outcome<SessionState>>;
+  saveSession(session: number): Promise<Outcome<Blob>>;
+  /** Makes a session of a saved one; it has the number `session` from then on. */
+  restoreSession(session: number, blob: Blob): Promise<Outcome<SessionState>>;
   suspend(): Promise<Outcome<ModelInfo>>;
   resume(): Promise<Outcome<ModelInfo>>;
   disposeSession(session: number): Promise<Outcome<void>>;
@@ -103,6 +110,7 @@ export interface WorkerApi {
 
 /** `generate(prompt)`, or `send(text)`. */
 export type RemotePrompt = { prompt: Prompt } | { send: string };
+export type RewindTo = Parameters<Session['rewind']>[0];
 export type RemoteEmbedOptions = Omit<EmbedOptions, 'signal'>;
 export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;
 

@@ -13,6 +13,7 @@ export type { GpuBytes } from './gpu/buffers';
 export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
+  Answer,
   ChatMessage,
   ChatOptions,
   DetokenizeOptions,
@@ -24,6 +25,7 @@ export type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  SampledLogprob,
   Session,
   SourceInfo,
   StepProfile,
@@ -31,6 +33,7 @@ export type {
   TemplateMessage,
   TemplateOptions,
   TextPart,
+  TokenLogprob,
   TokenizeOptions,
   ToolCall,
   Usage,

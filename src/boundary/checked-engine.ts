@@ -24,7 +24,7 @@ import {
   tokenizeOptions,
   type TemplateReader,
 } from './options';
-import { prompt, sentText, tokenIds, tokensOfContext, type ModelLimits } from './prompts';
+import { prompt, sentText, tokenizable, tokenIds, tokensOfContext, type ModelLimits } from './prompts';
 import { argument, list, options, text, type Read } from './read';
 import { modelSource } from './sources';
 
@@ -58,8 +58,9 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return this.inner.load(read, options(this.readers.loadOptions, given));
   }
 
-  async tokenize(given: string, how?: TokenizeOptions): Promise<number[]> {
-    return this.inner.tokenize(argument(text(), given, 'text'), options(tokenizeOptions, how));
+  async tokenize(given: string | readonly ChatMessage[], how?: TokenizeOptions): Promise<number[]> {
+    const read = options(tokenizeOptions(this.readers.chatTemplate), how);
+    return this.inner.tokenize(argument(tokenizable, given, 'input'), read);
   }
 
   async detokenize(ids: ArrayLike<number>, how?: DetokenizeOptions): Promise<string> {

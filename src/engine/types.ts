@@ -210,8 +210,8 @@ export interface ModelInfo {
   };
 }
 
-/** How `tokenize` treats what is not plain text. */
-export type TokenizeOptions = EncodeOptions;
+/** How `tokenize` treats what is not plain text, and how it makes a prompt of messages. */
+export type TokenizeOptions = EncodeOptions & ChatOptions;
 
 /** How `detokenize` treats special tokens. */
 export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
@@ -284,7 +284,11 @@ export interface Engine {
    * again. Loads take turns; `dispose` ends them with `disposed`.
    */
   load(source: ModelSource, options?: ModelOptions): Promise<void>;
-  tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
+  /**
+   * The ids of a text; or of messages, those of the prompt that `generate` makes of them in a new session. Evaluates nothing.
+   * Rejects with `template-failed` for messages that the template refuses.
+   */
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]>;
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
   /**
    * One vector for each text, in their order: f32 [width] of length 1, so that the product of two is the cosine of their

@@ -26,5 +26,6 @@ export {
 } from './prompt';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
+export type { ToolCallFormat } from './tool-calls';
 export { Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
 export type { TokenizerSpec } from './spec';

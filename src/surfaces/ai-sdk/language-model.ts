@@ -13,6 +13,9 @@ import { collectParts } from './collect-parts';
 import { PartWriter } from './part-writer';
 import { SessionLease } from './session-lease';
 
+/** What calls need of an engine. */
+export type TernionEngine = Pick<Engine, 'info' | 'createSession'>;
+
 /** How the model presents itself. */
 export interface TernionModelOptions {
   /** What `model.modelId` and the responses say. Default: the name that the model's files give it. */
@@ -26,7 +29,7 @@ export interface TernionModelOptions {
  *
  * No failure is retried: what the AI SDK would do again, the engine does by itself.
  */
-export function createTernion(engine: Engine, options: TernionModelOptions = {}): LanguageModelV4 {
+export function createTernion(engine: TernionEngine, options: TernionModelOptions = {}): LanguageModelV4 {
   return new TernionLanguageModel(engine, options.modelId);
 }
 
@@ -38,7 +41,7 @@ class TernionLanguageModel implements LanguageModelV4 {
   readonly #sessions: SessionLease;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: TernionEngine,
     private readonly givenId: string | undefined,
   ) {
     this.#sessions = new SessionLease(engine);

@@ -12,7 +12,7 @@ export interface Lent {
 export class SessionLease {
   #free: Session | undefined;
 
-  constructor(private readonly engine: Engine) {}
+  constructor(private readonly engine: Pick<Engine, 'createSession'>) {}
 
   /** The session that is free, or a new one. Throws `disposed` if the engine is gone. */
   take(): Lent {

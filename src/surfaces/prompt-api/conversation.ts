@@ -1,8 +1,9 @@
 // What a session has said, as the messages that templates take, and how it is shortened when it grows too long.
 
-import type { ChatMessage, Engine } from '../../engine/types';
+import type { ChatMessage } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { TemplateOptions } from '../../tokenizer';
+import type { LanguageModelEngine } from './shared-engine';
 
 /** A prompt with its answer, or what was appended at once: the oldest is what is left out first. */
 export type Turn = readonly ChatMessage[];
@@ -21,7 +22,7 @@ export class Conversation {
   tokens = 0;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: LanguageModelEngine,
     readonly initial: readonly ChatMessage[],
     readonly templateOptions: TemplateOptions,
     readonly turns: Turn[] = [],

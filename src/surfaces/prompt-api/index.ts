@@ -2,7 +2,7 @@
 
 export { createLanguageModel, installLanguageModel } from './language-model';
 export type { TernionLanguageModelOptions } from './language-model';
-export type { LanguageModelSource } from './shared-engine';
+export type { LanguageModelEngine, LanguageModelSource } from './shared-engine';
 export type {
   Availability,
   CreateMonitor,

@@ -1,7 +1,7 @@
 // Makes the class that stands for `LanguageModel`: the statics of the specification, over one engine.
 
 import type { LoadOptions } from '../../api/load-model';
-import type { Engine, GenerateChunk } from '../../engine/types';
+import type { GenerateChunk } from '../../engine/types';
 import type { TemplateOptions } from '../../tokenizer';
 import { Conversation } from './conversation';
 import { exceptionOf, notSupported } from './failures';
@@ -9,7 +9,7 @@ import { DownloadMonitor } from './monitor';
 import { readInitialPrompts } from './prompts';
 import { PARAMS, samplingOf } from './sampling';
 import { PromptSession, type SessionParts } from './session';
-import { SharedEngine, type LanguageModelSource } from './shared-engine';
+import { SharedEngine, type LanguageModelEngine, type LanguageModelSource } from './shared-engine';
 import { readTools, toTemplateTools } from './tools';
 import type {
   Availability,
@@ -133,7 +133,7 @@ function checkLanguages({ languages }: LanguageModelExpected): void {
 }
 
 /** Whether no session with these options is possible. As long as the model is not here, it is taken to know tools. */
-function isUnsupported({ types, tools }: Wish, engine: Engine | undefined): boolean {
+function isUnsupported({ types, tools }: Wish, engine: LanguageModelEngine | undefined): boolean {
   const calls = tools.length > 0;
   if (calls && engine && !engine.info.toolCalls) return true;
   return [...types].some(
@@ -159,7 +159,10 @@ async function availabilityOf(shared: SharedEngine): Promise<Availability> {
 }
 
 /** The engine, with the monitor told how far its download is. */
-async function load(shared: SharedEngine, { signal, monitor }: LanguageModelCreateOptions): Promise<Engine> {
+async function load(
+  shared: SharedEngine,
+  { signal, monitor }: LanguageModelCreateOptions,
+): Promise<LanguageModelEngine> {
   const progress = new DownloadMonitor();
   monitor?.(progress);
   progress.tell(0);

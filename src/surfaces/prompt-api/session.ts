@@ -1,7 +1,7 @@
 // A session of the Prompt API: prompts take their turns, and the conversation is what was said and answered.
 
 import { RequestQueue } from '../../engine/request-queue';
-import type { ChatMessage, Engine, GenerateChunk, Prompt, Session } from '../../engine/types';
+import type { ChatMessage, GenerateChunk, Prompt, Session } from '../../engine/types';
 import { TernionError } from '../../errors';
 import { toolCallParser, type FoundCall } from '../../tokenizer/tool-calls';
 import { refuseShape } from '../structured-output';
@@ -9,6 +9,7 @@ import type { Conversation } from './conversation';
 import { exceptionOf, quotaExceeded } from './failures';
 import { readPrompt, type ReadPrompt } from './prompts';
 import type { Sampling } from './sampling';
+import type { LanguageModelEngine } from './shared-engine';
 import { runCalls } from './tools';
 import type {
   LanguageModel,
@@ -21,7 +22,7 @@ import type {
 
 /** What a session is made of. */
 export interface SessionParts {
-  engine: Engine;
+  engine: LanguageModelEngine;
   session: Session;
   conversation: Conversation;
   sampling: Sampling;

@@ -6,19 +6,23 @@ import { abortedBy, untilFired } from '../../errors';
 import type { ModelPlan } from '../../plan/plan-model';
 import type { ModelSource } from '../../storage/sources/model-source';
 
+/** What sessions need of an engine. */
+export type LanguageModelEngine = Pick<Engine, 'info' | 'createSession' | 'tokenize'>;
+
 /** Where a model is, or an engine that has it. A stream is no such place: it could be looked at only once. */
-export type LanguageModelSource = Exclude<ModelSource, Response | ReadableStream<Uint8Array>> | Engine;
+export type LanguageModelSource =
+  Exclude<ModelSource, Response | ReadableStream<Uint8Array>> | LanguageModelEngine;
 
 /** A load that goes on, and those who wait for it. */
 interface Loading {
-  engine: Promise<Engine>;
+  engine: Promise<LanguageModelEngine>;
   abort: AbortController;
   listeners: Set<(loaded: number) => void>;
 }
 
 /** Loads once, however many wait; ends the load if nobody does any more. */
 export class SharedEngine {
-  #ready: Engine | undefined;
+  #ready: LanguageModelEngine | undefined;
   #loading: Loading | undefined;
 
   constructor(
@@ -29,7 +33,7 @@ export class SharedEngine {
   }
 
   /** The engine, if it is there. */
-  get ready(): Engine | undefined {
+  get ready(): LanguageModelEngine | undefined {
     return this.#ready;
   }
 
@@ -41,7 +45,10 @@ export class SharedEngine {
    * The engine. `onDownload` hears how much of the model is here, from 0 to 1. Rejects with a `TernionError`; with `aborted`
    * as soon as `signal` fires.
    */
-  async get(signal: AbortSignal | undefined, onDownload: (loaded: number) => void): Promise<Engine> {
+  async get(
+    signal: AbortSignal | undefined,
+    onDownload: (loaded: number) => void,
+  ): Promise<LanguageModelEngine> {
     if (this.#ready) return this.#ready;
     const loading = (this.#loading ??= this.#load());
     loading.listeners.add(onDownload);
@@ -75,7 +82,7 @@ export class SharedEngine {
     return { engine, abort, listeners };
   }
 
-  async #loadWith(signal: AbortSignal, onDownload: (loaded: number) => void): Promise<Engine> {
+  async #loadWith(signal: AbortSignal, onDownload: (loaded: number) => void): Promise<LanguageModelEngine> {
     const { source, options } = this;
     if (isEngine(source)) return source;
     const { loadModel } = await import('../../boundary/page');
@@ -93,6 +100,6 @@ export class SharedEngine {
   }
 }
 
-function isEngine(source: LanguageModelSource): source is Engine {
+function isEngine(source: LanguageModelSource): source is LanguageModelEngine {
   return typeof source === 'object' && 'createSession' in source;
 }

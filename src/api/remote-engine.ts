@@ -99,8 +99,8 @@ export class RemoteEngine implements Engine {
     return this.#info;
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
-    return this.call((api) => api.tokenize(text, options));
+  async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
+    return this.call((api) => api.tokenize(input, options));
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {

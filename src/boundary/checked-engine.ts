@@ -26,7 +26,15 @@ import {
   tokenizeOptions,
   type TemplateReader,
 } from './options';
-import { prompt, promptToShorten, sentText, tokenIds, tokensOfContext, type ModelLimits } from './prompts';
+import {
+  prompt,
+  promptToShorten,
+  sentText,
+  tokenizable,
+  tokenIds,
+  tokensOfContext,
+  type ModelLimits,
+} from './prompts';
 import { argument, list, options, text, type Read } from './read';
 import { modelSource, savedSession } from './sources';
 
@@ -60,8 +68,9 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return this.inner.load(read, options(this.readers.loadOptions, given));
   }
 
-  async tokenize(given: string, how?: TokenizeOptions): Promise<number[]> {
-    return this.inner.tokenize(argument(text(), given, 'text'), options(tokenizeOptions, how));
+  async tokenize(given: string | readonly ChatMessage[], how?: TokenizeOptions): Promise<number[]> {
+    const read = options(tokenizeOptions(this.readers.chatTemplate), how);
+    return this.inner.tokenize(argument(tokenizable, given, 'input'), read);
   }
 
   async detokenize(ids: ArrayLike<number>, how?: DetokenizeOptions): Promise<string> {

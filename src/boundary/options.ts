@@ -92,10 +92,15 @@ export function loadable(template: TemplateReader): Fields<ModelOptions> {
   return { ...plannable(template), onProgress: optional(callable()), onStatus: optional(callable()) };
 }
 
-export const tokenizeOptions: Read<TokenizeOptions> = fields({
-  addBos: optional(flag),
-  parseSpecial: optional(flag),
-});
+/** Of text, or of messages with the templates that can be used. */
+export function tokenizeOptions(template: TemplateReader): Read<TokenizeOptions> {
+  return fields({
+    addBos: optional(flag),
+    parseSpecial: optional(flag),
+    chatTemplate: template,
+    templateOptions: optional(templateOptions),
+  });
+}
 
 export const detokenizeOptions: Read<DetokenizeOptions> = fields({ renderSpecial: optional(flag) });
 

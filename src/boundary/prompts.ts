@@ -60,6 +60,13 @@ export const messages: Read<ChatMessage[]> = (value, at) => {
   return list(messageReader(budget), extent)(value, at);
 };
 
+/** A text, which may be empty, or a conversation. */
+export const tokenizable: Read<string | ChatMessage[]> = (value, at) => {
+  if (typeof value === 'string') return text()(value, at);
+  if (Array.isArray(value)) return messages(value, at);
+  throw invalid(at, value, 'a string or a list of messages');
+};
+
 /**
  * Ids of a vocabulary, in anything that has a length and numbers under its indices. The length is judged before an id is
  * read. At most `most`: more are `context-overflow`, and more than anybody has are `invalid-argument`.

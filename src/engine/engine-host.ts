@@ -8,6 +8,7 @@ import type { LocalEngine } from './engine';
 import { loadLocal } from './load-local';
 import type { LocalSession } from './session';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
@@ -58,8 +59,8 @@ export class EngineHost implements Engine {
     throw noModel();
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
-    return this.#loaded().tokenize(text, options);
+  async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
+    return this.#loaded().tokenize(input, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {

@@ -5,7 +5,7 @@ import type { ModelFiles } from '../files/model-files';
 import type { SourceOptions } from '../storage/sources/model-source';
 import type { GpuContext } from '../gpu/context';
 import type { ModelConfig } from '../model/config';
-import { ChatFormat } from '../tokenizer';
+import { ChatFormat, encodeSegments } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { profileStep, type StepProfile } from '../inference/step-profile';
 import { embedSequence } from '../inference/embedding';
@@ -23,6 +23,7 @@ import { readSession, type ModelIdentity } from './saved-session';
 import { LocalSession, type SessionHost } from './session';
 import { SessionCache } from './session-cache';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
@@ -104,9 +105,11 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     return { ...this.model.info, ...describeResident(latest), source: this.source, gpuBytes };
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
+  async tokenize(input: string | readonly ChatMessage[], options: TokenizeOptions = {}): Promise<number[]> {
     this.#assertUsable();
-    return this.model.chat.tokenizer.encode(text, options);
+    const chat = this.model.chat.with(options);
+    if (typeof input === 'string') return chat.tokenizer.encode(input, options);
+    return encodeSegments(chat.tokenizer, chat.render(input));
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {

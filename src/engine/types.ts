@@ -4,7 +4,14 @@ import type { StepProfile } from '../inference/step-profile';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
-import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, TemplateOrigin } from '../tokenizer';
+import type {
+  ChatMessage,
+  ChatOptions,
+  DecodeOptions,
+  EncodeOptions,
+  TemplateOrigin,
+  ToolCallFormat,
+} from '../tokenizer';
 
 export type { ChatOptions, SourceInfo, StepProfile };
 export type {
@@ -14,6 +21,7 @@ export type {
   TemplateOptions,
   TextPart,
   ToolCall,
+  ToolCallFormat,
 } from '../tokenizer';
 
 /**
@@ -56,10 +64,8 @@ export interface GenerateOptions extends ChatOptions {
   logprobs?: number;
   /**
    * What becomes of a prompt that does not fit the context. `error` (default) refuses it with `context-overflow`.
-   * `truncate-middle` leaves out as much of its middle that there is room for an answer, too: for `maxTokens`, but no more than
-   * a quarter of the context. Of messages it keeps those of the system at the beginning and the newest turns, all of them whole;
-   * of raw text and token ids the first quarter of what fits, and the end. `usage` says how much was left out. A newest turn
-   * that does not fit by itself is `context-overflow` all the same.
+   * `truncate-middle` leaves out the oldest turns of messages, but for the system's and the newest ones; of raw text and token
+   * ids it leaves out what stands behind the first quarter. `usage` says how much.
    */
   contextOverflow?: 'error' | 'truncate-middle';
   /** Ends the generation within one step; the last chunk then has finishReason `abort`. */
@@ -85,10 +91,7 @@ export interface Usage {
   decodeMs: number;
   /** Sampled tokens after the first, per second of decodeMs. 0 if there were none. */
   tokensPerSecond: number;
-  /**
-   * From the beginning of the answer, which is its first read, to the first sampled token, the wait for earlier requests
-   * included, ms. 0 if there was none.
-   */
+  /** From the call to the first sampled token, the wait for earlier requests included, ms. 0 if there was none. */
   timeToFirstTokenMs: number;
   /** The stop string, or the id of the end token, that ended the answer; absent where something else did. */
   stopReason?: string | number;
@@ -180,6 +183,8 @@ export interface ModelInfo {
    * recognised; `plain` if none was.
    */
   chatTemplate: TemplateOrigin;
+  /** How the chat template has the model write calls of tools; undefined if the template knows no tools. */
+  toolCalls: ToolCallFormat | undefined;
   /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
   adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
@@ -215,8 +220,8 @@ export interface ModelInfo {
   };
 }
 
-/** How `tokenize` treats what is not plain text. */
-export type TokenizeOptions = EncodeOptions;
+/** How `tokenize` treats what is not plain text, and how it makes a prompt of messages. */
+export type TokenizeOptions = EncodeOptions & ChatOptions;
 
 /** How `detokenize` treats special tokens. */
 export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
@@ -264,9 +269,8 @@ export interface Session {
    */
   fork(): Promise<Session>;
   /**
-   * Goes back: drops the last `to` tokens of what was said here, prompts and answers alike, the end token of an answer included,
-   * and the messages that no longer stand there whole (`usage.completionTokens` takes back an answer and leaves its question);
-   * or the last turns of `messages`, each a user's message with all that answers it, with their tokens. Rejects with
+   * Goes back: drops the last `to` tokens of `tokenIds`, and with them the messages that no longer stand there whole; or the
+   * last turns of `messages`, each a user's message with all that answers it, with their tokens. Rejects with
    * `invalid-argument` if there are not so many. Takes its turn behind the answers that are under way here.
    */
   rewind(to: number | { turns: number }): Promise<void>;
@@ -290,7 +294,11 @@ export interface Engine {
    * again. Loads take turns; `dispose` ends them with `disposed`.
    */
   load(source: ModelSource, options?: ModelOptions): Promise<void>;
-  tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
+  /**
+   * The ids of a text; or of messages, those of the prompt that `generate` makes of them in a new session. Evaluates nothing.
+   * Rejects with `template-failed` for messages that the template refuses.
+   */
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]>;
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
   /**
    * One vector for each text, in their order: f32 [width] of length 1, so that the product of two is the cosine of their
@@ -308,10 +316,9 @@ export interface Engine {
   /** A new, empty session. Sessions share the weights; their requests queue in order. */
   createSession(): Session;
   /**
-   * A session that goes on where the one that was saved stood. Rejects with `unsupported-format` if `blob` is no saved session,
-   * or one of another version, with `corrupt-file` if it is damaged, and with `invalid-argument` if it belongs to another model.
-   * Where its keys and values cannot be used, because this engine keeps or computes them in another way, its tokens are
-   * evaluated again with the next answer.
+   * A session that goes on where the one that was saved stood. Rejects with `corrupt-file` if `blob` is not such a session or
+   * is damaged, and with `unsupported-feature` if it belongs to another model. Where its keys and values cannot be used, because
+   * this engine keeps them in another format, its tokens are evaluated again with the next answer.
    */
   restoreSession(blob: Blob): Promise<Session>;
   /**

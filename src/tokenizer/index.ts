@@ -28,4 +28,5 @@ export { ReasoningSplitter, type ReasoningFormat } from './reasoning';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
 export { createTextDecoder, Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
+export type { ToolCallFormat } from './tool-calls';
 export type { TokenizerSpec } from './spec';

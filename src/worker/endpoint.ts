@@ -5,6 +5,7 @@ import { EngineHost } from '../engine/engine-host';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
 import type { LocalSession } from '../engine/session';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   ModelInfo,
   ProfileOptions,
@@ -77,8 +78,8 @@ export class WorkerEndpoint implements WorkerApi {
     this.#requests.get(request)?.abort();
   }
 
-  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>> {
-    return outcomeOf(() => this.#engine.tokenize(text, options));
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<Outcome<number[]>> {
+    return outcomeOf(() => this.#engine.tokenize(input, options));
   }
 
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>> {

@@ -81,7 +81,7 @@ export interface WorkerApi {
   ): Promise<Outcome<ModelInfo>>;
   plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>>;
   abort(request: number): void;
-  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;
   embed(
     request: number,

@@ -75,6 +75,11 @@ describe('what is right comes through', () => {
     expect(await throughOf(engine.nextLogits(new Uint8Array(contextLength)))).toEqual([
       new Uint32Array(contextLength),
     ]);
+    const messages = [{ role: 'user', content: 'a' }];
+    expect(await throughOf(engine.tokenize(messages, { templateOptions: { tools: [] } }))).toEqual([
+      messages,
+      { templateOptions: { tools: [] } },
+    ]);
     expect(await throughOf(engine.detokenize([], { renderSpecial: true }))).toEqual([
       new Uint32Array(),
       { renderSpecial: true },

@@ -169,7 +169,12 @@ const FUNCTIONS: Record<string, Row[]> = {
   'engine.tokenize': [
     ['text', (value) => engine.tokenize(value), STRING],
     ['options', (value) => engine.tokenize('x', value), OBJECTS],
-    ...options((given) => engine.tokenize('x', given), { addBos: FLAG, parseSpecial: FLAG }),
+    ...options((given) => engine.tokenize('x', given), {
+      addBos: FLAG,
+      parseSpecial: FLAG,
+      chatTemplate: STRING,
+      templateOptions: JSON_OBJECTS,
+    }),
   ],
   'engine.detokenize': [
     ['tokenIds', (value) => engine.detokenize(value), ['[]']],

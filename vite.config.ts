@@ -18,9 +18,14 @@ export default defineConfig(({ mode }) => {
             index: file('src/index.ts'),
             inline: file('src/inline.ts'),
             worker: file('src/worker/main.ts'),
+            openai: file('src/surfaces/openai/index.ts'),
+            node: file('src/surfaces/node/index.ts'),
+            cli: file('src/surfaces/node/cli.ts'),
           },
           formats: ['es' as const],
         },
+        // What only the entries for Node import: it is there, or comes with a package of the user's own choice.
+        rolldownOptions: { external: [/^node:/, 'webgpu'] },
       },
     };
   }

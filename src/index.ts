@@ -36,5 +36,6 @@ export type {
   TokenLogprob,
   TokenizeOptions,
   ToolCall,
+  ToolCallFormat,
   Usage,
 } from './engine/types';

@@ -37,5 +37,6 @@ export type {
   TokenLogprob,
   TokenizeOptions,
   ToolCall,
+  ToolCallFormat,
   Usage,
 } from './engine/types';

@@ -4,7 +4,14 @@ import type { StepProfile } from '../inference/step-profile';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
-import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, TemplateOrigin } from '../tokenizer';
+import type {
+  ChatMessage,
+  ChatOptions,
+  DecodeOptions,
+  EncodeOptions,
+  TemplateOrigin,
+  ToolCallFormat,
+} from '../tokenizer';
 
 export type { ChatOptions, SourceInfo, StepProfile };
 export type {
@@ -14,6 +21,7 @@ export type {
   TemplateOptions,
   TextPart,
   ToolCall,
+  ToolCallFormat,
 } from '../tokenizer';
 
 /**
@@ -180,6 +188,8 @@ export interface ModelInfo {
    * recognised; `plain` if none was.
    */
   chatTemplate: TemplateOrigin;
+  /** How the chat template has the model write calls of tools; undefined if the template knows no tools. */
+  toolCalls: ToolCallFormat | undefined;
   /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
   adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */

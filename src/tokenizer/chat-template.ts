@@ -3,6 +3,7 @@ import { TernionError } from '../errors';
 import { reasoningMarksIn, type ReasoningMarks } from './reasoning';
 import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
 import type { TokenizerSpec } from './spec';
+import { toolCallFormatOf, type ToolCallFormat } from './tool-calls';
 
 /** One message of a conversation, in the shape that chat templates and chat APIs share. */
 export interface ChatMessage {
@@ -73,6 +74,8 @@ export interface ConversationTemplate {
   readonly origin: TemplateOrigin;
   /** What stands around reasoning, if the template says so. */
   readonly reasoningMarks: ReasoningMarks | undefined;
+  /** How it has the model write calls of tools; undefined if it knows no tools. */
+  readonly toolCalls: ToolCallFormat | undefined;
   /** @throws TernionError `template-failed` if the messages cannot be rendered. */
   render(messages: readonly TemplateMessage[], options: RenderOptions): string;
 }
@@ -83,6 +86,7 @@ export interface ConversationTemplate {
  */
 export class ChatTemplate implements ConversationTemplate {
   readonly reasoningMarks: ReasoningMarks | undefined;
+  readonly toolCalls: ToolCallFormat | undefined;
   readonly #program: Program;
   readonly #toolProgram: Program | undefined;
 
@@ -96,6 +100,7 @@ export class ChatTemplate implements ConversationTemplate {
     toolSource?: string,
   ) {
     this.reasoningMarks = reasoningMarksIn(source);
+    this.toolCalls = toolCallFormatOf(toolSource ?? source);
     try {
       this.#program = parseTemplate(source);
       this.#toolProgram = toolSource === undefined ? undefined : parseTemplate(toolSource);
@@ -137,6 +142,8 @@ export class FunctionTemplate implements ConversationTemplate {
   readonly origin = 'options';
   /** What a function writes is not known before. */
   readonly reasoningMarks = undefined;
+  /** Nobody can look into a function: most models write calls in this way. */
+  readonly toolCalls = 'hermes';
 
   constructor(private readonly template: TemplateFunction) {}
 

@@ -27,5 +27,6 @@ export {
 export { ReasoningSplitter, type ReasoningFormat } from './reasoning';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
+export type { ToolCallFormat } from './tool-calls';
 export { createTextDecoder, Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
 export type { TokenizerSpec } from './spec';

@@ -85,7 +85,7 @@ class Choice {
   promptIds: number[] | undefined;
 
   add(piece: AnswerPiece): void {
-    this.text += textOf(piece);
+    this.text += piece.text;
     this.tokenIds.push(...piece.tokenIds);
     if (piece.logprobs) (this.logprobs ??= []).push(...piece.logprobs);
     if (piece.end) this.reason = piece.end.reason;
@@ -100,11 +100,6 @@ class Choice {
       ...(returnTokenIds && { prompt_token_ids: this.promptIds, token_ids: this.tokenIds }),
     };
   }
-}
-
-/** A raw prompt has no turns, so there is nothing to keep reasoning apart from. */
-function textOf({ text, reasoning = '' }: AnswerPiece): string {
-  return reasoning + text;
 }
 
 async function wholeCompletion(
@@ -170,8 +165,7 @@ class ChoiceWriter {
 
   /** The choice of a chunk; undefined if there is nothing to say yet. */
   choice(piece: AnswerPiece): object | undefined {
-    const { choice, tokenIds, logprobs, end } = piece;
-    const text = textOf(piece);
+    const { choice, text, tokenIds, logprobs, end } = piece;
     const first = choice === this.#begun;
     if (text === '' && !end && !logprobs && !this.returnTokenIds) return undefined;
     if (first) {

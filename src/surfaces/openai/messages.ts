@@ -73,8 +73,9 @@ export function readTextPart(part: unknown, at: string, types: readonly string[]
 function readCalls(fields: Fields, role: string): ToolCall[] | undefined {
   const calls = fields.list('tool_calls');
   if (!calls || calls.length === 0) return undefined;
-  if (role !== 'assistant') throw badRequest(fields.at('tool_calls'), 'Only an assistant calls tools.');
-  return calls.map((call, i) => readCall(new Fields(call, `${fields.at('tool_calls')}[${i}]`)));
+  const at = fields.at('tool_calls');
+  if (role !== 'assistant') throw badRequest(at, `${at} cannot be there: only an assistant calls tools.`);
+  return calls.map((call, i) => readCall(new Fields(call, `${at}[${i}]`)));
 }
 
 function readCall(fields: Fields): ToolCall {

@@ -48,7 +48,9 @@ class HttpServer implements RunningServer {
   readonly #server: Server;
   /** Fires when what is under way is to end. */
   readonly #ending = new AbortController();
-  #closing = false;
+  /** Requests that are being answered. */
+  #open = 0;
+  #closed: Promise<void> | undefined;
 
   constructor(
     private readonly fetch: Fetch,
@@ -73,20 +75,30 @@ class HttpServer implements RunningServer {
   }
 
   async close({ now = false }: { now?: boolean } = {}): Promise<void> {
-    this.#closing = true;
+    this.#closed ??= this.#stopListening();
     if (now) this.#ending.abort();
-    if (!this.#server.listening) return;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeIdleConnections();
-    await closed;
+    this.#closeConnections();
+    await this.#closed;
+  }
+
+  /** Resolves when the last connection is closed. */
+  async #stopListening(): Promise<void> {
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** Of those that are kept for more requests some count as busy, and would keep the server. */
+  #closeConnections(): void {
+    if (this.#ending.signal.aborted || this.#open === 0) this.#server.closeAllConnections();
+    else this.#server.closeIdleConnections();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
+    this.#open++;
     response.once('close', () => {
+      this.#open--;
       gone.abort();
-      if (this.#closing) this.#server.closeIdleConnections();
+      if (this.#closed) this.#closeConnections();
     });
     try {
       await send(await this.#answer(request, AbortSignal.any([gone.signal, this.#ending.signal])), response);
@@ -116,9 +128,10 @@ class HttpServer implements RunningServer {
 
   async #fetch(request: IncomingMessage, signal: AbortSignal): Promise<Response> {
     const { method = 'GET', url = '/' } = request;
-    const body = method === 'POST' ? await bodyOf(request) : undefined;
-    if (body === 'too long') return refusal(413, `The body is longer than ${MAX_BODY} bytes.`);
-    return this.fetch(new URL(url, this.url), { method, signal, ...(body !== undefined && { body }) });
+    if (method !== 'POST') return this.fetch(new URL(url, this.url), { method, signal });
+    const body = await bodyOf(request);
+    if (body === undefined) return refusal(413, `The body is longer than ${MAX_BODY} bytes.`);
+    return this.fetch(new URL(url, this.url), { method, signal, body });
   }
 }
 
@@ -140,12 +153,13 @@ function preflight({ headers }: IncomingMessage): Response {
   return new Response(null, { status: 204, headers: allowed });
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string | 'too long'> {
+/** Undefined if it is too long. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of request as AsyncIterable<Buffer>) {
     length += piece.length;
-    if (length > MAX_BODY) return 'too long';
+    if (length > MAX_BODY) return undefined;
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString('utf8');

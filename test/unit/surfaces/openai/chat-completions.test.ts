@@ -193,13 +193,7 @@ describe('tools', () => {
     type: 'function',
     function: { name: 'now', description: 'The time', parameters: { type: 'object', properties: {} } },
   };
-  const CALL: Step[] = [
-    'Wait.',
-    '<tool_',
-    'call>{"name": "now",',
-    ' "arguments": {"zone": "UTC"}}',
-    '</tool_call>',
-  ];
+  const CALL = ['Wait.', '<tool_', 'call>{"name": "now",', ' "arguments": {"zone": "UTC"}}', '</tool_call>'];
   const called = { name: 'now', arguments: '{"zone":"UTC"}' };
 
   test('go to the template, and calls come back', async () => {

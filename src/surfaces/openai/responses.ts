@@ -96,9 +96,8 @@ function refuseState(fields: Fields): void {
 function readLogprobs(fields: Fields): number | undefined {
   const include = fields.list('include') ?? [];
   const known = 'message.output_text.logprobs';
-  const other = include.find((each) => each !== known);
-  if (other !== undefined)
-    throw badRequest(fields.at('include'), `include: ${String(other)} is not supported.`);
+  if (include.some((each) => each !== known))
+    throw fields.wrong('include', `a list of nothing but '${known}'`);
   const top = fields.integer('top_logprobs', { min: 0, max: 20 });
   return include.length > 0 ? (top ?? 0) : top;
 }

@@ -4,7 +4,6 @@ import type {
   Engine,
   FinishReason,
   GenerateChunk,
-  GenerateOptions,
   Prompt,
   SampledLogprob,
   Session,
@@ -18,7 +17,7 @@ import {
   type ToolCallPiece,
 } from '../../tokenizer/tool-calls';
 import { ApiError, isTernionError } from './api-error';
-import { optionsOfChoice, type Sampling, type Tools } from './generate-options';
+import { optionsOfChoice, type EndingOptions, type Sampling, type Tools } from './generate-options';
 import type { Beginning, Lease, SessionPool } from './session-pool';
 
 /** A model that answers requests. */
@@ -33,8 +32,6 @@ export interface Model {
 export interface Job {
   prompt: Prompt;
   sampling: Sampling;
-  /** Further variables of the chat template. */
-  variables?: Readonly<Record<string, unknown>>;
   /** The tools that the model may call. Their schemas go to the chat template. */
   tools?: Tools | undefined;
   /** How many answers are wanted. */
@@ -112,12 +109,13 @@ async function* answerOn(
   job: Job,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPiece | PromptPiece, void> {
-  const { prompt, sampling, variables, tools, choices, promptIds } = job;
-  const templateOptions = { ...variables, ...(tools && { tools: tools.schemas }) };
-  const common = { signal, ...(Object.keys(templateOptions).length > 0 && { templateOptions }) };
+  const { prompt, sampling, tools, choices, promptIds } = job;
   let cachedTokens: number | undefined;
   if (promptIds === 'before') {
-    const usage = await evaluate(session, prompt, { ...sampling, ...common, maxTokens: 0 });
+    const usage = await evaluate(session, prompt, {
+      ...optionsOfChoice(sampling, tools, 0, signal),
+      maxTokens: 0,
+    });
     cachedTokens = usage.cachedTokens;
     yield { promptIds: session.tokenIds.slice(0, usage.promptTokens) };
   }
@@ -125,10 +123,8 @@ async function* answerOn(
     const format = engine.info.toolCalls;
     const parser = tools && format ? toolCallParser(format, tools.names) : undefined;
     const reader = new AnswerReader(choice, parser, tools?.parallel ?? true);
-    for await (const chunk of chunksOf(session, prompt, {
-      ...optionsOfChoice(sampling, choice),
-      ...common,
-    })) {
+    const options = optionsOfChoice(sampling, tools, choice, signal);
+    for await (const chunk of chunksOf(session, prompt, options)) {
       const piece = reader.read(chunk);
       // What was evaluated for the ids alone was not in the cache when the request came.
       if (piece.end && cachedTokens !== undefined) piece.end.usage = { ...piece.end.usage, cachedTokens };
@@ -140,11 +136,8 @@ async function* answerOn(
   }
 }
 
-/** Options of a generation that somebody can end. */
-type Ending = GenerateOptions & { signal: AbortSignal };
-
 /** Evaluates a prompt, and answers nothing. */
-async function evaluate(session: Session, prompt: Prompt, options: Ending): Promise<Usage> {
+async function evaluate(session: Session, prompt: Prompt, options: EndingOptions): Promise<Usage> {
   for await (const { usage } of chunksOf(session, prompt, options)) if (usage) return usage;
   throw new ApiError(500, 'The evaluation of the prompt had no end.', { code: 'internal' });
 }
@@ -153,7 +146,7 @@ async function evaluate(session: Session, prompt: Prompt, options: Ending): Prom
 async function* chunksOf(
   session: Session,
   prompt: Prompt,
-  options: Ending,
+  options: EndingOptions,
 ): AsyncGenerator<GenerateChunk, void> {
   const reader = session.generate(prompt, options).getReader();
   try {

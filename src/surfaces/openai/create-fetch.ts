@@ -1,12 +1,13 @@
 // The OpenAI API in front of an engine, as a `fetch`: a request in, a response out, and no network between.
 
 import type { Engine } from '../../engine/types';
+import { TernionError } from '../../errors';
 import { ApiError, badRequest, toApiError } from './api-error';
 import type { Model } from './answers';
 import { chatCompletion } from './chat-completions';
 import { completion } from './completions';
 import { eventStreamResponse } from './event-stream';
-import type { Exchange } from './exchange';
+import { now, type Exchange } from './exchange';
 import { Fields } from './fields';
 import { response } from './responses';
 import { SessionPool } from './session-pool';
@@ -42,7 +43,7 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
  * A `fetch` that answers requests of the OpenAI API with `source`, whatever host they are for:
  * `POST /v1/chat/completions`, `/v1/completions` and `/v1/responses`, `GET /v1/models`. One engine answers whatever model is
  * asked for; a function chooses. The engines stay the caller's. Rejects only as `fetch` does when its signal fires; all
- * other failures are responses.
+ * other failures are responses. Throws `invalid-argument` for options that cannot be used.
  */
 export function createFetch(source: Engine | EngineFor, options: CreateFetchOptions = {}): Fetch {
   const server = new OpenAiServer(source, options);
@@ -56,15 +57,20 @@ function signalOf(input: string | URL | Request, init: RequestInit | undefined):
 
 class OpenAiServer {
   readonly #pools = new WeakMap<Engine, SessionPool>();
-  readonly #startedAt = Math.floor(Date.now() / 1000);
+  readonly #startedAt = now();
+  readonly #sessions: number;
+  readonly #pingMs: number;
 
   constructor(
     private readonly source: Engine | EngineFor,
     private readonly options: CreateFetchOptions,
   ) {
-    const { sessions = 4 } = options;
+    const { sessions = 4, pingInterval = 10_000 } = options;
     if (!Number.isInteger(sessions) || sessions < 1)
-      throw new RangeError('sessions must be a whole number from 1 on.');
+      throw wrongOption('sessions', 'a whole number from 1 on');
+    if (!(pingInterval > 0)) throw wrongOption('pingInterval', 'a time in milliseconds');
+    this.#sessions = sessions;
+    this.#pingMs = pingInterval;
   }
 
   async handle(request: Request, signal: AbortSignal): Promise<Response> {
@@ -91,8 +97,7 @@ class OpenAiServer {
     const fields = new Fields(await bodyOf(request), '');
     const exchange = endpoint(fields, await this.#model(fields));
     if (!exchange.stream) return Response.json(await exchange.whole(signal));
-    const { pingInterval: pingMs = 10_000 } = this.options;
-    return eventStreamResponse({ ...exchange, signal, pingMs });
+    return eventStreamResponse({ ...exchange, signal, pingMs: this.#pingMs });
   }
 
   async #model(fields: Fields): Promise<Model> {
@@ -100,7 +105,7 @@ class OpenAiServer {
     const engine = await this.#engine(name);
     let sessions = this.#pools.get(engine);
     if (!sessions) {
-      sessions = new SessionPool(engine, this.options.sessions ?? 4);
+      sessions = new SessionPool(engine, this.#sessions);
       this.#pools.set(engine, sessions);
     }
     return { engine, sessions, id: name ?? nameOf(engine) };
@@ -125,15 +130,20 @@ class OpenAiServer {
     return { object: 'list', data: this.#names.map((name) => this.#modelObject(name)) };
   }
 
-  #modelNamed(encoded: string): object {
-    const name = decodeURIComponent(encoded);
-    if (this.#names.includes(name)) return this.#modelObject(name);
-    throw noModel(name);
+  #modelNamed(path: string): object {
+    // Clients encode slashes or leave them.
+    const name = this.#names.find((each) => path === encodeURIComponent(each) || path === encodeURI(each));
+    if (name !== undefined) return this.#modelObject(name);
+    throw noModel(path);
   }
 
   #modelObject(id: string): object {
     return { id, object: 'model', created: this.#startedAt, owned_by: 'ternion' };
   }
+}
+
+function wrongOption(name: string, wanted: string): TernionError {
+  return new TernionError('invalid-argument', `options.${name} must be ${wanted}.`);
 }
 
 function nameOf(engine: Engine): string {

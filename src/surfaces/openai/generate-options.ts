@@ -41,15 +41,32 @@ export function readMaxTokens(fields: Fields, names: readonly string[], min: num
   return given.find((value) => value !== undefined);
 }
 
+/** Options of a generation that somebody can end. */
+export type EndingOptions = GenerateOptions & { signal: AbortSignal };
+
 /**
  * The options of one choice of a request. Choices with a seed have seeds of their own, one after the other, so that they
  * differ, and come out the same the next time.
  */
-export function optionsOfChoice(sampling: Sampling, choice: number): Sampling {
-  const { seed } = sampling;
-  if (seed === undefined || choice === 0) return sampling;
+export function optionsOfChoice(
+  sampling: Sampling,
+  tools: Tools | undefined,
+  choice: number,
+  signal: AbortSignal,
+): EndingOptions {
+  const seed = sampling.seed === undefined ? undefined : seedOfChoice(sampling.seed, choice);
+  const templateOptions = tools && { tools: tools.schemas };
+  return {
+    ...sampling,
+    ...(seed !== undefined && { seed }),
+    ...(templateOptions && { templateOptions }),
+    signal,
+  };
+}
+
+function seedOfChoice(seed: number, choice: number): number {
   // The end of the numbers is not a place to go on from.
-  return { ...sampling, seed: seed + choice > LARGE ? seed - choice : seed + choice };
+  return seed + choice > LARGE ? seed - choice : seed + choice;
 }
 
 /** Only plain text is answered yet. Other formats are refused rather than left to chance. */

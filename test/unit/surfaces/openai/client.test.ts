@@ -227,16 +227,24 @@ describe('models', () => {
 
   test('a function chooses among engines', async () => {
     const engines = new Map(
-      ['small', 'large'].map((name) => [name, new ScriptedEngine(() => [name], { name })] as const),
+      ['small', 'owner/large'].map((name) => [name, new ScriptedEngine(() => [name], { name })] as const),
     );
     const client = clientOf(
       createFetch(async (model) => engines.get(model), { models: [...engines.keys()] }),
     );
+    expect((await client.models.retrieve('owner/large')).id).toBe('owner/large');
     const ask = (model: string) => client.chat.completions.create({ model, messages: MESSAGES });
     for (const name of engines.keys()) expect((await ask(name)).choices[0]!.message.content).toBe(name);
     await expect(ask('none')).rejects.toMatchObject({ status: 404, code: 'model_not_found', param: 'model' });
-    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['small', 'large']);
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['small', 'owner/large']);
   });
+});
+
+test('options that cannot be used are refused', () => {
+  const engine = new ScriptedEngine(() => []);
+  for (const options of [{ sessions: 0 }, { sessions: 1.5 }, { pingInterval: 0 }, { pingInterval: NaN }]) {
+    expect(() => createFetch(engine, options)).toThrow(TernionError);
+  }
 });
 
 test('other paths and methods are refused', async () => {

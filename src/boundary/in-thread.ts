@@ -38,8 +38,9 @@ const device = having<GPUDevice>(
 );
 const deviceMaker = callable<() => Promise<GPUDevice>>();
 
-const placed: Fields<Pick<LocalLoadOptions, 'device' | 'variants'>> = {
+const placed: Fields<Pick<LocalLoadOptions, 'device' | 'gpu' | 'variants'>> = {
   device: optional((value, at) => (typeof value === 'function' ? deviceMaker : device)(value, at)),
+  gpu: optional(having<GPU>('a GPU, as navigator.gpu is one', 'requestAdapter')),
   // For those who look for the fault in a kernel: the variants that are named are taken as they are.
   variants: optional((value, at) => new JsonBudget().object(value, at)),
 };

@@ -20,7 +20,7 @@ import type {
 
 /** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
 export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
-  const host = new EngineHost(options.device);
+  const host = new EngineHost(options.device, options.gpu);
   try {
     await host.load(source, options);
     return host;
@@ -42,8 +42,8 @@ export class EngineHost implements Engine {
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(device?: DeviceOption) {
-    this.#devices = new DeviceSupply(device);
+  constructor(device?: DeviceOption, gpu?: GPU) {
+    this.#devices = new DeviceSupply(device, gpu);
   }
 
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {

@@ -21,7 +21,7 @@ import type { Reloader } from './residence';
 import { Resident } from './resident';
 
 /** What is left to say about a load when it is known where devices come from. */
-export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device'>;
+export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device' | 'gpu'>;
 
 /**
  * Loads the model at `source` onto a device of `devices`, which stay the caller's. Rejects with a `TernionError`; nothing is

@@ -7,13 +7,16 @@ import { whenLost } from './device-loss';
 /** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
 export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
 
-/** One device at a time. Those that it asks the browser for are its own; those of a caller stay the caller's. */
+/** One device at a time. Those that it asks WebGPU for are its own; those of a caller stay the caller's. */
 export class DeviceSupply {
   /** The device that is there, or on its way. */
   #device: Promise<GPUDevice> | undefined;
 
-  /** `given` is the caller's; without it the browser is asked. */
-  constructor(private readonly given?: DeviceOption) {}
+  /** `given` is the caller's; without it `gpu` is asked, which is the browser's by default. */
+  constructor(
+    private readonly given?: DeviceOption,
+    private readonly gpu?: GPU,
+  ) {}
 
   /** Whether there can be another device when one is lost. */
   get renewable(): boolean {
@@ -55,7 +58,7 @@ export class DeviceSupply {
 
   async #request(): Promise<GPUDevice> {
     const { given } = this;
-    if (given === undefined) return requestDevice(browserGpu());
+    if (given === undefined) return requestDevice(this.gpu ?? browserGpu());
     if (typeof given !== 'function') return given;
     let device: Partial<GPUDevice> | undefined;
     try {

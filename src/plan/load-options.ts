@@ -80,6 +80,11 @@ export interface LocalLoadOptions extends ModelOptions {
    * made on them. Default: a device of the browser's own, which goes with the engine.
    */
   device?: DeviceOption | undefined;
+  /**
+   * Where to ask for devices if `device` gives none, for example `create([])` of the `webgpu` package under Node. They are the
+   * engine's own. Default: `navigator.gpu`.
+   */
+  gpu?: GPU | undefined;
   /** Kernel variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */

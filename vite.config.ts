@@ -23,6 +23,8 @@ export default defineConfig(({ mode }) => {
             openai: file('src/surfaces/openai/index.ts'),
             node: file('src/surfaces/node/index.ts'),
             cli: file('src/surfaces/node/cli.ts'),
+            connect: file('src/surfaces/connect/index.ts'),
+            'service-worker': file('src/surfaces/service-worker/index.ts'),
           },
           formats: ['es' as const],
         },

@@ -1,6 +1,8 @@
 // llama-server's own paths, which say ids: its OpenAI paths do not.
 
 import type { Prompt } from '../../engine/types';
+import { TernionError } from '../../errors';
+import { reasoningMarksIn, ReasoningSplitter, type SplitText } from '../../tokenizer/reasoning';
 import { WITH_IDS, type Dialect, type End, type Piece, type Question } from './dialect';
 import { serverFailed } from './failures';
 import type { HttpServer } from './http';
@@ -11,6 +13,8 @@ import type { RemoteAlternative, RemoteGenerateOptions, RemoteLogprob, WithIds }
 /** `/apply-template` makes a prompt of messages, and `/completion` continues it. */
 export class LlamaDialect implements Dialect<WithIds> {
   readonly ids = WITH_IDS;
+  /** The server's chat template; undefined until it was asked for. */
+  #template: string | undefined;
 
   constructor(
     private readonly http: HttpServer,
@@ -23,13 +27,16 @@ export class LlamaDialect implements Dialect<WithIds> {
   ): AsyncGenerator<Piece<WithIds>, End> {
     const url = `${this.http.root}/completion`;
     const body = { ...requestOf(options), model: this.model, stream: streamed };
-    const question = { ...body, prompt: await this.#prompt(prompt, options, signal) };
+    const rendered = await this.#prompt(prompt, options, signal);
+    const splitter = Array.isArray(prompt) ? await this.#splitter(rendered, signal) : undefined;
+    const question = { ...body, prompt: rendered };
     let last: number | undefined;
     for await (const event of this.#events(url, question, signal)) {
       const piece = pieceIn(event, options);
       last = piece.tokenIds.at(-1) ?? last;
-      yield piece;
-      if (event.stop === true) return endIn(event, last);
+      const over = event.stop === true;
+      yield splitter ? { ...piece, ...split(splitter, piece.text, over) } : piece;
+      if (over) return endIn(event, last);
     }
     throw serverFailed(url, 'ended the stream before the answer');
   }
@@ -51,10 +58,34 @@ export class LlamaDialect implements Dialect<WithIds> {
     throw serverFailed(url, 'made no prompt of the messages');
   }
 
+  /** Takes reasoning out of the text, which is sent as the model writes it, if the server's template knows marks for it. */
+  async #splitter(prompt: string | number[], signal: AbortSignal): Promise<ReasoningSplitter | undefined> {
+    this.#template ??= textIn(await this.#templateText(signal));
+    const marks = reasoningMarksIn(this.#template);
+    if (!marks || typeof prompt !== 'string') return undefined;
+    return new ReasoningSplitter({ marks, opened: prompt.trimEnd().endsWith(marks.open) });
+  }
+
+  /** A server may not say: then the reasoning stays in the text. */
+  async #templateText(signal: AbortSignal): Promise<unknown> {
+    try {
+      return objectIn(await this.http.get(`${this.http.root}/props`, signal)).chat_template;
+    } catch (error) {
+      if (error instanceof TernionError && error.code === 'server-failed') return '';
+      throw error;
+    }
+  }
+
   async *#events(url: string, body: Json, signal: AbortSignal): AsyncGenerator<Json, void> {
     if (body.stream === true) yield* this.http.events(url, body, signal);
     else yield objectIn(await this.http.post(url, body, signal));
   }
+}
+
+function split(splitter: ReasoningSplitter, piece: string, over: boolean): SplitText {
+  const now = splitter.push(piece);
+  const rest = over ? splitter.flush() : { text: '', reasoning: '' };
+  return { text: now.text + rest.text, reasoning: now.reasoning + rest.reasoning };
 }
 
 /** Everything is said that has another default there. */

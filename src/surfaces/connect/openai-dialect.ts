@@ -33,6 +33,9 @@ interface Extension<I extends Ids> {
   fields(options: RemoteGenerateOptions, chat: boolean): Json;
 }
 
+/** A number of tokens that no context holds. */
+const UNTIL_FULL = 2 ** 31 - 1;
+
 /** A vLLM server, version 0.10.2 or later: earlier ones do not know `return_token_ids`. */
 export function vllmDialect(http: HttpServer, model: string): Dialect<WithIds> {
   return new OpenAiDialect(http, model, {
@@ -62,16 +65,16 @@ export function ternionDialect(http: HttpServer, model: string): Dialect<WithIds
   return new OpenAiDialect(http, model, {
     ids: WITH_IDS,
     tokenIds: ({ token_ids }) => idsIn(token_ids) ?? [],
-    fields: ({ topP = 1, topK = 0, minP = 0, repetitionPenalty = 1, templateOptions }) => {
-      const { tools, ...variables } = templateOptions ?? {};
-      refuse('ternion', variables);
+    fields: ({ maxTokens = UNTIL_FULL, topP, topK, minP, repetitionPenalty, templateOptions }, chat) => {
+      refuse('ternion', { templateOptions });
       return {
         return_token_ids: true,
         top_p: topP,
         top_k: topK,
         min_p: minP,
         repetition_penalty: repetitionPenalty,
-        ...(tools !== undefined && { tools, tool_choice: 'none' }),
+        // As OpenAI has it, a text that is continued ends after 16 tokens by default.
+        ...(!chat && { max_tokens: maxTokens }),
       };
     },
   });
@@ -171,14 +174,12 @@ class OpenAiDialect<I extends Ids> implements Dialect<I> {
     const { finish_reason: reason, stop_reason: stopped } = choice;
     if (typeof reason !== 'string') return undefined;
     if (reason === 'length' || reason === 'abort') return { finishReason: reason, stopReason: undefined };
-    const said = typeof stopped === 'string' || typeof stopped === 'number' ? stopped : undefined;
-    return { finishReason: 'stop', stopReason: said ?? this.#endToken(reason, lastIds) };
-  }
-
-  /** vLLM says null where it was the model's own end token that ended the answer, which then is the last one. */
-  #endToken(reason: string, lastIds: I['tokenIds']): number | undefined {
+    if (typeof stopped === 'string' || typeof stopped === 'number')
+      return { finishReason: 'stop', stopReason: stopped };
+    // vLLM says null where it was the model's own end token that ended the answer, which then is the last one.
     const count = this.ids.count(lastIds) ?? 0;
-    return reason === 'stop' && count > 0 ? this.ids.at(lastIds, count - 1) : undefined;
+    const byEndToken = stopped === null && reason === 'stop' && count > 0;
+    return { finishReason: 'stop', stopReason: byEndToken ? this.ids.at(lastIds, count - 1) : undefined };
   }
 }
 

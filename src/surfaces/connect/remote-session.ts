@@ -108,7 +108,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     clock: AnswerClock,
   ): Promise<void> {
     /** What the reader was given. */
-    let given: string | undefined;
+    const given: ChatMessage = { role: 'assistant', content: null };
     try {
       for (;;) {
         const { done, value } = await nextOf(pieces, signal);
@@ -116,14 +116,13 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
         const chunk = this.#chunkOf(value);
         clock.piece(value, this.dialect.ids.count(value.tokenIds), !chunk);
         if (!chunk) continue;
-        if (outlet.put(chunk)) given = (given ?? '') + chunk.text;
+        if (outlet.put(chunk)) append(given, chunk);
         await outlet.wanted();
       }
     } finally {
       // Closes the connection, if it is still there.
       await pieces.return({ finishReason: 'abort', stopReason: undefined });
-      if (given !== undefined && Array.isArray(prompt))
-        this.messages = [...prompt, { role: 'assistant', content: given }];
+      if (given.content !== null && Array.isArray(prompt)) this.messages = [...prompt, given];
     }
   }
 
@@ -142,6 +141,12 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     const tokenIds = this.dialect.ids.join([]);
     outlet.put({ text: '', tokenIds, finishReason, usage: clock.usage(stopReason) });
   }
+}
+
+/** Adds what a reader was given to the message that it becomes. */
+function append(message: ChatMessage, { text, reasoning }: RemoteChunk): void {
+  message.content = `${message.content ?? ''}${text}`;
+  if (reasoning !== undefined) message.reasoning_content = (message.reasoning_content ?? '') + reasoning;
 }
 
 /** The next piece. An answer that the signal ended is over, and has not failed. */

@@ -44,8 +44,8 @@ export type Ids = WithIds | WithoutIds;
 
 /**
  * As for a local engine, temperature 0 by default included. Templates are the server's, and so is what becomes of a prompt that
- * is too long. A server of kind `openai` has no `topK`, `minP`, `repetitionPenalty` and `templateOptions`: they are
- * `invalid-argument` there.
+ * is too long. `templateOptions` are understood by vLLM and llama-server alone, and `topK`, `minP` and `repetitionPenalty` by
+ * all but servers of kind `openai`; elsewhere they are `invalid-argument`.
  */
 export type RemoteGenerateOptions = Omit<GenerateOptions, 'chatTemplate' | 'contextOverflow'>;
 

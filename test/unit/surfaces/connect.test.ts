@@ -204,6 +204,35 @@ describe('llama-server', () => {
     expect(whole.usage.missingTokenIds).toBe(0);
   });
 
+  it('takes reasoning apart by the marks of its template', async () => {
+    const events = ['<think>', '\n', 'Add', '.', '\n</th', 'ink>', '\n\n', '7', ''].map(
+      (content, i, { length }) => ({
+        content,
+        tokens: [i],
+        stop: i === length - 1,
+        tokens_predicted: i + 1,
+        stop_type: 'limit',
+      }),
+    );
+    const streamed = { pieces: events.map((event) => `data: ${JSON.stringify(event)}\n\n`) };
+    const props = { pieces: ['{"chat_template":"{% set a = content.split(\'</think>\') %}"}'] };
+    server.play({ ...LLAMA, '/props': props, '/completion': streamed });
+    const session = (await connect({ ...options(), server: 'llama-server' })).createSession();
+    const chunks = await all(session.generate(QUESTION));
+    expect(chunks.map(({ text }) => text).join('')).toBe('7');
+    expect(chunks.map(({ reasoning = '' }) => reasoning).join('')).toBe('Add.');
+    expect(chunks.flatMap(({ tokenIds }) => tokenIds)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: '7', reasoning_content: 'Add.' });
+    // The template has opened the block: it is the prompt that ends with the mark.
+    const opened = { pieces: ['{"prompt":"Assistant: <think>\\n"}'] };
+    const closing = {
+      pieces: ['{"content":"Add.\\n</think>\\n7","tokens":[1],"stop":true,"stop_type":"eos"}'],
+    };
+    server.play({ ...server.routes, '/apply-template': opened, '/completion': closing });
+    expect(await session.complete(QUESTION)).toMatchObject({ text: '7', reasoning: 'Add.', tokenIds: [1] });
+    expect(server.asked.map(({ path }) => path)).not.toContain('/props');
+  });
+
   it('takes ids and text as they are', async () => {
     server.play(LLAMA);
     const session = (await connect({ ...options(), server: 'llama-server', model: 'm' })).createSession();
@@ -217,6 +246,71 @@ describe('llama-server', () => {
     await all(session.generate('1,'));
     expect(body('/completion')).toMatchObject({ prompt: '1,' });
     expect(server.asked.map(({ path }) => path)).toEqual(['/completion', '/completion']);
+  });
+});
+
+describe('log-probabilities', () => {
+  it('come from vLLM with the ids of the sampled tokens; of the others it says the text', async () => {
+    server.play({ [CHAT]: file('vllm-chat-logprobs.sse'), '/v1/completions': file('vllm-completions.sse') });
+    const session = (await vllm()).createSession();
+    const chat = await session.complete(QUESTION, { logprobs: 2 });
+    expect(body(CHAT)).toMatchObject({ logprobs: true, top_logprobs: 2 });
+    const other = (text: string, logprob: number): object => ({ tokenId: undefined, text, logprob });
+    expect(chat.logprobs).toEqual([
+      { tokenId: 22, text: '7', logprob: -0.0625, alternatives: [other('7', -0.0625), other('8', -3.5)] },
+      {
+        tokenId: 128009,
+        text: '<|eot_id|>',
+        logprob: -0.25,
+        alternatives: [other('<|eot_id|>', -0.25), other('.', -1.75)],
+      },
+    ]);
+    const raw = await session.complete('1,', { logprobs: 2 });
+    expect(body('/v1/completions')).toMatchObject({ logprobs: 2 });
+    expect(raw.logprobs?.map(({ tokenId, logprob }) => [tokenId, logprob])).toEqual([
+      [1403, -0.5],
+      [11, -0.125],
+      [220, -1.5],
+    ]);
+    expect(raw.logprobs?.[2]?.alternatives).toEqual([other(' three', -0.75), other(' ', -1.5)]);
+  });
+
+  it('come from llama-server with all ids, and as many alternatives as were asked for', async () => {
+    server.play({ ...LLAMA, '/completion': file('llama-completion-logprobs.sse') });
+    const session = (await connect({ ...options(), server: 'llama-server', model: 'm' })).createSession();
+    const chunks = await all(session.generate('a', { logprobs: 1, stop: 'STOP' }));
+    expect(body('/completion')).toMatchObject({ n_probs: 1 });
+    expect(chunks.flatMap(({ logprobs = [] }) => logprobs)).toEqual([
+      {
+        tokenId: 65,
+        text: 'ab',
+        logprob: -0.25,
+        alternatives: [{ tokenId: 65, text: 'ab', logprob: -0.25 }],
+      },
+      // What it held back, as it might have begun a stop string, has its own text all the same.
+      { tokenId: 67, text: 'ST', logprob: -2, alternatives: [{ tokenId: 68, text: 'STOP', logprob: -0.5 }] },
+      {
+        tokenId: 69,
+        text: 'OP',
+        logprob: -0.125,
+        alternatives: [{ tokenId: 69, text: 'OP', logprob: -0.125 }],
+      },
+    ]);
+    expect(chunks.at(-1)?.usage?.stopReason).toBe('STOP');
+    await all(session.generate('a', { logprobs: 0 }));
+    // Of none it would say nothing of the sampled token either.
+    expect(body('/completion')).toMatchObject({ n_probs: 1 });
+  });
+
+  it('must be as many as there are ids', async () => {
+    const event = {
+      choices: [{ delta: { content: 'a' }, token_ids: [], logprobs: { content: [{ token: 'a' }] } }],
+    };
+    server.play({ [CHAT]: { pieces: [`data: ${JSON.stringify(event)}\n\n`] } });
+    const session = (await vllm()).createSession();
+    await expect(session.complete(QUESTION, { logprobs: 0 })).rejects.toMatchObject({
+      code: 'server-failed',
+    });
   });
 });
 
@@ -291,14 +385,14 @@ describe('a conversation', () => {
     await all(session.send('Hello.'));
     const first = [
       { role: 'user', content: 'Hello.' },
-      { role: 'assistant', content: '7 🙂 да' },
+      { role: 'assistant', content: '7 🙂 да', reasoning_content: 'Add.' },
     ];
     expect(session.messages).toEqual(first);
     await all(session.send('Again.'));
     expect(body(CHAT)).toMatchObject({ messages: [...first, { role: 'user', content: 'Again.' }] });
     expect(session.messages).toHaveLength(4);
     await session.complete(QUESTION);
-    expect(session.messages).toEqual([...QUESTION, { role: 'assistant', content: '7 🙂 да' }]);
+    expect(session.messages).toEqual([...QUESTION, first[1]]);
   });
 
   it('takes its turns one after the other', async () => {
@@ -330,7 +424,7 @@ describe('an answer that is ended', () => {
     await until(() => server.hungUp === 1);
     expect(session.messages).toEqual([
       { role: 'user', content: 'Hello.' },
-      { role: 'assistant', content: '7' },
+      { role: 'assistant', content: '7', reasoning_content: 'Add.' },
     ]);
   });
 
@@ -443,6 +537,9 @@ describe('what fails', () => {
     const session = (await vllm()).createSession();
     await expect(session.complete([])).rejects.toMatchObject(refused);
     await expect(session.complete(QUESTION, { temperature: -1 })).rejects.toMatchObject(refused);
+    const elsewhere = { chatTemplate: '{{ messages }}', contextOverflow: 'truncate-middle' };
+    for (const [name, value] of Object.entries(elsewhere))
+      await expect(session.complete(QUESTION, { [name]: value })).rejects.toMatchObject(refused);
     await expect(all(session.send(''))).rejects.toMatchObject(refused);
   });
 

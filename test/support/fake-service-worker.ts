@@ -189,7 +189,9 @@ export class FakeBrowser {
     let response: Promise<Response> | undefined;
     worker.dispatch('fetch', {
       request: new Request(new URL(url, 'https://app.example/'), init),
-      respondWith: (given) => (response = given),
+      respondWith(given) {
+        response = given;
+      },
       waitUntil(work) {
         worker.busy++;
         void work.finally(() => worker.busy--);

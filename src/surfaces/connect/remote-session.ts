@@ -18,6 +18,9 @@ import type {
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. */
 type Prompting = () => Prompt;
 
+/** What a reader was given of an answer; the content is null as long as that is nothing. */
+type Given = ChatMessage & { content: string | null };
+
 /** A session whose arguments were read. */
 export class DialectSession<I extends Ids> implements RemoteSession<I> {
   messages: ChatMessage[] = [];
@@ -108,7 +111,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     clock: AnswerClock,
   ): Promise<void> {
     /** What the reader was given. */
-    const given: ChatMessage = { role: 'assistant', content: null };
+    const given: Given = { role: 'assistant', content: null };
     try {
       for (;;) {
         const { done, value } = await nextOf(pieces, signal);
@@ -144,7 +147,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
 }
 
 /** Adds what a reader was given to the message that it becomes. */
-function append(message: ChatMessage, { text, reasoning }: RemoteChunk): void {
+function append(message: Given, { text, reasoning }: RemoteChunk): void {
   message.content = `${message.content ?? ''}${text}`;
   if (reasoning !== undefined) message.reasoning_content = (message.reasoning_content ?? '') + reasoning;
 }

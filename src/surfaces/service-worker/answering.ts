@@ -19,7 +19,8 @@ export async function answerRequest(
     port.postMessage(message, transfer);
   try {
     const { method, url, headers, body } = parts;
-    const response = await answer(new Request(url, { method, headers, signal, ...(body && { body }) }));
+    const request = new Request(url, { method, headers, signal, ...(body && { body }) });
+    const response = await untilAborted(answer(request), signal);
     const { status, statusText } = response;
     post({ type: 'head', status, statusText, headers: [...response.headers], empty: !response.body });
     if (response.body) await sendBody(response.body, demand, post, signal);

@@ -13,7 +13,7 @@ export class Exchange {
   #end = (): void => {};
   /** Undefined if the page was gone before it began to answer: another one may be asked. */
   readonly response: Promise<Response | undefined>;
-  #respond = (_: Response | undefined): void => {};
+  #respond: (response: Response | undefined) => void = () => {};
   #body: ReadableStreamDefaultController<Uint8Array> | undefined;
   #satisfy = (): void => {};
   readonly #port: MessagePort;

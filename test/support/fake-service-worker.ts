@@ -1,6 +1,7 @@
 // A browser's service workers without a browser: pages that open and close, a worker that is stopped and started, Web Locks.
 import type { Locks } from '../../src/storage/cache/locks';
-import { offerTo, type Answer, type Offer } from '../../src/surfaces/service-worker/offer';
+import type { Answer } from '../../src/surfaces/service-worker/answering';
+import { offerTo, type Offer } from '../../src/surfaces/service-worker/offer';
 import type {
   ClientMessageEvent,
   RequestEvent,

@@ -1,8 +1,10 @@
 // One request as the page sees it: answered by the page's own fetch, a chunk of the body for each that is asked for.
 
 import { untilAborted } from '../../errors';
-import type { Answer } from './offer';
 import type { FromAnswer, RequestParts, ToAnswer } from './protocol';
+
+/** What answers: `createFetch(engine)` of `ternion/openai`, or any other function that is like `fetch`. */
+export type Answer = (request: Request) => Promise<Response>;
 
 /** Answers a request over its port. Resolves when the answer is over: given whole, failed, left by its client, or `gone`. */
 export async function answerRequest(

@@ -2,13 +2,10 @@
 
 import { TernionError, untilAborted } from '../../errors';
 import { webLocks, type Locks } from '../../storage/cache/locks';
-import { answerRequest } from './answering';
+import { answerRequest, type Answer } from './answering';
 import { beginLife, whenOver, type Life } from './lives';
 import { isCall, type FromOffer, type OfferMessage, type ToOffer } from './protocol';
 import type { WorkerContainer, WorkerPeer } from './scope';
-
-/** What answers: `createFetch(engine)` of `ternion/openai`, or any other function that is like `fetch`. */
-export type Answer = (request: Request) => Promise<Response>;
 
 /** How to offer. */
 export interface OfferOptions {

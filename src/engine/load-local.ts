@@ -7,7 +7,7 @@ import { probeCapabilities } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
 import type { DeviceSupply } from '../gpu/device-supply';
 import { shaderLog } from '../gpu/shader-log';
-import type { TuningRecords, TuningStore } from '../gpu/tuner';
+import type { TuningRecords, TuningStore } from '../gpu/tuning-memory';
 import { architectures } from '../model/architectures';
 import { openModel } from '../model/open-model';
 import type { LoadProgress, LocalLoadOptions } from '../plan/load-options';
@@ -107,7 +107,9 @@ class ModelLoader implements Reloader {
     const device = await untilAborted(this.devices.get(), signal);
     const opened = await openSource(this.source, { ...this.options, signal, onProgress });
     try {
-      const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(this.options.debug));
+      const log = shaderLog(this.options.debug);
+      const pipelines = this.devices.pipelines(device);
+      const gpu = new GpuContext(device, await probeCapabilities(device), log, pipelines);
       const fingerprint = new Fingerprint(opened.files);
       const loaded = await load(gpu, fingerprint.files, opened);
       try {

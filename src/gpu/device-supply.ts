@@ -3,6 +3,7 @@
 import { TernionError } from '../errors';
 import { browserGpu, requestDevice } from './capabilities';
 import { whenLost } from './device-loss';
+import { PipelineCache } from './pipeline-cache';
 
 /** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
 export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
@@ -11,6 +12,8 @@ export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
 export class DeviceSupply {
   /** The device that is there, or on its way. */
   #device: Promise<GPUDevice> | undefined;
+  /** What was compiled on each, for as long as it is there. */
+  readonly #pipelines = new WeakMap<GPUDevice, PipelineCache>();
 
   /** `given` is the caller's; without it the browser is asked. */
   constructor(private readonly given?: DeviceOption) {}
@@ -31,6 +34,15 @@ export class DeviceSupply {
       () => this.#forget(device),
     );
     return device;
+  }
+
+  /** What the last model on `device` had compiled, for the next one. */
+  pipelines(device: GPUDevice): PipelineCache {
+    const known = this.#pipelines.get(device);
+    known?.renew();
+    const cache = known ?? new PipelineCache(device);
+    this.#pipelines.set(device, cache);
+    return cache;
   }
 
   /** The device that was got last is of no more use: it was lost. */

@@ -1,6 +1,6 @@
 // The decode loop: evaluates a prompt, then keeps a few steps in flight whose tokens the GPU samples and feeds itself.
 
-import { TernionError } from '../errors';
+import { TernionError, untilAborted } from '../errors';
 import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
 import { NO_TOKEN, packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
@@ -50,13 +50,15 @@ export class Generation {
   /** Read back, not yet taken. */
   readonly #ready: number[] = [];
   #paused = true;
+  /** What chooses the next token; there once a prompt was evaluated. */
+  #sampler: readonly Dispatch[] = [];
 
   private constructor(
     private readonly transformer: Transformer,
     private readonly readbacks: ReadbackRing,
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
-    private readonly sampler: Dispatch[],
+    private readonly sampler: Promise<Dispatch[]>,
     private readonly continuation: Continuation,
   ) {
     const { promptIds, sampled } = continuation;
@@ -74,10 +76,10 @@ export class Generation {
     cache: KvCache,
     continuation: Continuation,
   ): Promise<Generation> {
-    const [pass, sampler] = await Promise.all([
-      transformer.forwardPass(cache),
-      transformer.sampler(continuation.sampling.mode),
-    ]);
+    // It may have to be compiled, which takes its time beside the prompt. Whoever evaluates that hears of a failure.
+    const sampler = transformer.sampler(continuation.sampling.mode);
+    sampler.catch(() => {});
+    const pass = await transformer.forwardPass(cache);
     return new Generation(transformer, readbacks, cache, pass, sampler, continuation);
   }
 
@@ -86,9 +88,10 @@ export class Generation {
     const { transformer, cachedTokens } = this;
     const { sampled, limit } = this.continuation;
     await transformer.prefill(this.cache, this.pass, this.#given, cachedTokens, signal, sampled.length);
+    const sampler = (this.#sampler = await untilAborted(this.sampler, signal));
     this.#writeSampler();
     this.#paused = false;
-    if (sampled.length < limit) this.#submit((encoder) => transformer.encodeNext(encoder, this.sampler));
+    if (sampled.length < limit) this.#submit((encoder) => transformer.encodeNext(encoder, sampler));
   }
 
   /** Waits until the next token can be taken; false when the limit is reached. Keeps later steps in flight. */
@@ -149,7 +152,7 @@ export class Generation {
     const position = this.continuation.promptIds.length + this.#submitted - 1;
     this.#submit((encoder) => {
       this.transformer.encodeTokens(encoder, this.pass, 1, position);
-      this.transformer.encodeNext(encoder, this.sampler);
+      this.transformer.encodeNext(encoder, this.#sampler);
     });
   }
 

@@ -56,7 +56,7 @@ export class PinnedModel {
     const cache = await this.#cache(transformer);
     await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
     const encoder = gpu.device.createCommandEncoder();
-    transformer.encodeLogits(encoder);
+    await transformer.encodeLogits(encoder);
     gpu.device.queue.submit([encoder.finish()]);
     const logits = await gpu.read(transformer.work.logits, 0, model.config.vocabularySize * 4);
     cache.destroy();

@@ -8,7 +8,7 @@ import type { AttentionShape } from '../../src/kernels/kv-layout';
 import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import {
   checkLogits,
   relativeError,
@@ -50,11 +50,6 @@ const OTHERS: {
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(path, 'utf8')) as T;
 
-function destroy(gpu: GpuContext): void {
-  gpu.destroy();
-  gpu.device.destroy();
-}
-
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
 async function allVariants(
   shape: AttentionShape,
@@ -89,7 +84,7 @@ describe('every variant', async () => {
   let tiny: PinnedModel;
   let reference: Float32Array[];
   beforeAll(async () => {
-    gpu = await openContext();
+    gpu = await shareContext();
     // With its vocabulary in f16, as the reference has it; the other has it in int8.
     random = await PinnedModel.load(gpu, `${RANDOM}.gguf`, { headPrecision: 'f16' });
     tiny = await PinnedModel.load(gpu, TINY, {});
@@ -97,7 +92,7 @@ describe('every variant', async () => {
     reference = [];
     for (const { ids } of golden.cases) reference.push(await random.logits(transformer, ids));
   });
-  afterAll(() => destroy(gpu));
+  afterAll(() => gpu.destroy());
 
   it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
     const transformer = await random.with(variants);
@@ -123,10 +118,10 @@ describe.for(OTHERS)(
     let gpu: GpuContext;
     let model: PinnedModel;
     beforeAll(async () => {
-      gpu = await openContext();
+      gpu = await shareContext();
       model = await PinnedModel.load(gpu, `test/fixtures/${name}.gguf`, { precision, headPrecision: 'f16' });
     });
-    afterAll(() => destroy(gpu));
+    afterAll(() => gpu.destroy());
 
     it.for(own)('%j reproduces golden logits', async (pinned) => {
       const transformer = await model.with(pinned);
@@ -140,7 +135,7 @@ describe.for(OTHERS)(
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */
   async function loadSabotaged(isWrong: (spec: PipelineSpec) => boolean): Promise<LocalEngine> {
-    const gpu = await openContext();
+    const gpu = await shareContext();
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (spec) =>
       compile(

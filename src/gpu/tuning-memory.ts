@@ -32,6 +32,15 @@ export interface TuningStore {
   save(records: TuningRecords): Promise<void>;
 }
 
+/** A store that lasts as long as whoever has it. */
+export function storeInMemory(): TuningStore {
+  let text = '{}';
+  return {
+    load: async () => JSON.parse(text) as TuningRecords,
+    save: async (records) => void (text = JSON.stringify(records)),
+  };
+}
+
 /** Raised when what is remembered changes its form or its meaning. */
 const VERSION = 2;
 /** Drivers are updated without a word to a page: after thirty days everything is checked again. */

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { availableDrivers, type Driver } from './test/support/machine.mjs';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
@@ -63,6 +64,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
 export default defineConfig({
   plugins: [scriptUrl()],
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter(watchdog)],
     projects: [
       {

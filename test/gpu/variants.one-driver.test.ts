@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GpuContext, PipelineSpec } from '../../src/gpu/context';
-import { LocalEngine } from '../../src/engine/engine';
+import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
+import { storeInMemory } from '../../src/gpu/tuning-memory';
 import { candidates, type Variants } from '../../src/inference/variants';
 import type { AttentionShape } from '../../src/kernels/kv-layout';
 import type { Activations } from '../../src/model/activations';
@@ -134,7 +135,10 @@ describe.for(OTHERS)(
 
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */
-  async function loadSabotaged(isWrong: (spec: PipelineSpec) => boolean): Promise<LocalEngine> {
+  async function loadSabotaged(
+    isWrong: (spec: PipelineSpec) => boolean,
+    options: EngineOptions = {},
+  ): Promise<LocalEngine> {
     const gpu = await shareContext();
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (spec) =>
@@ -144,7 +148,7 @@ describe('a driver that miscompiles', () => {
           : spec,
       );
     try {
-      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)));
+      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)), options);
     } catch (error) {
       expect(gpu.bytes).toBe(0);
       throw error;
@@ -159,6 +163,26 @@ describe('a driver that miscompiles', () => {
     expect(JSON.stringify(engine.info.kernels.chosen)).not.toContain('"blocks\\":4,\\"tokens');
     expect((await collect(engine.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
     await engine.dispose();
+  });
+
+  it('is not believed on the next load either, which checks nothing again', async () => {
+    const options = { tuning: false, tuningStore: storeInMemory() };
+    const first = await loadSabotaged(
+      (spec) => spec.shader === 'ternary_matmul' && spec.constants?.['BLOCKS'] === 4,
+      options,
+    );
+    const { rejected, chosen } = first.info.kernels;
+    expect(rejected.join()).toContain('"blocks":4');
+    await first.dispose();
+    const checked: string[] = [];
+    const second = await loadSabotaged(({ shader, constants }) => {
+      checked.push(`${shader} ${JSON.stringify(constants)}`);
+      return false;
+    }, options);
+    expect(second.info.kernels).toEqual({ rejected, chosen });
+    expect(checked.filter((each) => each.startsWith('ternary_matmul {"BLOCKS":4'))).toEqual([]);
+    expect((await collect(second.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
+    await second.dispose();
   });
 
   it('fails the load where no variant is right, and leaves nothing on the GPU', async () => {

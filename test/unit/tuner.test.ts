@@ -6,6 +6,12 @@ import { fixedGrid } from '../../src/gpu/grid';
 import { Tuner, type Tunable } from '../../src/gpu/tuner';
 import type { TuningRecords, TuningStore } from '../../src/gpu/tuning-memory';
 
+const shaders = vi.hoisted(() => ({ hash: 'as they are' }));
+vi.mock('../../src/gpu/shader', async (original) => ({
+  ...(await original<object>()),
+  shadersHash: async () => shaders.hash,
+}));
+
 /** A device on which time passes only when dispatches run. */
 function fakeDevice(description = 'x') {
   let time = 0;
@@ -203,6 +209,15 @@ describe('what is remembered', () => {
     // The one that is known to be right is no candidate here.
     const again = await load(store, [2], { budgetMs: 0 });
     expect(again).toMatchObject({ picked: 0, checked: [0], rejected: [] });
+  });
+
+  it('is not of other shaders', async () => {
+    const store = memoryStore();
+    await load(store, [2, 1]);
+    shaders.hash = 'changed';
+    expect(await load(store, [2, 1])).toMatchObject({ checked: [0, 1] });
+    shaders.hash = 'as they are';
+    expect(await load(store, [2, 1])).toMatchObject({ checked: [] });
   });
 
   it('another adapter knows nothing of it', async () => {

@@ -2,7 +2,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Files of each project that take more than some ten seconds, the longest first; measured on two cores. A file that is not
+ * Files that take more than some ten seconds, the longest first; measured on two cores. A file that is not
  * here, or at the wrong place, costs a little time and nothing else.
  */
 const SLOW = [
@@ -14,6 +14,12 @@ const SLOW = [
   'unit/tools/fuzz',
   'unit/inference/plan',
   'unit/tokenizer/real-vocabularies',
+  'e2e/engine',
+  'e2e/worker',
+  'e2e/recovery',
+  'e2e/storage',
+  'e2e/policies',
+  'e2e/package',
   'gpu/recovery',
   'gpu/variants',
   'gpu/architectures',
@@ -33,12 +39,6 @@ const SLOW = [
   'gpu/plan',
   'gpu/abort',
   'gpu/embedding',
-  'e2e/engine',
-  'e2e/worker',
-  'e2e/recovery',
-  'e2e/storage',
-  'e2e/policies',
-  'e2e/package',
 ];
 
 /** The name of a test file, as in the list. */

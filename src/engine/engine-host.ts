@@ -21,7 +21,8 @@ import type {
 export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
   const host = new EngineHost(options.device);
   try {
-    await host.load(source, options);
+    // The host has the device, and what was compiled on it, for later loads too.
+    await host.load(source, { ...options, device: undefined });
     return host;
   } catch (error) {
     await host.dispose();

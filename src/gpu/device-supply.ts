@@ -30,7 +30,7 @@ export class DeviceSupply {
     this.#device = device;
     // One that is lost is asked for no more, nor is one that never came.
     device.then(
-      (each) => whenLost(each, this, (supply) => supply.#forget(device)),
+      (each) => whenLost(each, this, DeviceSupply.#forgetting(device)),
       () => this.#forget(device),
     );
     return device;
@@ -59,6 +59,11 @@ export class DeviceSupply {
       (each) => each.destroy(),
       () => {},
     );
+  }
+
+  /** Made here, where there is no `this` that it would keep: see `whenLost`. */
+  static #forgetting(device: Promise<GPUDevice>): (supply: DeviceSupply) => void {
+    return (supply) => supply.#forget(device);
   }
 
   #forget(device: Promise<GPUDevice>): void {

@@ -21,8 +21,7 @@ import type {
 export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
   const host = new EngineHost(options.device);
   try {
-    // The host has the device, and what was compiled on it, for later loads too.
-    await host.load(source, { ...options, device: undefined });
+    await host.load(source, options);
     return host;
   } catch (error) {
     await host.dispose();
@@ -42,7 +41,7 @@ export class EngineHost implements Engine {
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(device?: DeviceOption) {
+  constructor(private readonly device?: DeviceOption) {
     this.#devices = new DeviceSupply(device);
   }
 
@@ -104,7 +103,9 @@ export class EngineHost implements Engine {
     this.#assertUsable();
     await this.#free();
     throwIfAborted(options.signal);
-    const devices = options.device ? new DeviceSupply(options.device) : this.#devices;
+    const { device = this.device } = options;
+    // The host's own has what was compiled for the last model, too.
+    const devices = device === this.device ? this.#devices : new DeviceSupply(device);
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
       this.#model = await loadLocal(source, devices, { ...options, signal: AbortSignal.any(signals) });

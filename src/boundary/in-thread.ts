@@ -1,6 +1,6 @@
 // What `ternion/inline` exports that takes arguments: the way in without a worker.
 
-import type { TuningStore } from '../gpu/tuner';
+import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';

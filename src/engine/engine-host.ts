@@ -42,7 +42,10 @@ export class EngineHost implements Engine {
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(device?: DeviceOption, gpu?: GPU) {
+  constructor(
+    private readonly device?: DeviceOption,
+    gpu?: GPU,
+  ) {
     this.#devices = new DeviceSupply(device, gpu);
   }
 
@@ -108,7 +111,9 @@ export class EngineHost implements Engine {
     this.#assertUsable();
     await this.#free();
     throwIfAborted(options.signal);
-    const devices = options.device ? new DeviceSupply(options.device) : this.#devices;
+    const { device = this.device } = options;
+    // The host's own has what was compiled for the last model, too.
+    const devices = device === this.device ? this.#devices : new DeviceSupply(device);
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
       this.#model = await loadLocal(source, devices, { ...options, signal: AbortSignal.any(signals) });

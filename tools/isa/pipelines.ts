@@ -27,7 +27,7 @@ export interface PipelineUse {
   phase: Phase;
   /** What its dispatches are called in profiles. */
   labels: string[];
-  /** `normThreads 64`: the candidates that it takes to have this pipeline. None where it is the same with all. */
+  /** `normThreads 64`: the candidates that have this pipeline, of the kernel that it depends on. None where it depends on none. */
   variants: string[];
   /** Whether it runs where the tuner measures nothing: the first candidate of every kernel. */
   isFirst: boolean;
@@ -73,8 +73,9 @@ export async function compileShape(
       others.push({ name: `${kernel} ${JSON.stringify(variant)}`, ids: own.ids });
       uses.addOthers(own, others.at(-1)!.name);
     }
-    // What no other candidate has is the first one's own.
-    const isOwn = (id: number): boolean => others.length > 0 && others.every(({ ids }) => !ids.has(id));
+    // What most others lack depends on this kernel. Some share a pipeline: those that differ only in prefill share decode's.
+    const isOwn = (id: number): boolean =>
+      2 * others.filter(({ ids }) => !ids.has(id)).length > others.length;
     uses.markFirst([...steps].filter(isOwn), `${kernel} ${JSON.stringify(list[0])}`);
   }
   gpu.destroy();

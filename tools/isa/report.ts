@@ -28,7 +28,8 @@ export function reportMarkdown(shape: string, reports: readonly ChipReport[]): s
     'A wave has 64 lanes. VGPRs are vector registers a lane; RDNA gives every wave all 128 scalar registers (SGPRs). Waves is ' +
       'how many a SIMD can hold at once, 16 at most. Scratch and LDS (workgroup memory) are bytes. Latency is what the compiler ' +
       'takes one wave to need, in cycles, with each loop counted as a fixed number of rounds: it compares two versions of one ' +
-      'kernel and foretells no time.',
+      'kernel and foretells no time. Kernels of a decode step should leave room for 8 waves; attention and norms for 4, as they ' +
+      'have too few to fill a chip.',
   ];
   for (const report of reports) {
     parts.push(`## ${report.chip.name}: ${report.chip.product}`, `${report.driver}.`, verdictOf(report));

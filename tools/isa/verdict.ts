@@ -14,9 +14,13 @@ const LEAST_WAVES = 8;
 
 /**
  * Kernels of a step that may leave room for fewer, since a step does not have as many. Attention has a team of 16 lanes for each
- * KV head and 64 positions: of the 2B4T shape 80 waves at 4096 positions, for 32 SIMDs or more.
+ * KV head and 64 positions: of the 2B4T shape 80 waves at 4096 positions, for 32 SIMDs or more. A norm has one row, which four
+ * waves hold in registers.
  */
-const FEWER_WAVES: ReadonlyMap<string, number> = new Map([['attention_lanes', 4]]);
+const FEWER_WAVES: ReadonlyMap<string, number> = new Map([
+  ['attention_lanes', 4],
+  ['rms_norm_quantize', 4],
+]);
 
 /** What is wrong, a sentence each. */
 export function faults(all: readonly Compiled[]): string[] {

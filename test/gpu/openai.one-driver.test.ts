@@ -4,6 +4,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine, GenerateOptions } from '../../src/engine/types';
 import { loadModel, serve, type RunningServer } from '../../src/surfaces/node';
+import { connect } from '../../src/surfaces/connect';
 import { createFetch, type Fetch } from '../../src/surfaces/openai';
 import { jsonOf, post, streamed, type Wire } from '../support/api-requests';
 import { collect } from '../support/collect';
@@ -129,6 +130,20 @@ describe('over HTTP', () => {
     let text = '';
     for await (const { choices } of stream) text += choices[0]!.delta.content ?? '';
     expect(text).toBe((await said({ temperature: 1, seed: 11, maxTokens: 24 })).text);
+  });
+
+  test('connect streams the same tokens', async () => {
+    const remote = await connect({ baseURL: `${server.url}/v1` });
+    if (!remote.hasTokenIds) throw new Error(`Taken for ${remote.info.kind}.`);
+    const options = { temperature: 1, seed: 11, maxTokens: 24 };
+    const { text, tokenIds } = await said(options);
+    const stream = remote.createSession().generate([...STORY.messages], options);
+    const given = { text: '', tokenIds: [] as number[] };
+    for await (const chunk of stream) {
+      given.text += chunk.text;
+      given.tokenIds.push(...chunk.tokenIds);
+    }
+    expect(given).toEqual({ text, tokenIds });
   });
 
   test('ten requests at once all finish', async () => {

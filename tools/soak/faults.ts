@@ -41,7 +41,8 @@ export async function loadFromServer(
     if (lies) throw new Error('Bytes with another hash were taken for the right ones.');
     return { loaded: true, faults };
   } catch (error) {
-    const expected = lies ? ['corrupt-file'] : ['download-failed'];
+    // A liar may also fail before it is found out.
+    const expected = lies ? ['corrupt-file', 'download-failed'] : ['download-failed'];
     if (error instanceof TernionError && expected.includes(error.code)) return { loaded: false, faults };
     throw error;
   } finally {

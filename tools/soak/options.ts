@@ -11,8 +11,8 @@ export interface SoakOptions {
   json: string | undefined;
   /** The first round's number: what is drawn depends on it. */
   from: number;
-  /** Only one stretch, of which the report is left to whoever began it. */
-  stretch: boolean;
+  /** Only so many rounds in this process, of which the report is left to whoever began it. */
+  rounds: number | undefined;
   /** Only make and destroy so many devices. */
   control: number | undefined;
   help: boolean;
@@ -42,19 +42,19 @@ export function parseSoakOptions(args: readonly string[]): SoakOptions {
       seed: { type: 'string', default: '1' },
       json: { type: 'string' },
       from: { type: 'string', default: '0' },
-      stretch: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
       control: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  const { hours, minutes, seed, json, from, stretch, control, help } = values;
+  const { hours, minutes, seed, json, from, rounds, control, help } = values;
   if (hours !== undefined && minutes !== undefined) throw new Error('Give --hours or --minutes, not both.');
   return {
     seed: amount('seed', seed),
     seconds: hours === undefined ? 60 * amount('minutes', minutes ?? '2') : 3600 * amount('hours', hours),
     json,
     from: amount('from', from),
-    stretch,
+    rounds: rounds === undefined ? undefined : amount('rounds', rounds),
     control: control === undefined ? undefined : amount('control', control),
     help,
   };

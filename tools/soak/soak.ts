@@ -8,10 +8,10 @@ import { runStretch, stretchApart, type Stretch } from './stretch';
 import type { Trend } from './trend';
 
 /**
- * Seconds in one process. Lavapipe keeps the code that it compiles for devices that are gone: after twenty minutes and some 300
- * devices the system would give the process no further maps.
+ * Rounds in one process. Lavapipe keeps the code that it compiles for devices that are gone: after some 290 rounds the system
+ * gives the process no further maps.
  */
-const STRETCH = 600;
+const ROUNDS = 120;
 /** Findings after which there is no use in going on. */
 const MOST_FINDINGS = 20;
 /** Devices of the control run, at most. */
@@ -29,7 +29,7 @@ export async function soak(args: readonly string[]): Promise<void> {
   }
   if (options.help) return console.log(SOAK_USAGE);
   if (options.control !== undefined) return console.log(JSON.stringify(await runControl(options.control)));
-  if (options.stretch) return writeStretch(options);
+  if (options.rounds !== undefined) return writeStretch(options.rounds, options);
   console.log(`Seed ${options.seed}.`);
   const stretches = await runAll(options);
   const devices = stretches.reduce((sum, each) => sum + (each.counts.devices ?? 0), 0);
@@ -38,22 +38,21 @@ export async function soak(args: readonly string[]): Promise<void> {
 }
 
 /** Part of a longer soak: another process reports. */
-async function writeStretch({ json, ...options }: SoakOptions): Promise<void> {
-  const stretch = await runStretch(options);
+async function writeStretch(rounds: number, { seed, seconds, from, json }: SoakOptions): Promise<void> {
+  const stretch = await runStretch({ seed, seconds, from, rounds });
   if (json !== undefined) await writeFile(json, JSON.stringify(stretch));
 }
 
 async function runAll({ seed, seconds, from }: SoakOptions): Promise<Stretch[]> {
-  if (seconds <= STRETCH) return [await runStretch({ seed, seconds, from })];
   const stretches: Stretch[] = [];
   let [left, next, findings] = [seconds, from, 0];
-  while (left > 0 && findings < MOST_FINDINGS) {
-    const stretch = await stretchApart({ seed, seconds: Math.min(left, STRETCH), from: next });
+  do {
+    const stretch = await stretchApart({ seed, seconds: left, from: next, rounds: ROUNDS });
     stretches.push(stretch);
-    next += stretch.counts.rounds ?? 0;
-    left -= Math.max(1, stretch.seconds);
+    next += stretch.counts.rounds ?? ROUNDS;
+    left -= stretch.seconds;
     findings += stretch.findings.length;
-  }
+  } while (left > 0 && findings < MOST_FINDINGS);
   return stretches;
 }
 

@@ -22,6 +22,8 @@ export interface StretchOptions {
   seconds: number;
   /** The number of the first round. */
   from: number;
+  /** Rounds at most. */
+  rounds: number;
 }
 
 /** What came of it; plain data. */
@@ -36,10 +38,10 @@ export interface Stretch {
 }
 
 /** Runs a stretch in this process. */
-export async function runStretch({ seed, seconds, from }: StretchOptions): Promise<Stretch> {
+export async function runStretch(options: StretchOptions): Promise<Stretch> {
   const gpu = new SoakGpu();
-  const rounds = new Rounds(gpu, await readModels(), await readQuestions(), seed, from);
-  const samples = await sampleRounds(rounds, seconds);
+  const rounds = new Rounds(gpu, await readModels(), await readQuestions(), options.seed, options.from);
+  const samples = await sampleRounds(rounds, options);
   await rounds.end();
   const { figures, actions, findings } = rounds;
   return {
@@ -52,16 +54,18 @@ export async function runStretch({ seed, seconds, from }: StretchOptions): Promi
 }
 
 /** Runs a stretch in a process of its own. That it ends without a word is a finding. */
-export async function stretchApart({ seed, seconds, from }: StretchOptions): Promise<Stretch> {
+export async function stretchApart({ seed, seconds, from, rounds }: StretchOptions): Promise<Stretch> {
   const folder = await mkdtemp(join(tmpdir(), 'ternion-soak-'));
   const json = join(folder, 'stretch.json');
   try {
-    const args = ['--minutes', String(seconds / 60), '--seed', String(seed), '--from', String(from)];
-    const status = await runSelf([...args, '--json', json, '--stretch']);
+    const which = ['--seed', String(seed), '--from', String(from), '--rounds', String(rounds)];
+    const began = performance.now();
+    const status = await runSelf([...which, '--minutes', (seconds / 60).toFixed(3), '--json', json]);
+    const took = (performance.now() - began) / 1000;
     const written = await readFile(json, 'utf8').catch(() => undefined);
     if (written !== undefined) return JSON.parse(written) as Stretch;
     const finding = `the process that began with round ${from} ended by itself (${status})`;
-    return { seconds, counts: {}, findings: [finding], trends: [], samples: [] };
+    return { seconds: took, counts: {}, findings: [finding], trends: [], samples: [] };
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -78,7 +82,7 @@ function runSelf(args: readonly string[]): Promise<string> {
   });
 }
 
-async function sampleRounds(rounds: Rounds, seconds: number): Promise<Sample[]> {
+async function sampleRounds(rounds: Rounds, { seconds, rounds: most }: StretchOptions): Promise<Sample[]> {
   const began = performance.now();
   const elapsed = (): number => (performance.now() - began) / 1000;
   const samples: Sample[] = [];
@@ -92,7 +96,7 @@ async function sampleRounds(rounds: Rounds, seconds: number): Promise<Sample[]> 
     if (performance.now() - shown < PROGRESS_MS) continue;
     shown = performance.now();
     console.log(progressLine(rounds, sample));
-  } while (elapsed() < seconds && rounds.findings.length < MOST_FINDINGS);
+  } while (elapsed() < seconds && samples.length < most && rounds.findings.length < MOST_FINDINGS);
   return samples;
 }
 

@@ -25,6 +25,7 @@ export type {
   ProfileOptions,
   Prompt,
   Session,
+  SharingInfo,
   SourceInfo,
   StepProfile,
   TemplateFunction,

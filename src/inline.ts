@@ -26,6 +26,7 @@ export type {
   ProfileOptions,
   Prompt,
   Session,
+  SharingInfo,
   SourceInfo,
   StepProfile,
   TemplateFunction,

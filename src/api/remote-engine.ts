@@ -2,6 +2,8 @@
 
 import type { Remote } from 'comlink';
 import { chunkStream, type Outlet } from '../engine/chunk-stream';
+import type { EncodedPrompt } from '../engine/encode-prompt';
+import { randomSeed } from '../engine/sampling';
 import { TernionError } from '../errors';
 import type {
   ChatMessage,
@@ -23,6 +25,7 @@ import { framesOfPort, framesOfStream } from '../worker/frames';
 import {
   toError,
   type Outcome,
+  type RemoteGenerateOptions,
   type RemotePrompt,
   type SessionState,
   type StatusReport,
@@ -30,8 +33,9 @@ import {
   type WorkerApi,
 } from '../worker/protocol';
 import { sendableSource } from './sendable';
+import { RemoteAnswer } from './remote-answer';
 import { SuspendWhenHidden } from './suspend-when-hidden';
-import type { WorkerLink } from './worker-link';
+import type { EngineLink, LinkedWorker } from './engine-link';
 
 /** What of the options of a page concerns its side alone. */
 export interface RemoteEngineOptions {
@@ -57,7 +61,7 @@ export class RemoteEngine implements Engine {
   private readonly streamTransport: StreamTransport | undefined;
 
   private constructor(
-    private readonly link: WorkerLink,
+    private readonly link: EngineLink,
     info: ModelInfo,
     { streamTransport, suspendAfterMs }: RemoteEngineOptions,
   ) {
@@ -66,9 +70,9 @@ export class RemoteEngine implements Engine {
     if (suspendAfterMs !== undefined) this.#hidden = new SuspendWhenHidden(this, suspendAfterMs);
   }
 
-  /** Has the worker load the model at `source`, which can be sent. The engine owns the worker from then on. */
+  /** Has the worker load the model at `source`, which can be sent. The engine owns the link from then on. */
   static async load(
-    link: WorkerLink,
+    link: EngineLink,
     source: ModelSource,
     options: ModelOptions,
     own: RemoteEngineOptions = {},
@@ -82,6 +86,10 @@ export class RemoteEngine implements Engine {
 
   async load(source: ModelSource, options: ModelOptions = {}): Promise<void> {
     this.#assertUsable();
+    if (this.link.sharing.shared) {
+      const message = 'Other tabs use this engine: it keeps its model. Load another model with loadModel.';
+      throw new TernionError('unsupported-feature', message);
+    }
     const sent = await sendableSource(source, options);
     this.#assertUsable();
     const model = ++this.#model;
@@ -93,7 +101,7 @@ export class RemoteEngine implements Engine {
   }
 
   get info(): ModelInfo {
-    return this.#info;
+    return { ...this.#info, sharing: this.link.sharing };
   }
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
@@ -106,7 +114,7 @@ export class RemoteEngine implements Engine {
 
   async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
     this.#assertUsable();
-    return this.#counted(this.link.embed(texts, options));
+    return this.#counted(this.link.use((worker) => worker.embed(texts, options), options?.signal));
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
@@ -120,7 +128,7 @@ export class RemoteEngine implements Engine {
   async suspend(): Promise<void> {
     this.#assertUsable();
     const model = this.#model;
-    this.#update(model, await this.link.call((api) => api.suspend()));
+    this.#update(model, await this.link.use((worker) => worker.call((api) => api.suspend())));
   }
 
   async resume(): Promise<void> {
@@ -155,7 +163,7 @@ export class RemoteEngine implements Engine {
   /** Calls the worker; its failures are thrown. */
   async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
     this.#assertUsable();
-    return this.#counted(this.link.call(run));
+    return this.#counted(this.link.use((worker) => worker.call(run)));
   }
 
   /** Fires when the engine is disposed of. */
@@ -210,7 +218,7 @@ export class RemoteEngine implements Engine {
     this.#gone();
     this.#disposal.abort();
     try {
-      await unlessLost(this.link.call((api) => api.dispose()));
+      await unlessLost(this.link.dispose());
       // What the worker still has for readers who may come back is fetched before it ends.
       await Promise.allSettled(this.#running);
     } finally {
@@ -226,12 +234,12 @@ export class RemoteEngine implements Engine {
 /** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream ends. */
 export class RemoteSession implements Session {
   readonly #id: number;
-  #state: SessionState = { tokenIds: [], messages: [], gpuBytes: 0 };
+  #state: SessionState = { tokenIds: [], messages: [], sequence: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
 
   constructor(
     private readonly engine: RemoteEngine,
-    private readonly link: WorkerLink,
+    private readonly link: EngineLink,
     /** Whether the model that the session was made for is still the engine's. */
     private readonly isCurrent: () => boolean,
     private readonly onState: (state: SessionState) => void,
@@ -259,6 +267,7 @@ export class RemoteSession implements Session {
     // With its model gone, so is the session.
     if (!this.isCurrent()) return;
     this.#disposal.abort();
+    this.link.forget(this.#id);
     await unlessLost(this.engine.call((api) => api.disposeSession(this.#id)));
   }
 
@@ -276,34 +285,54 @@ export class RemoteSession implements Session {
     );
   }
 
-  /**
-   * Has the worker answer, and puts what comes into `outlet`: one frame for each read, until `ending` fires. Then the worker
-   * ends the answer, and what is still on its way is fetched to the end, so that this side knows what the session is left with.
-   */
+  /** Has a worker answer, and the next one go on if that is lost and there is another. */
   async #answer(
     what: RemotePrompt,
-    options: GenerateOptions,
+    options: RemoteGenerateOptions,
     outlet: Outlet,
     ending: AbortSignal,
   ): Promise<void> {
-    if (!this.isCurrent()) throw new TernionError('disposed', 'The model of this session was disposed.');
-    const request = this.link.nextNumber();
-    const onEnding = (): void => this.link.abort(request);
-    const opening = this.engine.call((api) => api.generate(request, this.#id, what, options));
+    if (!this.isCurrent() || this.#disposal.signal.aborted)
+      throw new TernionError('disposed', 'The session, or its model, was disposed.');
+    // Another worker has to draw with the seed that the first one drew with.
+    const seed = this.link.sharing.shared ? { seed: options.seed ?? randomSeed() } : {};
+    const answer = new RemoteAnswer(what, { ...options, ...seed }, outlet);
+    try {
+      await this.link.use((worker) => this.#read(worker, answer, ending), ending);
+    } catch (error) {
+      if (!ending.aborted || !(error instanceof TernionError) || error.code !== 'aborted') throw error;
+      // It was ended while there was no worker.
+      const { prompt, chunk } = answer.end();
+      if (prompt) this.#keep(prompt, answer);
+      outlet.put(chunk);
+    }
+  }
+
+  /**
+   * Has the worker answer, or go on with an answer, and gives what comes: one frame for each read, until `ending` fires. Then
+   * the worker ends the answer, and what is still on its way is fetched to the end, so that this side knows what the session
+   * is left with.
+   */
+  async #read(worker: LinkedWorker, answer: RemoteAnswer, ending: AbortSignal): Promise<void> {
+    const request = worker.nextNumber();
+    const onEnding = (): void => worker.abort(request);
+    const opening = worker.call((api) => api.generate(request, this.#id, answer.rest, answer.options));
     // Listening begins once the call is on its way, so that an abort never overtakes it.
     if (ending.aborted) onEnding();
     ending.addEventListener('abort', onEnding, { once: true });
     try {
       const channel = await opening;
       const read = 'stream' in channel ? framesOfStream(channel.stream) : framesOfPort(channel.port);
+      // A reader who was given the last chunk of another worker may not be back yet.
+      if (answer.begun) await worker.untilOver(answer.outlet.wanted());
       for (;;) {
-        const frame = await this.link.untilOver(read());
+        const frame = await worker.untilOver(read());
         if (!frame) return;
         if ('failure' in frame) throw toError(frame.failure);
         if (frame.state) this.#update(frame.state);
-        outlet.put(frame.chunk);
+        answer.give(frame);
         // Nothing but the end comes after the last chunk.
-        if (!frame.chunk.finishReason) await outlet.wanted();
+        if (!frame.chunk.finishReason) await worker.untilOver(answer.outlet.wanted());
       }
     } finally {
       ending.removeEventListener('abort', onEnding);
@@ -312,7 +341,17 @@ export class RemoteSession implements Session {
 
   #update(state: SessionState): void {
     this.#state = state;
+    this.link.remember(this.#id, state);
     this.onState(state);
+  }
+
+  /** Notes what the session is left with after an answer that no worker has ended. */
+  #keep({ ids, messages }: EncodedPrompt, { text, tokenIds }: RemoteAnswer): void {
+    this.#update({
+      ...this.#state,
+      sequence: [...ids, ...tokenIds],
+      messages: messages ? [...messages, { role: 'assistant', content: text }] : this.#state.messages,
+    });
   }
 }
 

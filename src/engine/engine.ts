@@ -44,6 +44,8 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   readonly #sessions = new Set<LocalSession>();
   /** Where the bytes came from; whoever opened them knows. */
   source: SourceInfo = { cached: false };
+  /** A checksum of what was read of the model, likewise; '' if nobody took one. */
+  fingerprint = '';
   #disposed: Promise<void> | undefined;
 
   private constructor(
@@ -96,7 +98,13 @@ export class LocalEngine implements Omit<Engine, 'load'> {
 
   get info(): ModelInfo {
     const { latest, gpuBytes } = this.residence;
-    return { ...this.model.info, ...describeResident(latest), source: this.source, gpuBytes };
+    return {
+      ...this.model.info,
+      ...describeResident(latest),
+      source: this.source,
+      sharing: { shared: false },
+      gpuBytes,
+    };
   }
 
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {

@@ -67,7 +67,7 @@ class ModelLoader implements Reloader {
     return this.devices.renewable;
   }
 
-  loadEngine(onDownload: (progress: Omit<LoadProgress, 'phase'>) => void): Promise<LocalEngine> {
+  async loadEngine(onDownload: (progress: Omit<LoadProgress, 'phase'>) => void): Promise<LocalEngine> {
     const { options } = this;
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
     const engineOptions = { ...options, memoryBudget, tuningStore: this.#tuningStore };
@@ -76,7 +76,9 @@ class ModelLoader implements Reloader {
       engine.source = opened.info;
       return engine;
     };
-    return this.#load(load, (engine) => engine.dispose(), options.signal, onDownload);
+    const engine = await this.#load(load, (loaded) => loaded.dispose(), options.signal, onDownload);
+    engine.fingerprint = this.#fingerprint ?? '';
+    return engine;
   }
 
   load(before: Resident, signal: AbortSignal): Promise<Resident> {

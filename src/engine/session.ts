@@ -8,7 +8,7 @@ import { Answer, type AnswerPiece } from './answer';
 import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock } from './clock';
 import { requireGenerating } from './embedding';
-import { encodePrompt, type EncodedPrompt } from './encode-prompt';
+import { encodePrompt, type BegunAnswer, type EncodedPrompt } from './encode-prompt';
 import { RequestQueue } from './request-queue';
 import type { Residence } from './residence';
 import type { Resident } from './resident';
@@ -26,11 +26,21 @@ export interface SessionHost {
   onDispose(session: LocalSession): void;
 }
 
+/** A session beside its engine, as those see it who serve it to somebody else. */
+export type HostedSession = Pick<LocalSession, keyof Session | 'goOn' | 'memory' | 'remember'>;
+
 /** What an answer gets from its end when no token comes with it. */
 const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
 
-/** Makes the prompt of a turn when its time has come: it depends on what was said before. */
-type Encode = (chat: ChatFormat) => EncodedPrompt;
+/** Makes the prompt of a turn when its time has come: it depends on what was said before. The answer may have begun elsewhere. */
+type Encode = (chat: ChatFormat) => EncodedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
+
+/** What stays of a session when its engine is gone, as plain data: another engine of the same model goes on with it. */
+export interface SessionMemory {
+  /** All tokens of the conversation. */
+  sequence: readonly number[];
+  messages: readonly ChatMessage[];
+}
 
 /**
  * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
@@ -57,15 +67,40 @@ export class LocalSession implements Session {
     return this.#cached?.resident.gone ? undefined : this.#cached?.cache;
   }
 
-  generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream((chat) => this.#encode(prompt, chat), options);
+  /** `onPrompt` is told the prompt as soon as it is known what tokens it is, which is before the first chunk. */
+  generate(
+    prompt: Prompt,
+    options: GenerateOptions = {},
+    onPrompt?: (prompt: EncodedPrompt) => void,
+  ): ReadableStream<GenerateChunk> {
+    return this.#stream((chat) => this.#encode(prompt, chat), options, onPrompt);
   }
 
-  send(text: string, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(
-      (chat) => this.#encode([...this.messages, { role: 'user', content: text }], chat),
-      options,
-    );
+  send(
+    text: string,
+    options: GenerateOptions = {},
+    onPrompt?: (prompt: EncodedPrompt) => void,
+  ): ReadableStream<GenerateChunk> {
+    const encode: Encode = (chat) => this.#encode([...this.messages, { role: 'user', content: text }], chat);
+    return this.#stream(encode, options, onPrompt);
+  }
+
+  /**
+   * Streams the rest of an answer that was begun in such a session of another engine, from the next token on. The options
+   * are those of its beginning, with the seed that it was sampled with.
+   */
+  goOn({ prompt, sampled }: BegunAnswer, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+    return this.#stream(() => ({ ...prompt, sampled }), options);
+  }
+
+  get memory(): SessionMemory {
+    return { sequence: this.#sequence, messages: this.messages };
+  }
+
+  /** Takes over the conversation of a session of another engine. Its tokens are evaluated with the next prompt. */
+  remember({ sequence, messages }: SessionMemory): void {
+    this.#sequence = [...sequence];
+    this.messages = [...messages];
   }
 
   dispose(): Promise<void> {
@@ -86,9 +121,18 @@ export class LocalSession implements Session {
     return this.dispose();
   }
 
-  #stream(encode: Encode, options: GenerateOptions): ReadableStream<GenerateChunk> {
+  #stream(
+    encode: Encode,
+    options: GenerateOptions,
+    onPrompt: (prompt: EncodedPrompt) => void = () => {},
+  ): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    return chunkStream((outlet, signal) => this.#run(encode, options, outlet, signal), ends);
+    const encodeAloud: Encode = (chat) => {
+      const prompt = encode(chat);
+      onPrompt(prompt);
+      return prompt;
+    };
+    return chunkStream((outlet, signal) => this.#run(encodeAloud, options, outlet, signal), ends);
   }
 
   async #run(encode: Encode, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
@@ -123,9 +167,13 @@ export class LocalSession implements Session {
     const prompt = encode(chat);
     const answer = new Answer(chat, options);
     const limit = this.#limit(prompt.ids, options);
-    const run = this.#runOf(prompt.ids, options, limit);
     /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
     const given: AnswerPiece = { text: '', tokenIds: [] };
+    for (const id of prompt.sampled ?? []) {
+      given.text += answer.push(id).text;
+      given.tokenIds.push(id);
+    }
+    const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds]);
     const give = (chunk: GenerateChunk): void => {
       if (!outlet.put(chunk)) return;
       given.text += chunk.text;
@@ -180,9 +228,14 @@ export class LocalSession implements Session {
     throw new TernionError('context-overflow', message);
   }
 
-  #runOf(promptIds: number[], { sampler, mode, logitBias }: ResolvedOptions, limit: number): TokenRun {
+  #runOf(
+    promptIds: number[],
+    { sampler, mode, logitBias }: ResolvedOptions,
+    limit: number,
+    sampled: number[],
+  ): TokenRun {
     const { queue, residence } = this.host;
-    const continuation = { promptIds, sampled: [], sampling: { sampler, mode, logitBias }, limit };
+    const continuation = { promptIds, sampled, sampling: { sampler, mode, logitBias }, limit };
     return new TokenRun(queue, residence, continuation, (resident) => this.#cacheOn(resident));
   }
 

@@ -130,7 +130,12 @@ export class SharedLink implements EngineLink {
   async dispose(): Promise<void> {
     const worker = this.#place?.worker;
     this.#leave();
-    await worker?.dispose();
+    try {
+      await worker?.dispose();
+    } catch (error) {
+      // With the worker, all that this page had in it is gone.
+      if (!worker?.over.aborted) throw error;
+    }
   }
 
   close(): void {
@@ -257,12 +262,12 @@ export class SharedLink implements EngineLink {
     }
   }
 
-  /** The worker of `leader`; undefined if that is gone by then. */
-  async #follow(leader: Leader, ending: AbortSignal): Promise<WorkerLink | undefined> {
+  /** The worker of `leader`, whose end is noticed; undefined if that is gone by then. */
+  async #follow({ lock }: Leader, ending: AbortSignal): Promise<WorkerLink | undefined> {
     const { tabs, heartbeat } = this.options;
     const leaderGone = new AbortController();
-    const followed = new AbortController();
-    tabs.locks.acquire(leader.lock, 'shared', followed.signal).then(
+    const closed = new AbortController();
+    tabs.locks.acquire(lock, 'shared', closed.signal).then(
       (release) => {
         release();
         leaderGone.abort(gone());
@@ -271,13 +276,18 @@ export class SharedLink implements EngineLink {
     );
     const signal = AbortSignal.any([leaderGone.signal, ending]);
     try {
-      const tunnel = await this.#lobby.connect(leader, this.#tabLock, signal);
-      return await WorkerLink.join(tunnel.port, () => tunnel.close(), { signal, heartbeat });
+      const tunnel = await this.#lobby.connect({ lock }, this.#tabLock, signal);
+      const end = (): void => {
+        closed.abort();
+        tunnel.close();
+      };
+      const worker = await WorkerLink.join(tunnel.port, end, { signal, heartbeat });
+      leaderGone.signal.addEventListener('abort', () => worker.close(), { once: true });
+      return worker;
     } catch (error) {
+      closed.abort();
       if (ending.aborted || !leaderGone.signal.aborted) throw error;
       return undefined;
-    } finally {
-      followed.abort();
     }
   }
 

@@ -61,6 +61,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
   /** What the worker still does for a call that was aborted. */
   #cleaningUp: Promise<unknown> | undefined;
   #counter = 0;
+  #closed = false;
 
   private constructor(
     private readonly connection: Connection,
@@ -205,8 +206,10 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     return this.#abortable(signal, (api, request) => api.embed(request, texts, options));
   }
 
-  /** Ends the worker, whatever it does; after an aborted call it has a moment to clean up. What is pending rejects. */
+  /** Ends the worker, whatever it does; after an aborted call it has a moment to clean up. What is pending rejects. Nothing happens the second time. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#end(new TernionError('disposed', 'The worker was ended.'));
     const terminate = (): void => {
       this.#api[releaseProxy]();

@@ -45,6 +45,9 @@ export class TabPort extends EventTarget {
     this.carrier.send(this.number, message, ports);
   }
 
+  /** Whoever is handed a MessagePort starts it; this one has begun. */
+  start(): void {}
+
   /** Ends this port and its other end. */
   close(): void {
     this.carrier.forget(this.number);

@@ -68,8 +68,9 @@ export class ScriptedEngine implements HostedEngine {
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
     const { machine } = this;
     machine.loads.push({ source, options });
-    options.onProgress?.({ phase: 'upload', loaded: 1, total: 2 });
+    const progress = setInterval(() => options.onProgress?.({ phase: 'upload', loaded: 1, total: 2 }), 5);
     await machine.loading;
+    clearInterval(progress);
     throwIfAborted(options.signal);
     const { failure } = machine;
     machine.failure = undefined;

@@ -48,7 +48,7 @@ export class SharingTab {
   async load(options: ModelOptions = {}): Promise<this> {
     const link = new SharedLink({
       tabs: this.#page,
-      lobby: 'model',
+      lobby: this.origin.name,
       startWorker: () => this.#startWorker(),
       heartbeat: HEARTBEAT,
       leaderMs: LEADER_MS,

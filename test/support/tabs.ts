@@ -1,4 +1,5 @@
 // Tabs of one origin in one thread: each with locks and channels that end with it, as a page that is closed ends them.
+import { setMaxListeners } from 'node:events';
 import type { TabEnvironment } from '../../src/tabs/environment';
 import type { Locks } from '../../src/storage/cache/locks';
 import { MemoryLocks } from './memory-storage';
@@ -6,17 +7,22 @@ import { MemoryLocks } from './memory-storage';
 /** The origin that tabs are of. */
 export class Origin {
   readonly locks = new MemoryLocks();
+  /** No other origin's: channels know nothing of origins here. */
+  readonly name = crypto.randomUUID();
   readonly #tabs: FakeTab[] = [];
+  #closed = false;
 
   open(): FakeTab {
     const tab = new FakeTab(this.locks);
     this.#tabs.push(tab);
+    if (this.#closed) tab.kill();
     return tab;
   }
 
   /** Ends all tabs: an open channel would keep the process alive. */
   close(): void {
-    for (const tab of this.#tabs.splice(0)) tab.kill();
+    this.#closed = true;
+    for (const tab of this.#tabs) tab.kill();
   }
 }
 
@@ -26,6 +32,8 @@ export class FakeTab implements TabEnvironment {
   readonly locks: Locks;
 
   constructor(locks: MemoryLocks) {
+    // All locks and channels of the tab listen.
+    setMaxListeners(0, this.#ended.signal);
     this.locks = {
       acquire: async (name, mode, signal) => {
         const signals = [this.#ended.signal, ...(signal ? [signal] : [])];
@@ -46,6 +54,11 @@ export class FakeTab implements TabEnvironment {
 
   openChannel(name: string): BroadcastChannel {
     const channel = new BroadcastChannel(name);
+    const post = channel.postMessage.bind(channel);
+    // What has ended here still runs, unlike in a browser; it is not heard.
+    channel.postMessage = (message) => {
+      if (!this.ended.aborted) post(message);
+    };
     this.ended.addEventListener('abort', () => channel.close(), { once: true });
     return channel;
   }

@@ -18,6 +18,26 @@ afterEach(() => origin.close());
 
 const open = (): Promise<SharingTab> => new SharingTab(origin, machine).load();
 
+/** Holds the next loads up. */
+function holdLoads(): () => void {
+  let release = (): void => {};
+  machine.loading = new Promise((resolve) => (release = resolve));
+  return release;
+}
+
+/** So many tabs that begin to load, as soon as all of them wait for the same load, which is held up. */
+async function waitingTabs(count: number, signal?: AbortSignal): Promise<Promise<SharingTab>[]> {
+  const heard = new Set<number>();
+  const loads = Array.from({ length: count }, (_, i) => {
+    const onProgress = (): void => void heard.add(i);
+    const loading = new SharingTab(origin, machine).load({ onProgress, ...(i === 0 && { signal }) });
+    loading.catch(() => {});
+    return loading;
+  });
+  await until(() => heard.size === count);
+  return loads;
+}
+
 /** Ids and text of an answer, with what is before it in the same session, by an engine that nobody disturbs. */
 async function undisturbed(texts: readonly string[], options?: GenerateOptions): Promise<Collected> {
   const session = new ScriptedEngine(new Machine(), new AbortController().signal).createSession();
@@ -84,18 +104,11 @@ describe('tabs that share an engine', () => {
   });
 
   test('wait for one load when they come at the same time, and hear how far it is', async () => {
-    let loaded = (): void => {};
-    machine.loading = new Promise((resolve) => (loaded = resolve));
-    const heard = [0, 0];
-    const loads = heard.map((_, i) =>
-      new SharingTab(origin, machine).load({ onProgress: () => void heard[i]!++ }),
-    );
-    await until(() => machine.loads.length > 0);
-    await sleep(50);
+    const loaded = holdLoads();
+    const loads = await waitingTabs(3);
     loaded();
     await Promise.all(loads);
     expect(machine.loads.length).toBe(1);
-    expect(heard).toContain(1);
   });
 
   test('take turns, token by token here', async () => {
@@ -220,8 +233,7 @@ describe('when the tab that has the engine is gone', () => {
     const session = survivor.engine.createSession();
     const read = new Read(session.send('x', { signal: control.signal, maxTokens: 9 }));
     await read.some(2);
-    let loaded = (): void => {};
-    machine.loading = new Promise((resolve) => (loaded = resolve));
+    const loaded = holdLoads();
     leader.kill();
     await until(() => machine.loads.length === 2);
     control.abort();
@@ -336,33 +348,22 @@ describe('a tab that leaves', () => {
   });
 
   test('amid a load does not end that of the others', async () => {
-    let loaded = (): void => {};
-    machine.loading = new Promise((resolve) => (loaded = resolve));
+    const loaded = holdLoads();
     const control = new AbortController();
-    const first = new SharingTab(origin, machine).load({ signal: control.signal });
-    await until(() => machine.loads.length === 1);
-    const second = open();
-    await sleep(50);
+    const [first, second] = await waitingTabs(2, control.signal);
     control.abort();
     await expect(first).rejects.toMatchObject({ code: 'aborted' });
     loaded();
-    expect((await second).engine.info.gpuBytes).toBe(1000);
+    expect((await second!).engine.info.gpuBytes).toBe(1000);
     expect([machine.loads.length, machine.copies]).toEqual([1, 1]);
   });
 
   test('a load that fails fails for all who wait for it, and can be tried again', async () => {
-    let loaded = (): void => {};
-    machine.loading = new Promise((resolve) => (loaded = resolve));
+    const loaded = holdLoads();
+    const loads = await waitingTabs(2);
     machine.failure = new TernionError('corrupt-file', 'No model.');
-    const loads = Promise.allSettled([open(), open()]);
-    await until(() => machine.loads.length === 1);
-    await sleep(50);
     loaded();
-    const refusal = expect.objectContaining({ code: 'corrupt-file' }) as unknown;
-    expect(await loads).toEqual([
-      { status: 'rejected', reason: refusal },
-      { status: 'rejected', reason: refusal },
-    ]);
+    for (const load of loads) await expect(load).rejects.toMatchObject({ code: 'corrupt-file' });
     await open();
     expect(machine.copies).toBe(1);
   });

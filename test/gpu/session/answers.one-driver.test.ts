@@ -1,5 +1,6 @@
 // What a session answers: text and ids, over several turns, sampled, and up to a stop string.
 import { describe, expect, test } from 'vitest';
+import type { EncodedPrompt } from '../../../src/engine/encode-prompt';
 import { collect } from '../../support/collect';
 import { COUNT, STORY, goldenFor, useSessions } from '../../support/sessions';
 
@@ -48,6 +49,40 @@ describe('an answer', () => {
     expect(tokenIds.every((id) => id >= 94 && id < 114)).toBe(true);
     expect(text).toContain('\u{fffd}');
     expect(await sessions.watched.engine.detokenize(tokenIds)).toBe(text);
+  });
+});
+
+describe('an answer that was begun in another engine', () => {
+  const DRAWN = { temperature: 1, seed: 5, repetitionPenalty: 1.2, frequencyPenalty: 0.2, maxTokens: 12 };
+
+  test.each([
+    ['drawn with penalties', 'Tell me a story.', DRAWN, [1, 7]],
+    ['cut amid a character', 'Say hello in Japanese.', {}, [1, 2, 3]],
+    ['cut amid a stop string', 'Count from 3 to 9.', { stop: ', 6, 7' }, [8, 10]],
+  ])('goes on as it would have there: %s', async (_what, question, options, cuts) => {
+    let prompt: EncodedPrompt | undefined;
+    const first = open();
+    const whole = await collect(first.send(question, options, (known) => (prompt = known)));
+    for (const cut of cuts) {
+      const session = open();
+      const sampled = whole.tokenIds.slice(0, cut);
+      const rest = await collect(session.goOn({ prompt: prompt!, sampled }, options));
+      expect([...sampled, ...rest.tokenIds]).toEqual(whole.tokenIds);
+      expect(rest.text).toBe(whole.chunks.slice(cut).reduce((text, chunk) => text + chunk.text, ''));
+      expect(rest.finishReason).toBe(whole.finishReason);
+      expect(rest.usage).toMatchObject({ completionTokens: whole.tokenIds.length });
+      expect(session.messages).toEqual(first.messages);
+      expect(session.memory).toEqual(first.memory);
+    }
+  });
+
+  test('leaves a conversation that goes on elsewhere, too', async () => {
+    const [first, second] = [open(), open()];
+    await collect(first.send('My name is Ravi.'));
+    second.remember(structuredClone(first.memory));
+    const { text } = await collect(second.send('What is my name?'));
+    expect(text).toBe('Your name is Ravi.');
+    expect(second.messages).toHaveLength(4);
   });
 });
 

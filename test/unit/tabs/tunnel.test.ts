@@ -35,7 +35,7 @@ test('messages arrive in order, and only on the other side', async () => {
 test('a port that is posted leads to where it came from, however deep it stands in a message', async () => {
   const { port1, port2 } = new MessageChannel();
   const messages = heard(there.port);
-  const answers = heard(port1 as unknown as TabPort);
+  const answers = heard(port1);
   here.port.postMessage({ list: [{ port: port2 }, 'x'], bytes: Uint8Array.of(1) }, [port2]);
   await until(() => messages.length === 1);
   const [message] = messages as [{ list: [{ port: TabPort }, string]; bytes: Uint8Array }];

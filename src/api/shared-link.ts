@@ -144,7 +144,14 @@ export class SharedLink implements EngineLink {
     const place = this.#place;
     this.#place = undefined;
     if (place?.resign) void this.#serveOn(place.worker, place.resign);
-    else place?.worker.close();
+    else {
+      place?.worker.close();
+      // It may have become this tab's turn to lead just now: others wait for it.
+      this.#turn?.then(
+        (resign) => resign(),
+        () => {},
+      );
+    }
     this.#releaseTabLock();
     this.#releaseTabLock = () => {};
     this.#lobby.close();
@@ -193,7 +200,7 @@ export class SharedLink implements EngineLink {
     }
   }
 
-  /** In a task of its own: what a listener of the page's throws is none of this link's failures. */
+  /** Apart from what goes on here: what a listener of the page's throws is none of this link's failures. */
   #report({ onReport }: Load, status: EngineStatus): void {
     const info = status === 'ready' ? this.#info! : { ...this.#info!, gpuBytes: 0 };
     queueMicrotask(() => onReport({ status, info }));

@@ -45,13 +45,13 @@ export class SharingTab {
     this.#page = origin.open();
   }
 
-  async load(options: ModelOptions = {}): Promise<this> {
+  async load(options: ModelOptions = {}, leaderMs = LEADER_MS): Promise<this> {
     const link = new SharedLink({
       tabs: this.#page,
       lobby: this.origin.name,
       startWorker: () => this.#startWorker(),
       heartbeat: HEARTBEAT,
-      leaderMs: LEADER_MS,
+      leaderMs,
     });
     try {
       const onStatus = (status: EngineStatus): void => void this.statuses.push(status);
@@ -67,6 +67,11 @@ export class SharingTab {
   kill(): void {
     this.#page.kill();
     this.killWorker();
+  }
+
+  freeze(): void {
+    this.#page.freeze();
+    this.#worker?.freeze();
   }
 
   killWorker(): void {

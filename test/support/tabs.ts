@@ -30,6 +30,7 @@ export class Origin {
 export class FakeTab implements TabEnvironment {
   readonly #ended = new AbortController();
   readonly locks: Locks;
+  #frozen = false;
 
   constructor(locks: MemoryLocks) {
     // All locks and channels of the tab listen.
@@ -57,10 +58,15 @@ export class FakeTab implements TabEnvironment {
     const post = channel.postMessage.bind(channel);
     // What has ended here still runs, unlike in a browser; it is not heard.
     channel.postMessage = (message) => {
-      if (!this.ended.aborted) post(message);
+      if (!this.ended.aborted && !this.#frozen) post(message);
     };
     this.ended.addEventListener('abort', () => channel.close(), { once: true });
     return channel;
+  }
+
+  /** What freezing a page does: nothing more is heard of it, and its locks stay. */
+  freeze(): void {
+    this.#frozen = true;
   }
 
   /** What a crash does: locks are free, nothing more is said, and nobody in it is told. */
@@ -70,7 +76,10 @@ export class FakeTab implements TabEnvironment {
 
   /** What gives a lock back, once, at the latest with the tab's end. */
   #untilEnd(release: () => void): () => void {
+    let held = true;
     const once = (): void => {
+      if (!held) return;
+      held = false;
       this.ended.removeEventListener('abort', once);
       release();
     };

@@ -307,6 +307,17 @@ describe('when the tab that has the engine is gone', () => {
   });
 });
 
+test('a tab that has the engine and is frozen does not let the others wait for ever', async () => {
+  const leader = await open();
+  const other = await new SharingTab(origin, machine).load({}, 300);
+  const read = new Read(other.engine.createSession().send('x'));
+  await read.some(1);
+  leader.freeze();
+  await expect(read.rest()).rejects.toMatchObject({ code: 'worker-lost' });
+  await expect(other.engine.tokenize('x')).rejects.toThrow(/No tab has taken the engine over/);
+  expect(other.statuses).toEqual(['recovering', 'lost']);
+});
+
 describe('a tab that leaves', () => {
   test('has its sessions freed when it vanishes; the others do not notice', async () => {
     const [leader, vanishing] = [await open(), await open()];
@@ -345,6 +356,15 @@ describe('a tab that leaves', () => {
     await read.some(2);
     leader.kill();
     expect(essence(await read.rest())).toEqual(essence(await undisturbed(['x'])));
+  });
+
+  test('just when it is elected does not keep the others from being so', async () => {
+    const [leader, elected, other] = [await open(), await open(), await open()];
+    leader.kill();
+    await elected.engine.dispose();
+    expect(essence(await collect(other.engine.createSession().send('x')))).toEqual(
+      essence(await undisturbed(['x'])),
+    );
   });
 
   test('amid a load does not end that of the others', async () => {

@@ -18,6 +18,8 @@ export default defineConfig(({ mode }) => {
             index: file('src/index.ts'),
             inline: file('src/inline.ts'),
             worker: file('src/worker/main.ts'),
+            'ai-sdk': file('src/surfaces/ai-sdk/index.ts'),
+            'prompt-api': file('src/surfaces/prompt-api/index.ts'),
           },
           formats: ['es' as const],
         },

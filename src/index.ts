@@ -13,6 +13,7 @@ export type { GpuBytes } from './gpu/buffers';
 export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
+  Answer,
   ChatMessage,
   ChatOptions,
   DetokenizeOptions,
@@ -24,6 +25,7 @@ export type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  SampledLogprob,
   Session,
   SharingInfo,
   SourceInfo,
@@ -32,7 +34,9 @@ export type {
   TemplateMessage,
   TemplateOptions,
   TextPart,
+  TokenLogprob,
   TokenizeOptions,
   ToolCall,
+  ToolCallFormat,
   Usage,
 } from './engine/types';

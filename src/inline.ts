@@ -14,6 +14,7 @@ export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
+  Answer,
   ChatMessage,
   ChatOptions,
   DetokenizeOptions,
@@ -25,6 +26,7 @@ export type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  SampledLogprob,
   Session,
   SharingInfo,
   SourceInfo,
@@ -33,7 +35,9 @@ export type {
   TemplateMessage,
   TemplateOptions,
   TextPart,
+  TokenLogprob,
   TokenizeOptions,
   ToolCall,
+  ToolCallFormat,
   Usage,
 } from './engine/types';

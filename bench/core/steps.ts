@@ -25,7 +25,7 @@ export class StepBench {
     private readonly transformer: Transformer,
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
-    private readonly sampler: Dispatch[],
+    private readonly sampler: readonly Dispatch[],
   ) {
     this.#readbacks = new ReadbackRing(transformer.gpu);
   }
@@ -39,8 +39,8 @@ export class StepBench {
       transformer.variants.cacheFormat,
     );
     const pass = await transformer.forwardPass(cache);
-    const sampler = await transformer.sampler({ penalties: false, random: false });
-    return new StepBench(transformer, cache, pass, sampler);
+    const { dispatches } = await transformer.sampler({ penalties: false, random: false });
+    return new StepBench(transformer, cache, pass, dispatches);
   }
 
   /** Milliseconds of a prompt of `tokens` tokens up to the token that follows it, which has come back to the CPU. */

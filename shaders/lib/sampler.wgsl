@@ -27,6 +27,11 @@ fn better(a: Best, b: Best) -> Best {
   return a;
 }
 
+// Whether `a` comes behind `b` in that order.
+fn follows(a: Best, b: Best) -> bool {
+  return a.value < b.value || (a.value == b.value && a.token > b.token);
+}
+
 const NO_TOKEN = 0xffffffffu;
 const no_token = Best(-3.4e38, NO_TOKEN);
 

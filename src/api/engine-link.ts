@@ -2,7 +2,7 @@
 
 import type { Remote } from 'comlink';
 import type { EmbedOptions, ModelInfo, SharingInfo } from '../engine/types';
-import type { SessionMemory } from '../engine/session';
+import type { ConversationData } from '../engine/conversation';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { Outcome, StatusReport, StreamTransport, WorkerApi } from '../worker/protocol';
@@ -47,7 +47,7 @@ export interface EngineLink {
     onReport: (report: StatusReport) => void,
   ): Promise<ModelInfo>;
   /** Notes what a worker that takes over has to know of that session. */
-  remember(session: number, memory: SessionMemory): void;
+  remember(session: number, memory: ConversationData): void;
   /** That session is no more. */
   forget(session: number): void;
   /** Ends what this page has in the worker, and resolves when that has ended. Calls that wait for their answers get them. */

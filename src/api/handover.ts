@@ -1,7 +1,7 @@
 // Brings what a page has under way from one worker to the next: calls, answers, and what sessions have to be told.
 
 import { abortedBy, TernionError } from '../errors';
-import type { SessionMemory } from '../engine/session';
+import type { ConversationData } from '../engine/conversation';
 import type { LinkedWorker } from './engine-link';
 
 /** Something that is to be done with a worker, whichever it is. */
@@ -19,7 +19,7 @@ export class Handover {
   #worker: LinkedWorker | undefined;
   /** In the order in which they came, which is that in which another worker gets them. */
   readonly #tasks = new Set<Task>();
-  readonly #memories = new Map<number, SessionMemory>();
+  readonly #memories = new Map<number, ConversationData>();
   /** Sessions of which the next worker has to be told. */
   readonly #untold = new Set<number>();
   #left = false;
@@ -83,8 +83,8 @@ export class Handover {
     for (const task of [...this.#tasks]) if (!task.worker) task.start(worker);
   }
 
-  remember(session: number, { sequence, messages }: SessionMemory): void {
-    this.#memories.set(session, { sequence, messages });
+  remember(session: number, { messages, sequence, marks }: ConversationData): void {
+    this.#memories.set(session, { messages, sequence, marks });
     if (!this.#worker) this.#untold.add(session);
   }
 

@@ -1,17 +1,21 @@
 // An answer as a page receives it: what it was asked for, what came so far, and how another worker goes on with it.
 
+import type { AnswerPiece } from '../engine/answer';
 import type { Outlet } from '../engine/chunk-stream';
 import { Clock } from '../engine/clock';
-import type { EncodedPrompt } from '../engine/encode-prompt';
+import type { FittedPrompt } from '../engine/fit-prompt';
 import type { GenerateChunk } from '../engine/types';
+import { append } from '../engine/whole-answer';
 import type { Frame, RemoteGenerateOptions, RemotePrompt } from '../worker/protocol';
 
 /** An answer and its reader. */
 export class RemoteAnswer {
-  text = '';
-  readonly tokenIds: number[] = [];
+  /** What the reader was given. */
+  readonly given: AnswerPiece = { text: '', tokenIds: [] };
+  /** Whether that is all. */
+  ended = false;
   /** Known with the first chunk, of an engine that tabs share. */
-  #prompt: EncodedPrompt | undefined;
+  #prompt: FittedPrompt | undefined;
   readonly #clock = new Clock();
 
   constructor(
@@ -27,23 +31,28 @@ export class RemoteAnswer {
 
   /** What is to be asked of a worker for all that the reader has not been given yet. */
   get rest(): RemotePrompt {
-    return this.#prompt ? { begun: { prompt: this.#prompt, sampled: this.tokenIds } } : this.what;
+    return this.#prompt ? { begun: { prompt: this.#prompt, sampled: this.given.tokenIds } } : this.what;
   }
 
   /** Gives the reader a chunk, and counts it if the reader is there to get it. */
   give({ chunk, prompt }: Exclude<Frame, { failure: unknown }>): void {
     if (!this.outlet.put(chunk)) return;
     this.#prompt ??= prompt;
-    for (const id of chunk.tokenIds) {
-      this.tokenIds.push(id);
-      this.#clock.token();
-    }
-    this.text += chunk.text;
+    this.ended = chunk.finishReason !== undefined;
+    append(this.given, chunk);
+    for (let i = 0; i < chunk.tokenIds.length; i++) this.#clock.token();
   }
 
   /** The last chunk of an answer that was ended while no worker was there to make one; the prompt if something was given. */
-  end(): { prompt: EncodedPrompt | undefined; chunk: GenerateChunk } {
-    const usage = this.#clock.usage(this.#prompt?.ids.length ?? 0, 0, this.tokenIds.length);
-    return { prompt: this.#prompt, chunk: { text: '', tokenIds: [], finishReason: 'abort', usage } };
+  end(): { prompt: FittedPrompt | undefined; chunk: GenerateChunk } {
+    const prompt = this.#prompt;
+    const usage = this.#clock.usage({
+      promptTokens: prompt?.ids.length ?? 0,
+      cachedTokens: 0,
+      completionTokens: this.given.tokenIds.length,
+      omittedTokens: prompt?.omittedTokens ?? 0,
+      omittedTurns: prompt?.omittedTurns ?? 0,
+    });
+    return { prompt, chunk: { text: '', tokenIds: [], finishReason: 'abort', usage } };
   }
 }

@@ -2,10 +2,14 @@
 
 import type { Remote } from 'comlink';
 import { chunkStream, type Outlet } from '../engine/chunk-stream';
-import type { EncodedPrompt } from '../engine/encode-prompt';
+import { Conversation } from '../engine/conversation';
+import type { AnswerPiece } from '../engine/answer';
+import type { FittedPrompt } from '../engine/fit-prompt';
 import { randomSeed } from '../engine/sampling';
+import { wholeAnswer } from '../engine/whole-answer';
 import { TernionError } from '../errors';
 import type {
+  Answer,
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
@@ -27,6 +31,7 @@ import {
   type Outcome,
   type RemoteGenerateOptions,
   type RemotePrompt,
+  type RewindTo,
   type SessionState,
   type StatusReport,
   type StreamTransport,
@@ -104,8 +109,8 @@ export class RemoteEngine implements Engine {
     return { ...this.#info, sharing: this.link.sharing };
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
-    return this.call((api) => api.tokenize(text, options));
+  async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
+    return this.call((api) => api.tokenize(input, options));
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
@@ -146,9 +151,14 @@ export class RemoteEngine implements Engine {
     if (!this.#ready) throw new TernionError('disposed', 'No model is loaded.');
     const model = this.#model;
     const isCurrent = (): boolean => model === this.#model && !this.#disposed;
-    return new RemoteSession(this, this.link, isCurrent, ({ gpuBytes }) => {
+    const onState = ({ gpuBytes }: SessionState): void => {
       if (isCurrent()) this.#info = { ...this.#info, gpuBytes };
-    });
+    };
+    return new RemoteSession({ engine: this, link: this.link, isCurrent, onState });
+  }
+
+  async restoreSession(blob: Blob): Promise<RemoteSession> {
+    return this.createSession().from((api, id) => api.restoreSession(id, blob));
   }
 
   dispose(): Promise<void> {
@@ -160,10 +170,10 @@ export class RemoteEngine implements Engine {
     return this.dispose();
   }
 
-  /** Calls the worker; its failures are thrown. */
-  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
+  /** Calls the worker; its failures are thrown. While there is no worker, `signal` ends the wait for one with `aborted`. */
+  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>, signal?: AbortSignal): Promise<T> {
     this.#assertUsable();
-    return this.#counted(this.link.use((worker) => worker.call(run)));
+    return this.#counted(this.link.use((worker) => worker.call(run), signal));
   }
 
   /** Fires when the engine is disposed of. */
@@ -231,20 +241,23 @@ export class RemoteEngine implements Engine {
   }
 }
 
-/** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream ends. */
+/** What the sessions of one model share. */
+interface SessionContext {
+  engine: RemoteEngine;
+  link: EngineLink;
+  /** Whether the model that the session was made for is still the engine's. */
+  isCurrent: () => boolean;
+  onState: (state: SessionState) => void;
+}
+
+/** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream or another call ends. */
 export class RemoteSession implements Session {
   readonly #id: number;
-  #state: SessionState = { tokenIds: [], messages: [], sequence: [], gpuBytes: 0 };
+  #state: SessionState = { tokenIds: [], messages: [], sequence: [], marks: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
 
-  constructor(
-    private readonly engine: RemoteEngine,
-    private readonly link: EngineLink,
-    /** Whether the model that the session was made for is still the engine's. */
-    private readonly isCurrent: () => boolean,
-    private readonly onState: (state: SessionState) => void,
-  ) {
-    this.#id = link.nextNumber();
+  constructor(private readonly context: SessionContext) {
+    this.#id = context.link.nextNumber();
   }
 
   get tokenIds(): readonly number[] {
@@ -263,12 +276,39 @@ export class RemoteSession implements Session {
     return this.#stream({ send: text }, options);
   }
 
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer> {
+    return wholeAnswer(this.generate(prompt, options));
+  }
+
+  async fork(): Promise<RemoteSession> {
+    const copy = new RemoteSession(this.context);
+    copy.#update(await this.#call((api, id) => api.forkSession(id, copy.#id)));
+    return copy;
+  }
+
+  async rewind(to: RewindTo): Promise<void> {
+    await this.from((api, id) => api.rewindSession(id, to));
+  }
+
+  save(): Promise<Blob> {
+    return this.#call((api, id) => api.saveSession(id));
+  }
+
+  /** This session as it stands after a call of the worker's, which knows it by its number. */
+  async from(
+    run: (api: Remote<WorkerApi>, id: number) => Promise<Outcome<SessionState>>,
+  ): Promise<RemoteSession> {
+    this.#update(await this.#call(run));
+    return this;
+  }
+
   async dispose(): Promise<void> {
     // With its model gone, so is the session.
-    if (!this.isCurrent()) return;
+    const { engine, link, isCurrent } = this.context;
+    if (!isCurrent()) return;
     this.#disposal.abort();
-    this.link.forget(this.#id);
-    await unlessLost(this.engine.call((api) => api.disposeSession(this.#id)));
+    link.forget(this.#id);
+    await unlessLost(engine.call((api) => api.disposeSession(this.#id)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -276,11 +316,10 @@ export class RemoteSession implements Session {
   }
 
   #stream(what: RemotePrompt, { signal, ...options }: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    const ends = [signal, this.#disposal.signal, this.engine.disposal, this.link.over].filter(
-      (each) => !!each,
-    );
+    const { engine, link } = this.context;
+    const ends = [signal, this.#disposal.signal, engine.disposal, link.over].filter((each) => !!each);
     return chunkStream(
-      (outlet, ending) => this.engine.run(() => this.#answer(what, options, outlet, ending)),
+      (outlet, ending) => engine.run(() => this.#answer(what, options, outlet, ending)),
       ends,
     );
   }
@@ -292,18 +331,18 @@ export class RemoteSession implements Session {
     outlet: Outlet,
     ending: AbortSignal,
   ): Promise<void> {
-    if (!this.isCurrent() || this.#disposal.signal.aborted)
-      throw new TernionError('disposed', 'The session, or its model, was disposed.');
+    this.#assertUsable();
+    const { link } = this.context;
     // Another worker has to draw with the seed that the first one drew with.
-    const seed = this.link.sharing.shared ? { seed: options.seed ?? randomSeed() } : {};
+    const seed = link.sharing.shared ? { seed: options.seed ?? randomSeed() } : {};
     const answer = new RemoteAnswer(what, { ...options, ...seed }, outlet);
     try {
-      await this.link.use((worker) => this.#read(worker, answer, ending), ending);
+      await link.use((worker) => this.#read(worker, answer, ending), ending);
     } catch (error) {
       if (!ending.aborted || !(error instanceof TernionError) || error.code !== 'aborted') throw error;
       // It was ended while there was no worker.
       const { prompt, chunk } = answer.end();
-      if (prompt) this.#keep(prompt, answer);
+      if (prompt) this.#keep(prompt, answer.given);
       outlet.put(chunk);
     }
   }
@@ -314,6 +353,8 @@ export class RemoteSession implements Session {
    * is left with.
    */
   async #read(worker: LinkedWorker, answer: RemoteAnswer, ending: AbortSignal): Promise<void> {
+    // The last worker may have been lost between the last chunk and the word that it was the last.
+    if (answer.ended) return;
     const request = worker.nextNumber();
     const onEnding = (): void => worker.abort(request);
     const opening = worker.call((api) => api.generate(request, this.#id, answer.rest, answer.options));
@@ -339,20 +380,40 @@ export class RemoteSession implements Session {
     }
   }
 
+  async #call<T>(run: (api: Remote<WorkerApi>, id: number) => Promise<Outcome<T>>): Promise<T> {
+    this.#assertUsable();
+    const { signal } = this.#disposal;
+    try {
+      return await this.context.engine.call((api) => run(api, this.#id), signal);
+    } catch (error) {
+      throw signal.aborted ? disposed() : error;
+    }
+  }
+
+  /** Another worker would not know of a session that was disposed of in the one before. */
+  #assertUsable(): void {
+    if (!this.context.isCurrent() || this.#disposal.signal.aborted) throw disposed();
+  }
+
   #update(state: SessionState): void {
     this.#state = state;
-    this.link.remember(this.#id, state);
-    this.onState(state);
+    const { link, onState } = this.context;
+    // No worker has to be told of a session that is disposed of.
+    if (!this.#disposal.signal.aborted) link.remember(this.#id, state);
+    onState(state);
   }
 
   /** Notes what the session is left with after an answer that no worker has ended. */
-  #keep({ ids, messages }: EncodedPrompt, { text, tokenIds }: RemoteAnswer): void {
-    this.#update({
-      ...this.#state,
-      sequence: [...ids, ...tokenIds],
-      messages: messages ? [...messages, { role: 'assistant', content: text }] : this.#state.messages,
-    });
+  #keep(prompt: FittedPrompt, given: AnswerPiece): void {
+    const conversation = new Conversation(this.#state);
+    conversation.keep(prompt, given);
+    const { messages, sequence, marks } = conversation;
+    this.#update({ ...this.#state, messages, sequence, marks });
   }
+}
+
+function disposed(): TernionError {
+  return new TernionError('disposed', 'The session, or its model, was disposed.');
 }
 
 /** Waits for a disposal. With the worker, all that it held is gone, which is what was asked for. */

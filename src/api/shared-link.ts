@@ -3,7 +3,7 @@
 
 import { TernionError, abortedBy, throwIfAborted } from '../errors';
 import type { ModelInfo, SharingInfo } from '../engine/types';
-import type { SessionMemory } from '../engine/session';
+import type { ConversationData } from '../engine/conversation';
 import type { EngineStatus, ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { TabEnvironment } from '../tabs/environment';
@@ -92,7 +92,7 @@ export class SharedLink implements EngineLink {
     return this.#handover.use(work, signal);
   }
 
-  remember(session: number, memory: SessionMemory): void {
+  remember(session: number, memory: ConversationData): void {
     this.#handover.remember(session, memory);
   }
 

@@ -1,6 +1,7 @@
 // The engine and the sessions that callers hold: what they give is read here, and the engine behind gets data of our own.
 
 import type {
+  Answer,
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
@@ -21,12 +22,21 @@ import {
   embedOptions,
   generateOptions,
   profileOptions,
+  rewindTo,
   tokenizeOptions,
   type TemplateReader,
 } from './options';
-import { prompt, sentText, tokenIds, tokensOfContext, type ModelLimits } from './prompts';
+import {
+  prompt,
+  promptToShorten,
+  sentText,
+  tokenizable,
+  tokenIds,
+  tokensOfContext,
+  type ModelLimits,
+} from './prompts';
 import { argument, list, options, text, type Read } from './read';
-import { modelSource } from './sources';
+import { modelSource, savedSession } from './sources';
 
 /** An engine that loads with `Options`. */
 interface EngineBehind<Options extends ModelOptions> extends Engine {
@@ -58,8 +68,9 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return this.inner.load(read, options(this.readers.loadOptions, given));
   }
 
-  async tokenize(given: string, how?: TokenizeOptions): Promise<number[]> {
-    return this.inner.tokenize(argument(text(), given, 'text'), options(tokenizeOptions, how));
+  async tokenize(given: string | readonly ChatMessage[], how?: TokenizeOptions): Promise<number[]> {
+    const read = options(tokenizeOptions(this.readers.chatTemplate), how);
+    return this.inner.tokenize(argument(tokenizable, given, 'input'), read);
   }
 
   async detokenize(ids: ArrayLike<number>, how?: DetokenizeOptions): Promise<string> {
@@ -92,6 +103,11 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return new CheckedSession(this.inner.createSession(), this.info, this.readers.chatTemplate);
   }
 
+  async restoreSession(given: Blob): Promise<Session> {
+    const session = await this.inner.restoreSession(argument(savedSession, given, 'blob'));
+    return new CheckedSession(session, this.info, this.readers.chatTemplate);
+  }
+
   dispose(): Promise<void> {
     return this.inner.dispose();
   }
@@ -103,15 +119,13 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 export class CheckedSession implements Session {
-  readonly #prompt: Read<Prompt>;
   readonly #options: Read<GenerateOptions>;
 
   constructor(
     private readonly inner: Session,
-    limits: ModelLimits,
-    chatTemplate: TemplateReader,
+    private readonly limits: ModelLimits,
+    private readonly chatTemplate: TemplateReader,
   ) {
-    this.#prompt = prompt(limits);
     this.#options = generateOptions(limits, chatTemplate);
   }
 
@@ -124,10 +138,7 @@ export class CheckedSession implements Session {
   }
 
   generate(given: Prompt, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => {
-      const read = argument(this.#prompt, given, 'prompt');
-      return this.inner.generate(read, options(this.#options, how));
-    });
+    return streamOf(() => this.inner.generate(...this.#read(given, how)));
   }
 
   send(given: string, how?: GenerateOptions): ReadableStream<GenerateChunk> {
@@ -137,12 +148,36 @@ export class CheckedSession implements Session {
     });
   }
 
+  async complete(given: Prompt, how?: GenerateOptions): Promise<Answer> {
+    return this.inner.complete(...this.#read(given, how));
+  }
+
+  async fork(): Promise<Session> {
+    return new CheckedSession(await this.inner.fork(), this.limits, this.chatTemplate);
+  }
+
+  async rewind(to: number | { turns: number }): Promise<void> {
+    return this.inner.rewind(argument(rewindTo, to, 'to'));
+  }
+
+  save(): Promise<Blob> {
+    return this.inner.save();
+  }
+
   dispose(): Promise<void> {
     return this.inner.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** The options first: they decide how long a prompt can be. */
+  #read(given: Prompt, how: GenerateOptions | undefined): [Prompt, GenerateOptions] {
+    const read = options(this.#options, how);
+    const isShortened = read.contextOverflow === 'truncate-middle';
+    const reader = isShortened ? promptToShorten(this.limits) : prompt(this.limits);
+    return [argument(reader, given, 'prompt'), read];
   }
 }
 

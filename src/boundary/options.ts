@@ -7,6 +7,7 @@ import type {
   ProfileOptions,
   TokenizeOptions,
 } from '../engine/types';
+import { MOST_LOGPROBS } from '../kernels/logprobs';
 import type { ModelOptions } from '../plan/load-options';
 import type { ChatOptions, TemplateOptions } from '../tokenizer';
 import { OWN_VARIABLES } from '../tokenizer/messages';
@@ -17,6 +18,7 @@ import {
   fields,
   flag,
   invalid,
+  isObject,
   isPlain,
   list,
   number,
@@ -90,10 +92,15 @@ export function loadable(template: TemplateReader): Fields<ModelOptions> {
   return { ...plannable(template), onProgress: optional(callable()), onStatus: optional(callable()) };
 }
 
-export const tokenizeOptions: Read<TokenizeOptions> = fields({
-  addBos: optional(flag),
-  parseSpecial: optional(flag),
-});
+/** Of text, or of messages with the templates that can be used. */
+export function tokenizeOptions(template: TemplateReader): Read<TokenizeOptions> {
+  return fields({
+    addBos: optional(flag),
+    parseSpecial: optional(flag),
+    chatTemplate: template,
+    templateOptions: optional(templateOptions),
+  });
+}
 
 export const detokenizeOptions: Read<DetokenizeOptions> = fields({ renderSpecial: optional(flag) });
 
@@ -135,11 +142,21 @@ export function generateOptions(
     logitBias: optional(logitBias(vocabularySize)),
     seed: optional(number({ min: -MOST, max: MOST, integer: true })),
     stop: optional((value, at) => (typeof value === 'string' ? stops([value], at) : stops(value, at))),
+    logprobs: optional(number({ min: 0, max: MOST_LOGPROBS, integer: true })),
+    contextOverflow: optional(oneOf('error', 'truncate-middle')),
     signal: optional(abortSignal),
     chatTemplate: template,
     templateOptions: optional(templateOptions),
   });
 }
+
+/** How far a session is to go back: tokens, or turns. */
+export const rewindTo: Read<number | { turns: number }> = (value, at) => {
+  const count = number({ min: 0, max: MOST, integer: true });
+  if (isObject(value)) return fields({ turns: count })(value, at);
+  if (typeof value === 'number') return count(value, at);
+  throw invalid(at, value, 'a number of tokens, or {turns}');
+};
 
 /** Numbers by token id. Names are ids as numbers are written: no `''`, `'1e3'` or `'01'`, all of which `Number` would take. */
 function logitBias(vocabularySize: number): Read<Record<number, number>> {

@@ -32,7 +32,16 @@ export interface ModelLimits {
 
 /** A prompt of the model that has these limits. */
 export function prompt(limits: ModelLimits): Read<Prompt> {
-  const ids = fields({ tokenIds: tokensOfContext(limits) });
+  return promptWith(tokensOfContext(limits));
+}
+
+/** One that may be longer than the context, because it is made to fit. */
+export function promptToShorten({ vocabularySize }: ModelLimits): Read<Prompt> {
+  return promptWith(someTokens(vocabularySize, MAX_IDS));
+}
+
+function promptWith(tokens: Read<Uint32Array>): Read<Prompt> {
+  const ids = fields({ tokenIds: tokens });
   return (value, at) => {
     if (typeof value === 'string') return sentText(value, at);
     if (Array.isArray(value)) return messages(value, 'messages');
@@ -49,6 +58,13 @@ export const messages: Read<ChatMessage[]> = (value, at) => {
   const budget = new JsonBudget();
   const extent = { least: 1, most: MAX_ITEMS, wanted: 'a list of messages', count: budget.takeValues };
   return list(messageReader(budget), extent)(value, at);
+};
+
+/** A text, which may be empty, or a conversation. */
+export const tokenizable: Read<string | ChatMessage[]> = (value, at) => {
+  if (typeof value === 'string') return text()(value, at);
+  if (Array.isArray(value)) return messages(value, at);
+  throw invalid(at, value, 'a string or a list of messages');
 };
 
 /**
@@ -78,7 +94,11 @@ export function tokenIds(vocabularySize: number, most = MAX_IDS): Read<Uint32Arr
 
 /** Ids to evaluate: some, and no more than the context holds. */
 export function tokensOfContext({ vocabularySize, contextLength }: ModelLimits): Read<Uint32Array> {
-  const read = tokenIds(vocabularySize, contextLength);
+  return someTokens(vocabularySize, contextLength);
+}
+
+function someTokens(vocabularySize: number, most: number): Read<Uint32Array> {
+  const read = tokenIds(vocabularySize, most);
   return (value, at) => {
     const ids = read(value, at);
     if (ids.length > 0) return ids;

@@ -44,6 +44,12 @@ const blob: Read<Blob> = (value, at) => {
   throw refusal(at, KINDS);
 };
 
+/** What `session.save` has given. */
+export const savedSession: Read<Blob> = (value, at) => {
+  if (value instanceof Blob && value.size >= 0) return value;
+  throw refusal(at, 'is no Blob: it must be one that session.save has given');
+};
+
 const files = list(blob, { least: 1, most: MAX_FILES, wanted: 'a list of Files or Blobs' });
 
 function bytes(value: ArrayBuffer | Uint8Array, at: string): ArrayBuffer | Uint8Array {

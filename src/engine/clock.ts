@@ -2,6 +2,12 @@
 
 import type { Usage } from './types';
 
+/** What of a generation is counted and not timed. */
+export type UsageCounts = Pick<
+  Usage,
+  'promptTokens' | 'cachedTokens' | 'completionTokens' | 'stopReason' | 'omittedTokens' | 'omittedTurns'
+>;
+
 /** Takes the times of one generation, which begins with this clock. */
 export class Clock {
   readonly #start = performance.now();
@@ -22,18 +28,17 @@ export class Clock {
     this.#tokens++;
   }
 
-  /** What the times and these counts of tokens come to. Tokens of an answer that was begun elsewhere took none of the times. */
-  usage(promptTokens: number, cachedTokens: number, completionTokens: number): Usage {
+  /** What the times and what was counted come to. Tokens of an answer that was begun elsewhere took none of the times. */
+  usage(counts: UsageCounts): Usage {
     const first = this.#first ?? performance.now();
     const decodeMs = this.#first === undefined ? 0 : this.#last - first;
     return {
-      promptTokens,
-      cachedTokens,
-      completionTokens,
+      ...counts,
       queueMs: this.#queued - this.#start,
       prefillMs: first - this.#queued,
       decodeMs,
       tokensPerSecond: decodeMs > 0 ? ((this.#tokens - 1) * 1000) / decodeMs : 0,
+      timeToFirstTokenMs: this.#first === undefined ? 0 : first - this.#start,
     };
   }
 }

@@ -11,13 +11,6 @@ export interface EncodedPrompt {
   messages: ChatMessage[] | undefined;
 }
 
-/** An answer as far as its reader was given it, as plain data. Whoever has it can go on with it, on another engine of the model. */
-export interface BegunAnswer {
-  prompt: EncodedPrompt;
-  /** Tokens given so far. */
-  sampled: readonly number[];
-}
-
 /**
  * Encodes `prompt`. Where a conversation begins as `sequence` does, it gets the same ids, so that they are found in the KV
  * cache. Throws `template-failed`, and `invalid-argument` for a prompt of which no token is left.

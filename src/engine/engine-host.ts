@@ -8,6 +8,7 @@ import type { LocalEngine } from './engine';
 import { loadLocal } from './load-local';
 import type { LocalSession } from './session';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
@@ -63,8 +64,8 @@ export class EngineHost implements Engine {
     return this.#loaded().fingerprint;
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
-    return this.#loaded().tokenize(text, options);
+  async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
+    return this.#loaded().tokenize(input, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
@@ -85,6 +86,10 @@ export class EngineHost implements Engine {
 
   createSession(): LocalSession {
     return this.#loaded().createSession();
+  }
+
+  async restoreSession(blob: Blob): Promise<LocalSession> {
+    return this.#loaded().restoreSession(blob);
   }
 
   async suspend(): Promise<void> {

@@ -5,7 +5,7 @@ import type { ModelFiles } from '../files/model-files';
 import type { SourceOptions } from '../storage/sources/model-source';
 import type { GpuContext } from '../gpu/context';
 import type { ModelConfig } from '../model/config';
-import { ChatFormat } from '../tokenizer';
+import { ChatFormat, encodeSegments } from '../tokenizer';
 import { KvCache } from '../inference/kv-cache';
 import { profileStep, type StepProfile } from '../inference/step-profile';
 import { embedSequence } from '../inference/embedding';
@@ -18,8 +18,12 @@ import { choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
 import { Residence, WORK_DONE, type Reloader } from './residence';
 import { Resident } from './resident';
+import { Conversation } from './conversation';
+import { readSession, type ModelIdentity } from './saved-session';
 import { LocalSession, type SessionHost } from './session';
+import { SessionCache } from './session-cache';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
@@ -44,7 +48,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   readonly #sessions = new Set<LocalSession>();
   /** Where the bytes came from; whoever opened them knows. */
   source: SourceInfo = { cached: false };
-  /** A checksum of what was read of the model, likewise; '' if nobody took one. */
+  /** Of what was read of the files, see `Fingerprint`; '' where nobody watched. */
   fingerprint = '';
   #disposed: Promise<void> | undefined;
 
@@ -107,9 +111,11 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     };
   }
 
-  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
+  async tokenize(input: string | readonly ChatMessage[], options: TokenizeOptions = {}): Promise<number[]> {
     this.#assertUsable();
-    return this.model.chat.tokenizer.encode(text, options);
+    const chat = this.model.chat.with(options);
+    if (typeof input === 'string') return chat.tokenizer.encode(input, options);
+    return encodeSegments(chat.tokenizer, chat.render(input));
   }
 
   async detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string> {
@@ -199,18 +205,44 @@ export class LocalEngine implements Omit<Engine, 'load'> {
   }
 
   createSession(): LocalSession {
+    return this.#open();
+  }
+
+  async restoreSession(blob: Blob): Promise<LocalSession> {
+    this.#assertUsable();
+    const { conversation, keys } = await readSession(blob, this.#identity);
+    const cache = new SessionCache({ queue: this.queue, residence: this.residence });
+    const session = this.#open(new Conversation(conversation), cache);
+    try {
+      if (keys) await cache.fill(conversation.sequence, keys);
+      return session;
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  }
+
+  #open(conversation?: Conversation, cache?: SessionCache): LocalSession {
     this.#assertUsable();
     const host: SessionHost = {
       config: this.model.config,
       contextLength: this.#contextLength,
       chat: this.model.chat,
+      identity: this.#identity,
       queue: this.queue,
       residence: this.residence,
+      open: (...copied) => this.#open(...copied),
       onDispose: (session) => this.#sessions.delete(session),
     };
-    const session = new LocalSession(host);
+    const session = new LocalSession(host, conversation, cache);
     this.#sessions.add(session);
     return session;
+  }
+
+  get #identity(): ModelIdentity {
+    const { architecture, name, layers, width, heads, kvHeads, headDim, vocabularySize } = this.model.config;
+    const { fingerprint } = this;
+    return { architecture, name, layers, width, heads, kvHeads, headDim, vocabularySize, fingerprint };
   }
 
   async suspend(): Promise<void> {

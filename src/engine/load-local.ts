@@ -76,7 +76,7 @@ class ModelLoader implements Reloader {
       engine.source = opened.info;
       return engine;
     };
-    const engine = await this.#load(load, (loaded) => loaded.dispose(), options.signal, onDownload);
+    const engine = await this.#load(load, (made) => made.dispose(), options.signal, onDownload);
     engine.fingerprint = this.#fingerprint ?? '';
     return engine;
   }

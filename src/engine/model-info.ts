@@ -28,6 +28,7 @@ export function describeModel(model: ModelFile, chat: ChatFormat, resident: Resi
       preTokenizer: tokenizer.preTokenizer,
     },
     chatTemplate: chat.template.origin,
+    toolCalls: chat.template.toolCalls,
     adjustments: [...model.adjustments],
   };
 }

@@ -9,6 +9,7 @@ export interface ResolvedOptions extends SamplingSettings {
   /** Infinity where the caller gave none: the context is the limit. */
   maxTokens: number;
   stop: readonly string[];
+  contextOverflow: 'error' | 'truncate-middle';
 }
 
 /** Lower temperatures are greedy: in f32 they would become 0, or logits over them infinite. */
@@ -27,6 +28,8 @@ export function resolveOptions({
   seed = randomSeed(),
   maxTokens = Infinity,
   stop = [],
+  logprobs,
+  contextOverflow = 'error',
 }: GenerateOptions): ResolvedOptions {
   const sampler: SamplerParameters = {
     temperature,
@@ -49,6 +52,8 @@ export function resolveOptions({
     },
     maxTokens,
     stop: typeof stop === 'string' ? [stop] : stop,
+    logprobs,
+    contextOverflow,
     logitBias: biases,
   };
 }

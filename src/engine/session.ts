@@ -2,86 +2,103 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import type { ChatFormat } from '../tokenizer';
-import { KvCache } from '../inference/kv-cache';
 import type { ModelConfig } from '../model/config';
 import { Answer, type AnswerPiece } from './answer';
 import { chunkStream, type Outlet } from './chunk-stream';
-import { Clock } from './clock';
+import { Clock, type UsageCounts } from './clock';
+import { Conversation, type ConversationData } from './conversation';
 import { requireGenerating } from './embedding';
-import { encodePrompt, type BegunAnswer, type EncodedPrompt } from './encode-prompt';
+import { fitPrompt, type BegunAnswer, type FittedPrompt } from './fit-prompt';
 import { RequestQueue } from './request-queue';
-import type { Residence } from './residence';
-import type { Resident } from './resident';
 import { resolveOptions, type ResolvedOptions } from './sampling';
+import { writeSession, type ModelIdentity } from './saved-session';
+import { SessionCache, type CacheHost } from './session-cache';
 import { TokenRun } from './token-run';
-import type { ChatMessage, FinishReason, GenerateChunk, GenerateOptions, Prompt, Session } from './types';
+import type {
+  Answer as WholeAnswer,
+  ChatMessage,
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  Prompt,
+  Session,
+} from './types';
+import { append, wholeAnswer } from './whole-answer';
 
 /** What all sessions of an engine share. */
-export interface SessionHost {
+export interface SessionHost extends CacheHost {
   config: ModelConfig;
   contextLength: number;
   chat: ChatFormat;
-  queue: RequestQueue;
-  residence: Residence;
+  identity: ModelIdentity;
+  /** A new session of the same engine, which owns `cache`. */
+  open(conversation: Conversation, cache: SessionCache): LocalSession;
   onDispose(session: LocalSession): void;
 }
 
 /** A session beside its engine, as those see it who serve it to somebody else. */
-export type HostedSession = Pick<LocalSession, keyof Session | 'goOn' | 'memory' | 'remember'>;
+export interface HostedSession extends Pick<
+  LocalSession,
+  Exclude<keyof Session, 'fork'> | 'goOn' | 'memory' | 'remember'
+> {
+  fork(): Promise<HostedSession>;
+}
 
 /** What an answer gets from its end when no token comes with it. */
 const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
+const NOTHING_COUNTED: UsageCounts = {
+  promptTokens: 0,
+  cachedTokens: 0,
+  completionTokens: 0,
+  omittedTokens: 0,
+  omittedTurns: 0,
+};
 
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. The answer may have begun elsewhere. */
-type Encode = (chat: ChatFormat) => EncodedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
-
-/** What stays of a session when its engine is gone, as plain data: another engine of the same model goes on with it. */
-export interface SessionMemory {
-  /** All tokens of the conversation. */
-  sequence: readonly number[];
-  messages: readonly ChatMessage[];
-}
+type Encode = (
+  chat: ChatFormat,
+  options: ResolvedOptions,
+) => FittedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
 
 /**
  * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
  * of an answer under way a `Continuation`); what is on a device can be made from that again, and is, on another one.
  */
 export class LocalSession implements Session {
-  messages: ChatMessage[] = [];
-  /** All tokens of the conversation, also the last ones that the cache does not hold yet. */
-  #sequence: number[] = [];
-  /** Keys and values, and where they are. */
-  #cached: { cache: KvCache; resident: Resident } | undefined;
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(private readonly host: SessionHost) {}
+  constructor(
+    private readonly host: SessionHost,
+    private conversation = new Conversation(),
+    private readonly cache = new SessionCache(host),
+  ) {}
 
   get tokenIds(): readonly number[] {
-    return this.#cache?.tokenIds ?? [];
+    return this.cache.current?.tokenIds ?? [];
   }
 
-  /** The cache, unless it went with its device. */
-  get #cache(): KvCache | undefined {
-    return this.#cached?.resident.gone ? undefined : this.#cached?.cache;
+  get messages(): readonly ChatMessage[] {
+    return this.conversation.messages;
   }
 
   /** `onPrompt` is told the prompt as soon as it is known what tokens it is, which is before the first chunk. */
   generate(
     prompt: Prompt,
     options: GenerateOptions = {},
-    onPrompt?: (prompt: EncodedPrompt) => void,
+    onPrompt?: (prompt: FittedPrompt) => void,
   ): ReadableStream<GenerateChunk> {
-    return this.#stream((chat) => this.#encode(prompt, chat), options, onPrompt);
+    return this.#stream((chat, resolved) => this.#fit(prompt, chat, resolved), options, onPrompt);
   }
 
   send(
     text: string,
     options: GenerateOptions = {},
-    onPrompt?: (prompt: EncodedPrompt) => void,
+    onPrompt?: (prompt: FittedPrompt) => void,
   ): ReadableStream<GenerateChunk> {
-    const encode: Encode = (chat) => this.#encode([...this.messages, { role: 'user', content: text }], chat);
+    const encode: Encode = (chat, resolved) =>
+      this.#fit([...this.messages, { role: 'user', content: text }], chat, resolved);
     return this.#stream(encode, options, onPrompt);
   }
 
@@ -93,14 +110,40 @@ export class LocalSession implements Session {
     return this.#stream(() => ({ ...prompt, sampled }), options);
   }
 
-  get memory(): SessionMemory {
-    return { sequence: this.#sequence, messages: this.messages };
+  /** What stays of the session when its engine is gone: another engine of the same model goes on with it. */
+  get memory(): ConversationData {
+    const { messages, sequence, marks } = this.conversation;
+    return { messages, sequence, marks };
   }
 
   /** Takes over the conversation of a session of another engine. Its tokens are evaluated with the next prompt. */
-  remember({ sequence, messages }: SessionMemory): void {
-    this.#sequence = [...sequence];
-    this.messages = [...messages];
+  remember(memory: ConversationData): void {
+    this.conversation = new Conversation(memory);
+  }
+
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<WholeAnswer> {
+    return wholeAnswer(this.generate(prompt, options));
+  }
+
+  fork(): Promise<LocalSession> {
+    return this.#inTurn(async (signal) => {
+      const cache = await this.cache.copy(signal);
+      return this.host.open(new Conversation(this.conversation), cache);
+    });
+  }
+
+  rewind(to: number | { turns: number }): Promise<void> {
+    return this.#inTurn(async () => {
+      this.conversation.rewind(to);
+      this.cache.forgetBeyond(this.conversation.sequence);
+    });
+  }
+
+  save(): Promise<Blob> {
+    return this.#inTurn(async (signal) => {
+      const keys = await this.cache.read(this.conversation.sequence, signal);
+      return writeSession(this.host.identity, this.conversation, keys);
+    });
   }
 
   dispose(): Promise<void> {
@@ -111,8 +154,7 @@ export class LocalSession implements Session {
   async #dispose(): Promise<void> {
     this.#disposal.abort(new TernionError('disposed', 'The session was disposed.'));
     await this.#turns.enter();
-    this.#cached?.cache.destroy();
-    this.#cached = undefined;
+    this.cache.destroy();
     this.#turns.leave();
     this.host.onDispose(this);
   }
@@ -121,14 +163,29 @@ export class LocalSession implements Session {
     return this.dispose();
   }
 
+  /** Does `work` between two answers. Rejects with `disposed` once the session is. */
+  async #inTurn<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#disposal;
+    try {
+      await this.#turns.enter(signal);
+      try {
+        return await work(signal);
+      } finally {
+        this.#turns.leave();
+      }
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  }
+
   #stream(
     encode: Encode,
     options: GenerateOptions,
-    onPrompt: (prompt: EncodedPrompt) => void = () => {},
+    onPrompt: (prompt: FittedPrompt) => void = () => {},
   ): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    const encodeAloud: Encode = (chat) => {
-      const prompt = encode(chat);
+    const encodeAloud: Encode = (chat, resolved) => {
+      const prompt = encode(chat, resolved);
       onPrompt(prompt);
       return prompt;
     };
@@ -146,7 +203,7 @@ export class LocalSession implements Session {
     try {
       await this.#turns.enter(signal);
     } catch {
-      outlet.put({ text: '', tokenIds: [], finishReason: 'abort', usage: clock.usage(0, 0, 0) });
+      outlet.put({ ...NOTHING, finishReason: 'abort', usage: clock.usage(NOTHING_COUNTED) });
       return;
     }
     try {
@@ -164,28 +221,32 @@ export class LocalSession implements Session {
     signal: AbortSignal,
     clock: Clock,
   ): Promise<void> {
-    const prompt = encode(chat);
-    const answer = new Answer(chat, options);
-    const limit = this.#limit(prompt.ids, options);
+    const prompt = encode(chat, options);
+    const { omittedTokens, omittedTurns } = prompt;
+    // What continues raw text is text, whatever it looks like.
+    const answer = new Answer(chat, options, prompt.messages && chat.reasoning);
+    const limit = Math.min(options.maxTokens, this.host.contextLength - prompt.ids.length);
     /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
     const given: AnswerPiece = { text: '', tokenIds: [] };
-    for (const id of prompt.sampled ?? []) {
-      given.text += answer.push(id).text;
-      given.tokenIds.push(id);
-    }
+    for (const token of prompt.sampled ?? []) append(given, answer.push({ token }));
     const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds]);
     const give = (chunk: GenerateChunk): void => {
-      if (!outlet.put(chunk)) return;
-      given.text += chunk.text;
-      given.tokenIds.push(...chunk.tokenIds);
+      if (outlet.put(chunk)) append(given, chunk);
     };
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
     const giveLast = async (piece: AnswerPiece, finishReason: FinishReason): Promise<void> => {
-      const text = piece.text + answer.flush();
-      const usage = clock.usage(prompt.ids.length, run.cachedTokens, answer.tokenIds.length);
+      const usage = clock.usage({
+        promptTokens: prompt.ids.length,
+        cachedTokens: run.cachedTokens,
+        completionTokens: answer.tokenIds.length,
+        ...(answer.stopReason !== undefined && { stopReason: answer.stopReason }),
+        omittedTokens,
+        omittedTurns,
+      });
+      const last = joined(piece, answer.flush());
       if (finishReason !== 'abort') run.done();
       await run.end();
-      give({ text, tokenIds: piece.tokenIds, finishReason, usage });
+      give({ ...last, finishReason, usage });
       this.#keep(prompt, given);
     };
     try {
@@ -198,7 +259,7 @@ export class LocalSession implements Session {
         throwIfAborted(signal);
         const piece = answer.push(run.take());
         clock.token();
-        if (answer.stopped) return await giveLast(piece, 'stop');
+        if (answer.stopReason !== undefined) return await giveLast(piece, 'stop');
         if (answer.tokenIds.length >= limit) return await giveLast(piece, 'length');
         give(piece);
         run.watch();
@@ -216,45 +277,30 @@ export class LocalSession implements Session {
     }
   }
 
-  #encode(prompt: Prompt, chat: ChatFormat): EncodedPrompt {
-    return encodePrompt(prompt, chat, this.#sequence);
+  /** The prompt's ids, those of what was said before as they were. Throws `context-overflow`. */
+  #fit(prompt: Prompt, chat: ChatFormat, { maxTokens, contextOverflow }: ResolvedOptions): FittedPrompt {
+    const room = { contextLength: this.host.contextLength, maxTokens, contextOverflow };
+    return fitPrompt(prompt, chat, this.conversation.sequence, room);
   }
 
-  /** Most tokens of an answer to a prompt of `ids`. Throws `context-overflow` if the prompt leaves no room for one. */
-  #limit({ length }: readonly number[], { maxTokens }: ResolvedOptions): number {
-    const { contextLength } = this.host;
-    if (length < contextLength) return Math.min(maxTokens, contextLength - length);
-    const message = `The prompt has ${length} tokens; with an answer it must fit ${contextLength}.`;
-    throw new TernionError('context-overflow', message);
-  }
-
-  #runOf(
-    promptIds: number[],
-    { sampler, mode, logitBias }: ResolvedOptions,
-    limit: number,
-    sampled: number[],
-  ): TokenRun {
+  #runOf(promptIds: number[], options: ResolvedOptions, limit: number, sampled: number[]): TokenRun {
     const { queue, residence } = this.host;
-    const continuation = { promptIds, sampled, sampling: { sampler, mode, logitBias }, limit };
-    return new TokenRun(queue, residence, continuation, (resident) => this.#cacheOn(resident));
-  }
-
-  /** The cache on `resident`, an empty one if the last one was elsewhere. */
-  async #cacheOn(resident: Resident): Promise<KvCache> {
-    if (this.#cached?.resident === resident) return this.#cached.cache;
-    const { gpu, transformer } = resident;
-    const { config, contextLength, variants } = transformer;
-    this.#cached = undefined;
-    const cache = await KvCache.create(gpu, config, contextLength, variants.cacheFormat);
-    this.#cached = { cache, resident };
-    return cache;
+    const { sampler, mode, logitBias, logprobs } = options;
+    const sampling = { sampler, mode, logitBias, logprobs };
+    const continuation = { promptIds, sampled, sampling, limit };
+    return new TokenRun(queue, residence, continuation, (resident) => this.cache.on(resident));
   }
 
   /** Leaves cache and conversation as they are after what the reader was given of the answer. */
-  #keep(prompt: EncodedPrompt, { text, tokenIds }: AnswerPiece): void {
-    if (tokenIds.length === 0) return;
-    this.#cache?.forgetBeyond(prompt.ids.length + tokenIds.length);
-    this.#sequence = [...prompt.ids, ...tokenIds];
-    if (prompt.messages) this.messages = [...prompt.messages, { role: 'assistant', content: text }];
+  #keep(prompt: FittedPrompt, given: AnswerPiece): void {
+    if (given.tokenIds.length > 0)
+      this.cache.current?.forgetBeyond(prompt.ids.length + given.tokenIds.length);
+    this.conversation.keep(prompt, given);
   }
+}
+
+/** A piece with what comes behind its text. */
+function joined(piece: AnswerPiece, rest: Pick<AnswerPiece, 'text' | 'reasoning'>): AnswerPiece {
+  const reasoning = (piece.reasoning ?? '') + (rest.reasoning ?? '');
+  return { ...piece, text: piece.text + rest.text, ...(reasoning !== '' && { reasoning }) };
 }

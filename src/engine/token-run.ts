@@ -2,6 +2,7 @@
 
 import type { KvCache } from '../inference/kv-cache';
 import { Generation, type Continuation } from '../inference/generation';
+import type { SampledToken } from '../inference/samplers';
 import { GpuTurn } from './gpu-turn';
 import type { RequestQueue } from './request-queue';
 import { WORK_DONE, type Residence } from './residence';
@@ -43,10 +44,10 @@ export class TokenRun {
   }
 
   /** The next token, at once. Only where `ready` has said that there is one, and only if somebody gets it. */
-  take(): number {
-    const token = this.#current!.generation.take();
+  take(): SampledToken {
+    const sampled = this.#current!.generation.take();
     this.residence.worked(1);
-    return token;
+    return sampled;
   }
 
   /** From now until `ready`, the GPU is lent to those who wait for it. */

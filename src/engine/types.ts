@@ -4,7 +4,14 @@ import type { StepProfile } from '../inference/step-profile';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
-import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, TemplateOrigin } from '../tokenizer';
+import type {
+  ChatMessage,
+  ChatOptions,
+  DecodeOptions,
+  EncodeOptions,
+  TemplateOrigin,
+  ToolCallFormat,
+} from '../tokenizer';
 
 export type { ChatOptions, SourceInfo, StepProfile };
 export type {
@@ -14,6 +21,7 @@ export type {
   TemplateOptions,
   TextPart,
   ToolCall,
+  ToolCallFormat,
 } from '../tokenizer';
 
 /**
@@ -49,6 +57,17 @@ export interface GenerateOptions extends ChatOptions {
   seed?: number;
   /** Strings that end the generation; they are not part of the text. */
   stop?: string | string[];
+  /**
+   * Gives each sampled token's log-probability and as many of the likeliest alternatives, 0 to 20, in `chunk.logprobs`. They
+   * are of the model itself: before penalties, biases, temperature and filters. Default: none are computed.
+   */
+  logprobs?: number;
+  /**
+   * What becomes of a prompt that does not fit the context. `error` (default) refuses it with `context-overflow`.
+   * `truncate-middle` leaves out the oldest turns of messages, but for the system's and the newest ones; of raw text and token
+   * ids it leaves out what stands behind the first quarter. `usage` says how much.
+   */
+  contextOverflow?: 'error' | 'truncate-middle';
   /** Ends the generation within one step; the last chunk then has finishReason `abort`. */
   signal?: AbortSignal;
 }
@@ -72,14 +91,44 @@ export interface Usage {
   decodeMs: number;
   /** Sampled tokens after the first, per second of decodeMs. 0 if there were none. */
   tokensPerSecond: number;
+  /** From the call to the first sampled token, the wait for earlier requests included, ms. 0 if there was none. */
+  timeToFirstTokenMs: number;
+  /** The stop string, or the id of the end token, that ended the answer; absent where something else did. */
+  stopReason?: string | number;
+  /** Tokens of the prompt that `contextOverflow: 'truncate-middle'` left out; 0 otherwise. */
+  omittedTokens: number;
+  /** Turns of messages that it left out, each a user's message with all that answers it; 0 otherwise. */
+  omittedTurns: number;
+}
+
+/** A token, and how likely the model itself took it to be. */
+export interface TokenLogprob {
+  tokenId: number;
+  /** The token's own bytes as text, control tokens as the vocabulary writes them. Parts of characters are U+FFFD. */
+  text: string;
+  /** Natural logarithm of its probability, before penalties, biases, temperature and filters. */
+  logprob: number;
+}
+
+/** A sampled token with its alternatives. */
+export interface SampledLogprob extends TokenLogprob {
+  /** The likeliest tokens, likeliest first, as many as were asked for; the sampled one may be among them. */
+  alternatives: TokenLogprob[];
 }
 
 /** A piece of a generation. Ids and characters are different counts: never compare one with the other. */
 export interface GenerateChunk {
-  /** Text that is final. Joined over the stream it equals decoding all ids at once (without the end token). */
+  /**
+   * Text that is final. Joined over the stream it equals decoding all ids at once (without the end token), less what came as
+   * `reasoning` and the marks around it.
+   */
   text: string;
+  /** Text of the model's reasoning that is final: what stands between the marks of its template. Absent where there is none. */
+  reasoning?: string;
   /** The ids exactly as sampled. Joined over the stream they are the whole generation, the end token included. */
   tokenIds: number[];
+  /** One for each of `tokenIds`; only where `logprobs` was asked for. */
+  logprobs?: SampledLogprob[];
   /** On the last chunk only. */
   finishReason?: FinishReason;
   /** On the last chunk only. */
@@ -93,6 +142,18 @@ export interface SharingInfo {
   here?: boolean;
   /** Why it is not, where that was asked for. */
   reason?: string;
+}
+
+/** A whole answer: what the chunks of a stream come to. */
+export interface Answer {
+  text: string;
+  /** Absent where there was none. */
+  reasoning?: string;
+  tokenIds: number[];
+  /** Only where `logprobs` was asked for. */
+  logprobs?: SampledLogprob[];
+  finishReason: FinishReason;
+  usage: Usage;
 }
 
 /** What was loaded, and how it runs. */
@@ -131,6 +192,8 @@ export interface ModelInfo {
    * recognised; `plain` if none was.
    */
   chatTemplate: TemplateOrigin;
+  /** How the chat template has the model write calls of tools; undefined if the template knows no tools. */
+  toolCalls: ToolCallFormat | undefined;
   /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
   adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
@@ -171,8 +234,8 @@ export interface ModelInfo {
   };
 }
 
-/** How `tokenize` treats what is not plain text. */
-export type TokenizeOptions = EncodeOptions;
+/** How `tokenize` treats what is not plain text, and how it makes a prompt of messages. */
+export type TokenizeOptions = EncodeOptions & ChatOptions;
 
 /** How `detokenize` treats special tokens. */
 export type DetokenizeOptions = Pick<DecodeOptions, 'renderSpecial'>;
@@ -212,6 +275,24 @@ export interface Session {
   generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
   /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
   send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  /** As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. */
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer>;
+  /**
+   * A new session that stands where this one does: with its tokens, its messages, and a copy of its KV cache, made on the GPU.
+   * Takes its turn behind the answers that are under way here. Rejects with `out-of-memory` if there is no room.
+   */
+  fork(): Promise<Session>;
+  /**
+   * Goes back: drops the last `to` tokens of `tokenIds`, and with them the messages that no longer stand there whole; or the
+   * last turns of `messages`, each a user's message with all that answers it, with their tokens. Rejects with
+   * `invalid-argument` if there are not so many. Takes its turn behind the answers that are under way here.
+   */
+  rewind(to: number | { turns: number }): Promise<void>;
+  /**
+   * The session as data that `engine.restoreSession` takes, in another page or on another day: token ids, messages, and keys
+   * and values as they are on the GPU. Takes its turn behind the answers that are under way here.
+   */
+  save(): Promise<Blob>;
   /** Frees the KV cache. A stream that is still running ends with finishReason `abort`. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -227,7 +308,11 @@ export interface Engine {
    * again. Loads take turns; `dispose` ends them with `disposed`.
    */
   load(source: ModelSource, options?: ModelOptions): Promise<void>;
-  tokenize(text: string, options?: TokenizeOptions): Promise<number[]>;
+  /**
+   * The ids of a text; or of messages, those of the prompt that `generate` makes of them in a new session. Evaluates nothing.
+   * Rejects with `template-failed` for messages that the template refuses.
+   */
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]>;
   detokenize(tokenIds: ArrayLike<number>, options?: DetokenizeOptions): Promise<string>;
   /**
    * One vector for each text, in their order: f32 [width] of length 1, so that the product of two is the cosine of their
@@ -244,6 +329,12 @@ export interface Engine {
   profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
   /** A new, empty session. Sessions share the weights; their requests queue in order. */
   createSession(): Session;
+  /**
+   * A session that goes on where the one that was saved stood. Rejects with `corrupt-file` if `blob` is not such a session or
+   * is damaged, and with `unsupported-feature` if it belongs to another model. Where its keys and values cannot be used, because
+   * this engine keeps them in another format, its tokens are evaluated again with the next answer.
+   */
+  restoreSession(blob: Blob): Promise<Session>;
   /**
    * Frees all GPU memory, and the device if it is the engine's own, until it is needed again. Conversations stay. An answer
    * that is under way ends its step, or the chunk of its prompt, and waits; so do other calls that are under way. `resume`

@@ -10,8 +10,8 @@ const COUNTED_BYTES = 4096;
 const PRIME = 0x01000193;
 
 /**
- * A checksum over the reads of a model's files: their places, lengths, and the first bytes of each. It tells another version
- * of a model, not one that was made to be mistaken for it: for that, there is SHA-256. The order of the reads does not
+ * A checksum over the reads of a model's files: their places, lengths, and the first bytes of each. The name of the main file
+ * does not count, since the same model may lie elsewhere under another. It tells another version of a model, not one that was made to be mistaken for it: for that, there is SHA-256. The order of the reads does not
  * matter, as files may be read side by side.
  */
 export class Fingerprint {
@@ -23,7 +23,7 @@ export class Fingerprint {
   constructor(files: ModelFiles) {
     const { main } = files;
     this.files = {
-      main: { name: main.name, bytes: this.#watched(main.name, main.bytes) },
+      main: { name: main.name, bytes: this.#watched('', main.bytes) },
       sibling: async (name, signal) => {
         const bytes = await files.sibling(name, signal);
         return bytes && this.#watched(name, bytes);

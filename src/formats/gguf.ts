@@ -47,6 +47,7 @@ const MAX_DEPTH = 4;
 const MAX_ENTRIES = 1 << 16; // of metadata, and of tensors
 const MAX_NESTED_ARRAYS = 1 << 16;
 const MAX_BOOLEANS = 1 << 16;
+const STRINGS_AT_ONCE = 4096;
 const MAX_DIMS = 4;
 const MAX_ALIGNMENT = 1 << 20;
 const DEFAULT_ALIGNMENT = 32;
@@ -60,16 +61,16 @@ const DEFAULT_ALIGNMENT = 32;
  */
 export async function parseGguf(source: ByteSource, signal?: AbortSignal): Promise<GgufFile> {
   const header = new HeaderReader(source, signal);
-  const counts = await header.take(readPreamble);
+  const counts = await header.take(() => readPreamble(header));
   const values = new Map<string, MetadataValue>();
   for (let i = 0; i < counts.metadata; i++) {
-    const [key, value] = await header.take(readEntry);
+    const [key, value] = await readEntry(header);
     if (values.has(key)) throw corrupt(`metadata key '${key}' occurs twice`);
     values.set(key, value);
   }
   const entries = new Map<string, TensorEntry>();
   for (let i = 0; i < counts.tensors; i++) {
-    const entry = await header.take(readTensorEntry);
+    const entry = await header.take(() => readTensorEntry(header));
     if (entries.has(entry.name)) throw corrupt(`tensor '${entry.name}' occurs twice`);
     entries.set(entry.name, entry);
   }
@@ -183,10 +184,11 @@ function unsupportedVersion(version: number): TernionError {
   );
 }
 
-function readEntry(header: HeaderReader): [string, MetadataValue] {
-  const key = header.name('a metadata key');
-  const type = header.u32();
-  return [key, readValue(header, type, key, 0)];
+async function readEntry(header: HeaderReader): Promise<[string, MetadataValue]> {
+  const [key, type] = await header.take(() => [header.name('a metadata key'), header.u32()] as const);
+  const value =
+    type === ARRAY ? await readArray(header, key, 1) : await header.take(() => readScalar(header, type, key));
+  return [key, value];
 }
 
 // Value types of the specification, by id.
@@ -195,7 +197,7 @@ const STRING = 8;
 const ARRAY = 9;
 const VALUE_BYTES: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 
-function readValue(header: HeaderReader, type: number, key: string, depth: number): MetadataValue {
+function readScalar(header: HeaderReader, type: number, key: string): MetadataValue {
   switch (type) {
     case 0:
       return header.view(1).getUint8(0);
@@ -215,8 +217,6 @@ function readValue(header: HeaderReader, type: number, key: string, depth: numbe
       return toBoolean(header.view(1).getUint8(0), key);
     case STRING:
       return header.string(`the value of '${key}'`);
-    case ARRAY:
-      return readArray(header, key, depth + 1);
     case 10:
       return toNumber(header.view(8).getBigUint64(0, true));
     case 11:
@@ -238,7 +238,15 @@ function toNumber(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-function readArray(header: HeaderReader, key: string, depth: number): MetadataValue {
+async function readArray(header: HeaderReader, key: string, depth: number): Promise<MetadataValue> {
+  const [type, count] = await header.take(() => readArrayHead(header, key, depth));
+  if (type === STRING) return readStrings(header, count, key);
+  if (type === ARRAY) return readArrays(header, count, key, depth);
+  return header.take(() => toNumbers(type, header.copy(count * VALUE_BYTES[type]!), key));
+}
+
+/** The type of the entries, and how many there are. */
+function readArrayHead(header: HeaderReader, key: string, depth: number): [number, number] {
   const type = header.u32();
   const count = header.u64(`length of '${key}'`);
   const bytes = VALUE_BYTES[type];
@@ -250,26 +258,33 @@ function readArray(header: HeaderReader, key: string, depth: number): MetadataVa
   if (type === BOOLEAN && count > MAX_BOOLEANS) {
     throw corrupt(`metadata key '${key}' has ${count} truth values, more than any model`);
   }
-  if (type === STRING) return readStrings(header, count, key);
-  if (type === ARRAY) return readArrays(header, count, key, depth);
-  return toNumbers(type, header.copy(count * bytes), key);
+  return [type, count];
 }
 
-function readStrings(header: HeaderReader, count: number, key: string): string[] {
+/** Batch by batch: one that needs more bytes than are at hand is read again, not the whole array. */
+async function readStrings(header: HeaderReader, count: number, key: string): Promise<string[]> {
   const what = `an entry of '${key}'`;
   // Grown, not allocated at once: `count` may be wrong, and then reading ends before long.
   const strings: string[] = [];
-  for (let i = 0; i < count; i++) strings.push(header.string(what));
+  while (strings.length < count) {
+    const batch = Math.min(STRINGS_AT_ONCE, count - strings.length);
+    strings.push(...(await header.take(() => Array.from({ length: batch }, () => header.string(what)))));
+  }
   return strings;
 }
 
-function readArrays(header: HeaderReader, count: number, key: string, depth: number): MetadataValue[] {
+async function readArrays(
+  header: HeaderReader,
+  count: number,
+  key: string,
+  depth: number,
+): Promise<MetadataValue[]> {
   header.nestedArrays += count;
   if (header.nestedArrays > MAX_NESTED_ARRAYS) {
     throw corrupt(`its metadata, up to the key '${key}', nest ${header.nestedArrays} arrays in others`);
   }
   const arrays: MetadataValue[] = [];
-  for (let i = 0; i < count; i++) arrays.push(readArray(header, key, depth + 1));
+  for (let i = 0; i < count; i++) arrays.push(await readArray(header, key, depth + 1));
   return arrays;
 }
 
@@ -404,8 +419,7 @@ class HeaderReader {
   nestedArrays = 0;
   private bytes = new Uint8Array(0);
   private data = new DataView(this.bytes.buffer);
-  // Byte-order marks are part of a token like anything else; invalid UTF-8 becomes U+FFFD.
-  private readonly decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+  private readonly strings = new StringReader();
 
   constructor(
     private readonly source: ByteSource,
@@ -418,16 +432,14 @@ class HeaderReader {
   }
 
   /** Runs `parse` from here; starts it over with more bytes as often as those at hand are too few. */
-  async take<T>(parse: (header: HeaderReader) => T): Promise<T> {
+  async take<T>(parse: () => T): Promise<T> {
     const start = this.position;
-    const { nestedArrays } = this;
     for (;;) {
       try {
-        return parse(this);
+        return parse();
       } catch (error) {
         if (!(error instanceof MoreBytes)) throw error;
         this.position = start;
-        this.nestedArrays = nestedArrays;
         await this.fetch(error.end);
       }
     }
@@ -449,7 +461,7 @@ class HeaderReader {
     const length = this.u64(`length of ${what}`);
     if (length > this.remaining) throw corrupt(`${what} has ${length} bytes, more than the rest of the file`);
     const at = this.advance(length);
-    return length === 0 ? '' : this.decoder.decode(this.bytes.subarray(at, at + length));
+    return this.strings.read(this.bytes, at, at + length);
   }
 
   name(what: string): string {
@@ -492,4 +504,34 @@ class HeaderReader {
     this.bytes = grown;
     this.data = new DataView(grown.buffer);
   }
+}
+
+/** UTF-8 out of the bytes of one header, most of which are short strings of ASCII. */
+class StringReader {
+  // Byte-order marks are part of a token like anything else; invalid UTF-8 becomes U+FFFD.
+  private readonly utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+  /** One character a byte, that of ASCII where the byte is. */
+  private readonly bytewise = new TextDecoder('windows-1252');
+  /** The characters of the bytes from `start` on: a decoder takes many bytes at once in little more time than a few. */
+  private window = { start: 0, text: '' };
+
+  /** The text of `bytes` from `start` up to `end`. Each call gives the same bytes as the last one, or more. */
+  read(bytes: Uint8Array, start: number, end: number): string {
+    if (end - start > WINDOW || !isAscii(bytes, start, end))
+      return this.utf8.decode(bytes.subarray(start, end));
+    const { window } = this;
+    if (start < window.start || end > window.start + window.text.length) {
+      this.window = { start, text: this.bytewise.decode(bytes.subarray(start, start + WINDOW)) };
+    }
+    return this.window.text.slice(start - this.window.start, end - this.window.start);
+  }
+}
+
+const WINDOW = 1 << 14; // bytes
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    if (bytes[i]! > 127) return false;
+  }
+  return true;
 }

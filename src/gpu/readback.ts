@@ -3,9 +3,10 @@
 import type { GpuContext } from './context';
 import { mapForReading } from './map-async';
 
-const BYTES = 4;
+/** Bytes of the longest result: a token with twenty alternatives. */
+const MOST_BYTES = 168;
 
-/** Buffers of one word that take turns: while some are being mapped, others are copied to. */
+/** Buffers of a few words that take turns: while some are being mapped, others are copied to. */
 export class ReadbackRing {
   readonly #free: GPUBuffer[] = [];
   readonly #all: GPUBuffer[] = [];
@@ -13,19 +14,19 @@ export class ReadbackRing {
   constructor(private readonly gpu: GpuContext) {}
 
   /**
-   * Encodes a copy of the first word of `source` and returns how to read it. Call the returned function right after
-   * the encoder's work is submitted; it resolves when that work is done.
+   * Encodes a copy of the first `count` words of `source` and returns how to read them. Call the returned function right
+   * after the encoder's work is submitted; it resolves when that work is done.
    */
-  copyWord(encoder: GPUCommandEncoder, source: GPUBuffer): () => Promise<number> {
+  copyWords(encoder: GPUCommandEncoder, source: GPUBuffer, count: number): () => Promise<Uint32Array> {
     const buffer = this.#free.pop() ?? this.#create();
-    encoder.copyBufferToBuffer(source, 0, buffer, 0, BYTES);
+    encoder.copyBufferToBuffer(source, 0, buffer, 0, count * 4);
     return async () => {
       try {
         await mapForReading(this.gpu.device, buffer);
-        const [word] = new Uint32Array(buffer.getMappedRange());
+        const words = new Uint32Array(buffer.getMappedRange()).slice(0, count);
         buffer.unmap();
         this.#free.push(buffer);
-        return word!;
+        return words;
       } catch (error) {
         throw this.gpu.failure('Reading a token from the GPU failed.', error);
       }
@@ -33,7 +34,7 @@ export class ReadbackRing {
   }
 
   #create(): GPUBuffer {
-    const buffer = this.gpu.createReadback('token', BYTES);
+    const buffer = this.gpu.createReadback('token', MOST_BYTES);
     this.#all.push(buffer);
     return buffer;
   }

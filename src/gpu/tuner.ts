@@ -63,7 +63,7 @@ const ROUNDS = 3;
 /** Times on a busy machine scatter: what is not clearly faster is not worth a change. */
 const CLEARLY = 0.9;
 /** Part of what is remembered: a change of kernels makes old times meaningless. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Tunes one kernel after the other within a common budget. */
 export class Tuner {

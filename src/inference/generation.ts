@@ -1,10 +1,10 @@
 // The decode loop: evaluates a prompt, then keeps a few steps in flight whose tokens the GPU samples and feeds itself.
 
 import { TernionError } from '../errors';
-import type { Dispatch } from '../gpu/context';
 import type { ReadbackRing } from '../gpu/readback';
 import { NO_TOKEN, packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
 import type { KvCache } from './kv-cache';
+import type { SampledToken, Sampler } from './samplers';
 import type { ForwardPass, Transformer } from './transformer';
 
 /** Steps that are encoded before the first of them is read back: what hides the way to the GPU and back. */
@@ -18,6 +18,8 @@ export interface SamplingSettings {
   mode: SampleMode;
   /** Added to logits, by token id. */
   logitBias: ReadonlyMap<number, number>;
+  /** Log-probabilities of each token and of so many of the likeliest, up to `MOST_LOGPROBS`; undefined for none. */
+  logprobs?: number | undefined;
 }
 
 /**
@@ -46,9 +48,9 @@ export class Generation {
   readonly #resumedAt: number;
   /** Samplings encoded so far, those of the tokens that were sampled before included. */
   #submitted: number;
-  readonly #inFlight: Promise<number>[] = [];
+  readonly #inFlight: Promise<SampledToken>[] = [];
   /** Read back, not yet taken. */
-  readonly #ready: number[] = [];
+  readonly #ready: SampledToken[] = [];
   #paused = true;
 
   private constructor(
@@ -56,7 +58,7 @@ export class Generation {
     private readonly readbacks: ReadbackRing,
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
-    private readonly sampler: Dispatch[],
+    private readonly sampler: Sampler,
     private readonly continuation: Continuation,
   ) {
     const { promptIds, sampled } = continuation;
@@ -76,7 +78,7 @@ export class Generation {
   ): Promise<Generation> {
     const [pass, sampler] = await Promise.all([
       transformer.forwardPass(cache),
-      transformer.sampler(continuation.sampling.mode),
+      transformer.sampler(continuation.sampling.mode, continuation.sampling.logprobs),
     ]);
     return new Generation(transformer, readbacks, cache, pass, sampler, continuation);
   }
@@ -88,7 +90,7 @@ export class Generation {
     await transformer.prefill(this.cache, this.pass, this.#given, cachedTokens, signal, sampled.length);
     this.#writeSampler();
     this.#paused = false;
-    if (sampled.length < limit) this.#submit((encoder) => transformer.encodeNext(encoder, this.sampler));
+    if (sampled.length < limit) this.#submit(() => {});
   }
 
   /** Waits until the next token can be taken; false when the limit is reached. Keeps later steps in flight. */
@@ -96,9 +98,9 @@ export class Generation {
     if (this.#ready.length > 0) return true;
     if (this.#paused) this.#resume();
     while (this.#inFlight.length < STEPS_IN_FLIGHT && this.#submitted < this.continuation.limit) this.#step();
-    const token = await this.#inFlight.shift();
-    if (token === undefined) return false;
-    this.#ready.push(token);
+    const sampled = await this.#inFlight.shift();
+    if (sampled === undefined) return false;
+    this.#ready.push(sampled);
     return true;
   }
 
@@ -106,23 +108,22 @@ export class Generation {
    * The next token, at once. Only where `ready` has said that there is one, and only if somebody gets it. Throws `internal`
    * where the logits were no numbers to choose by, which weights that are sound bring about at worst by their size.
    */
-  take(): number {
-    const token = this.#ready.shift();
-    if (token === undefined) throw new TernionError('internal', 'A token was taken that is not there.');
-    if (token === NO_TOKEN) throw new TernionError('internal', "The model's logits are not finite.");
-    this.continuation.sampled.push(token);
-    return token;
+  take(): SampledToken {
+    const next = this.#ready.shift();
+    if (next === undefined) throw new TernionError('internal', 'A token was taken that is not there.');
+    if (next.token === NO_TOKEN) throw new TernionError('internal', "The model's logits are not finite.");
+    this.continuation.sampled.push(next.token);
+    return next;
   }
 
   /** Lets the steps in flight end and leaves the GPU to others. The cache then says which tokens it holds. */
   async pause(): Promise<void> {
     this.#paused = true;
-    const tokens = await Promise.all(this.#inFlight.splice(0));
-    this.#ready.push(...tokens);
+    this.#ready.push(...(await Promise.all(this.#inFlight.splice(0))));
     if (this.#submitted === this.#resumedAt) return;
     // A token is in the cache once the step after its sampling has run.
     const { promptIds, sampled } = this.continuation;
-    const all = [...sampled, ...this.#ready];
+    const all = [...sampled, ...this.#ready.map(({ token }) => token)];
     const sound = all.includes(NO_TOKEN) ? all.indexOf(NO_TOKEN) : all.length;
     this.cache.tokenIds = [...promptIds, ...all.slice(0, Math.min(sound, this.#submitted - 1))];
   }
@@ -147,22 +148,22 @@ export class Generation {
   #step(): void {
     // The sampling before this step produced the token at this position.
     const position = this.continuation.promptIds.length + this.#submitted - 1;
-    this.#submit((encoder) => {
-      this.transformer.encodeTokens(encoder, this.pass, 1, position);
-      this.transformer.encodeNext(encoder, this.sampler);
-    });
+    this.#submit((encoder) => this.transformer.encodeTokens(encoder, this.pass, 1, position));
   }
 
+  /** The next sampling, behind what `encode` puts before it. */
   #submit(encode: (encoder: GPUCommandEncoder) => void): void {
-    const { gpu, work } = this.transformer;
+    const { sampler, transformer } = this;
+    const { gpu } = transformer;
     const encoder = gpu.device.createCommandEncoder();
     encode(encoder);
-    const read = this.readbacks.copyWord(encoder, work.ids);
+    transformer.encodeNext(encoder, sampler.dispatches);
+    const read = this.readbacks.copyWords(encoder, sampler.result, sampler.words);
     gpu.device.queue.submit([encoder.finish()]);
-    const token = read();
+    const sampled = read().then(sampler.read);
     // Whoever awaits it hears of a failure; until then it is not unhandled.
-    token.catch(() => {});
-    this.#inFlight.push(token);
+    sampled.catch(() => {});
+    this.#inFlight.push(sampled);
     this.#submitted++;
   }
 

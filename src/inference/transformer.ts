@@ -11,7 +11,7 @@ import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles } from '../kernels/rope';
 import { ropeAppend } from '../kernels/rope-append';
-import { sample, type SampleMode } from '../kernels/sample';
+import type { SampleMode } from '../kernels/sample';
 import { ternaryMatmul, type MatmulEpilogue, type MatmulPart } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
@@ -19,6 +19,7 @@ import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
+import { Samplers, type Sampler } from './samplers';
 import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
@@ -93,7 +94,7 @@ export interface TransformerOptions {
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
   readonly #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
-  readonly #samplers = new Map<string, Promise<Dispatch[]>>();
+  readonly #samplers: Samplers;
 
   private constructor(
     readonly gpu: GpuContext,
@@ -106,7 +107,9 @@ export class Transformer {
     readonly work: WorkBuffers,
     readonly activations: Activations,
     private readonly heads: Heads,
-  ) {}
+  ) {
+    this.#samplers = new Samplers(gpu, config.vocabularySize, variants.sampleThreads, work);
+  }
 
   static async create(
     gpu: GpuContext,
@@ -163,19 +166,18 @@ export class Transformer {
     return this.#stages({ cache, batched: true });
   }
 
-  /** The dispatches that choose the next token from the logits. */
-  sampler(mode: SampleMode): Promise<Dispatch[]> {
-    const key = `${mode.penalties} ${mode.random}`;
-    let dispatches = this.#samplers.get(key);
-    if (!dispatches) {
-      const { gpu, config, work, variants } = this;
-      dispatches = sample(gpu, config.vocabularySize, variants.sampleThreads, mode, work);
-      this.#samplers.set(key, dispatches);
-    }
-    return dispatches;
+  /**
+   * What chooses the next token from the logits; with log-probabilities of `logprobs` alternatives, or of the token alone, if
+   * that is given. Rejects with `kernel-check-failed` if those are wrong on this device.
+   */
+  sampler(mode: SampleMode, logprobs?: number): Promise<Sampler> {
+    return this.#samplers.sampler(mode, logprobs);
   }
 
-  /** Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. */
+  /**
+   * Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. Those of
+   * log-probabilities, which most pages never ask for, are compiled with the first answer that does.
+   */
   async compile(): Promise<void> {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
     await this.forwardPass(cache);

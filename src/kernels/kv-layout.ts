@@ -33,22 +33,42 @@ export interface LayerCache {
 /** Makes the buffers of one layer for `positions` positions; `label` tells them from those of others. */
 export function createLayerCache(
   buffers: BufferMaker,
-  { kvHeads, headDim }: AttentionShape,
+  shape: AttentionShape,
   positions: number,
   format: CacheFormat,
   label: number | string,
   options?: BufferOptions,
 ): LayerCache {
-  const bytes = positions * kvHeads * cacheDim(headDim) * VALUE_BYTES[format];
+  const bytes = positionBytes(shape, format);
+  const buffer = (what: string, perPosition: number): GPUBuffer =>
+    buffers.createBuffer(`${what} ${label}`, positions * perPosition, options);
   return {
-    keys: buffers.createBuffer(`keys ${label}`, bytes, options),
-    values: buffers.createBuffer(`values ${label}`, bytes, options),
-    scales:
-      format === 'int8'
-        ? buffers.createBuffer(`key and value scales ${label}`, positions * kvHeads * 8, options)
-        : undefined,
+    keys: buffer('keys', bytes.keys),
+    values: buffer('values', bytes.values),
+    scales: bytes.scales > 0 ? buffer('key and value scales', bytes.scales) : undefined,
     format,
   };
+}
+
+/** Bytes of one position in each buffer of a layer: multiples of 8. */
+export function positionBytes(
+  { kvHeads, headDim }: AttentionShape,
+  format: CacheFormat,
+): Record<'keys' | 'values' | 'scales', number> {
+  const bytes = kvHeads * cacheDim(headDim) * VALUE_BYTES[format];
+  return { keys: bytes, values: bytes, scales: format === 'int8' ? kvHeads * 8 : 0 };
+}
+
+/** The buffers of a layer, each with the bytes of one position. */
+export function cacheParts(
+  layer: LayerCache,
+  shape: AttentionShape,
+): { buffer: GPUBuffer; perPosition: number }[] {
+  const bytes = positionBytes(shape, layer.format);
+  return (['keys', 'values', 'scales'] as const).flatMap((part) => {
+    const buffer = layer[part];
+    return buffer ? [{ buffer, perPosition: bytes[part] }] : [];
+  });
 }
 
 /** Frees the buffers of one layer. */

@@ -19,9 +19,11 @@ export interface HeadVariant {
 /** The variants worth trying on a device, the likeliest to be the fastest first. */
 export function headCandidates(capabilities: Capabilities): readonly HeadVariant[] {
   const head = (blocks: number, split: number): HeadVariant => ({ blocks, split, broadcast: false });
-  return isSoftwareAdapter(capabilities)
-    ? [head(4, 1), head(2, 1), { ...head(1, 1), broadcast: true }]
-    : [head(1, 8), head(2, 8), head(2, 4), head(4, 1)];
+  const broadcast = (blocks: number): HeadVariant => ({ blocks, split: 1, broadcast: true });
+  if (!isSoftwareAdapter(capabilities)) return [head(1, 8), head(2, 8), head(2, 4), head(4, 1)];
+  // A group's products are added where the last of its loads is done: with 8 lanes (lavapipe) those of several blocks leave
+  // the registers meanwhile, which doubles the time of four blocks. With 4 (SwiftShader) that costs nothing.
+  return capabilities.subgroupMaxSize === 8 ? [broadcast(1), head(2, 1)] : [head(4, 1), broadcast(4)];
 }
 
 /** `logits` f32 [rows] of one quantised row `q`. One dispatch per shard of `head`. */

@@ -29,7 +29,8 @@ export interface SampleMode {
 /** What stands in the place of a token where the logits are not all finite: NO_TOKEN of shaders/lib/sampler.wgsl. */
 export const NO_TOKEN = 0xffffffff;
 
-const SLICE = 1024;
+/** Tokens that one workgroup looks through. */
+export const SLICE = 1024;
 
 /** Slices that the vocabulary is searched in. */
 export function sliceCount(vocabulary: number): number {

@@ -100,8 +100,12 @@ export function factorsForContext(
   factors: RopeFactors | undefined,
   contextLength: number,
 ): Float32Array | undefined {
-  const isLong = scaling.kind === 'longrope' && contextLength > scaling.originalContext;
-  return isLong ? factors?.long : factors?.short;
+  return isLongContext(scaling, contextLength) ? factors?.long : factors?.short;
+}
+
+/** Whether keys of a model with a context of `contextLength` tokens are turned by the factors for long ones. */
+export function isLongContext(scaling: RopeScaling, contextLength: number): boolean {
+  return scaling.kind === 'longrope' && contextLength > scaling.originalContext;
 }
 
 /**

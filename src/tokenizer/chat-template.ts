@@ -1,7 +1,9 @@
 // Renders a conversation to the text that a model was trained to continue.
 import { TernionError } from '../errors';
+import { reasoningMarksIn, type ReasoningMarks } from './reasoning';
 import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
 import type { TokenizerSpec } from './spec';
+import { toolCallFormatOf, type ToolCallFormat } from './tool-calls';
 
 /** One message of a conversation, in the shape that chat templates and chat APIs share. */
 export interface ChatMessage {
@@ -70,6 +72,10 @@ export type TemplateOrigin = 'file' | 'options' | 'bitnet' | 'llama-3' | 'chatml
 /** Anything that renders conversations. */
 export interface ConversationTemplate {
   readonly origin: TemplateOrigin;
+  /** What stands around reasoning, if the template says so. */
+  readonly reasoningMarks: ReasoningMarks | undefined;
+  /** How it has the model write calls of tools; undefined if it knows no tools. */
+  readonly toolCalls: ToolCallFormat | undefined;
   /** @throws TernionError `template-failed` if the messages cannot be rendered. */
   render(messages: readonly TemplateMessage[], options: RenderOptions): string;
 }
@@ -79,6 +85,8 @@ export interface ConversationTemplate {
  * options, and a template that runs away is stopped within seconds.
  */
 export class ChatTemplate implements ConversationTemplate {
+  readonly reasoningMarks: ReasoningMarks | undefined;
+  readonly toolCalls: ToolCallFormat | undefined;
   readonly #program: Program;
   readonly #toolProgram: Program | undefined;
 
@@ -91,6 +99,8 @@ export class ChatTemplate implements ConversationTemplate {
     readonly origin: TemplateOrigin = 'file',
     toolSource?: string,
   ) {
+    this.reasoningMarks = reasoningMarksIn(source);
+    this.toolCalls = toolCallFormatOf(toolSource ?? source);
     try {
       this.#program = parseTemplate(source);
       this.#toolProgram = toolSource === undefined ? undefined : parseTemplate(toolSource);
@@ -130,6 +140,10 @@ export class ChatTemplate implements ConversationTemplate {
 /** A template that is a function of the caller's. */
 export class FunctionTemplate implements ConversationTemplate {
   readonly origin = 'options';
+  /** What a function writes is not known before. */
+  readonly reasoningMarks = undefined;
+  /** Nobody can look into a function: most models write calls in this way. */
+  readonly toolCalls = 'hermes';
 
   constructor(private readonly template: TemplateFunction) {}
 

@@ -24,7 +24,9 @@ export {
   type ChatOptions,
   type PromptSegment,
 } from './prompt';
+export { ReasoningSplitter, type ReasoningFormat } from './reasoning';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
-export { Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
+export { createTextDecoder, Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
+export type { ToolCallFormat } from './tool-calls';
 export type { TokenizerSpec } from './spec';

@@ -10,6 +10,7 @@ import {
   type TemplateOptions,
 } from './chat-template';
 import { toTemplateMessages } from './messages';
+import type { ReasoningFormat, ReasoningMarks } from './reasoning';
 import { toWellFormed, type Tokenizer } from './tokenizer';
 
 /** A piece of a rendered prompt: a control token, or text between control tokens. */
@@ -26,6 +27,7 @@ export interface ChatOptions {
 /** A template for one tokenizer, and the variables that it is rendered with: conversations in, prompts out. */
 export class ChatFormat {
   #endIds: ReadonlySet<number> | undefined;
+  #reasoning: ReasoningFormat | undefined;
 
   constructor(
     readonly tokenizer: Tokenizer,
@@ -58,6 +60,23 @@ export class ChatFormat {
     return renderConversation(this.tokenizer, this.template, messages, { variables: this.variables });
   }
 
+  /** How answers show their reasoning; undefined where the template knows of none. */
+  get reasoning(): ReasoningFormat | undefined {
+    const marks = this.template.reasoningMarks;
+    if (marks) this.#reasoning ??= { marks, opened: this.#opens(marks) };
+    return this.#reasoning;
+  }
+
+  /** Whether what the template writes in front of an answer opens the reasoning and does not close it. */
+  #opens({ open, close }: ReasoningMarks): boolean {
+    const segments = this.#probed([{ role: 'user', content: PROBE }], { variables: this.variables }) ?? [];
+    const prompt = segments
+      .map((segment) => ('text' in segment ? segment.text : this.tokenizer.tokenText(segment.special)))
+      .join('');
+    const opening = prompt.slice(prompt.lastIndexOf(PROBE) + PROBE.length);
+    return opening.lastIndexOf(open) > opening.lastIndexOf(close);
+  }
+
   /** Found by having the template write a conversation; one that refuses it (as it may) names no marks. */
   #endMarks(): number[] {
     const user = { role: 'user', content: 'a' };
@@ -69,16 +88,20 @@ export class ChatFormat {
   }
 
   #markAfterProbe(messages: readonly ChatMessage[]): number[] {
-    let segments: PromptSegment[];
-    try {
-      segments = renderConversation(this.tokenizer, this.template, messages, { addGenerationPrompt: false });
-    } catch (error) {
-      if (error instanceof TernionError && error.code === 'template-failed') return [];
-      throw error;
-    }
+    const segments = this.#probed(messages, { addGenerationPrompt: false }) ?? [];
     const at = segments.findIndex((segment) => 'text' in segment && segment.text.trimEnd().endsWith(PROBE));
     const next = at < 0 ? undefined : segments[at + 1];
     return next && 'special' in next ? [next.special] : [];
+  }
+
+  /** A conversation of ours as the template writes it; undefined if it refuses that one. */
+  #probed(messages: readonly ChatMessage[], options: ConversationOptions): PromptSegment[] | undefined {
+    try {
+      return renderConversation(this.tokenizer, this.template, messages, options);
+    } catch (error) {
+      if (error instanceof TernionError && error.code === 'template-failed') return undefined;
+      throw error;
+    }
   }
 }
 

@@ -4,9 +4,11 @@ import { expose, transfer } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { TernionError } from '../errors';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
-import type { EncodedPrompt } from '../engine/encode-prompt';
-import type { HostedSession, SessionMemory } from '../engine/session';
+import type { ConversationData } from '../engine/conversation';
+import type { FittedPrompt } from '../engine/fit-prompt';
+import type { HostedSession } from '../engine/session';
 import type {
+  ChatMessage,
   DetokenizeOptions,
   GenerateChunk,
   GenerateOptions,
@@ -31,6 +33,7 @@ import {
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
   type RemotePrompt,
+  type RewindTo,
   type SessionState,
   type StatusReport,
   type WorkerApi,
@@ -56,6 +59,8 @@ export class WorkerEndpoint implements WorkerApi {
   #transfersStreams = false;
   readonly #sessions = new Map<number, HostedSession>();
   readonly #requests = new Map<number, AbortController>();
+  /** Whether the page has left. */
+  #left = false;
 
   constructor({ engine = new EngineHost(), tenancy, elsewhere = false }: EndpointOptions = {}) {
     this.#engine = engine;
@@ -102,8 +107,8 @@ export class WorkerEndpoint implements WorkerApi {
     this.#requests.get(request)?.abort();
   }
 
-  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>> {
-    return outcomeOf(() => this.#engine.tokenize(text, options));
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<Outcome<number[]>> {
+    return outcomeOf(() => this.#engine.tokenize(input, options));
   }
 
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>> {
@@ -162,6 +167,29 @@ export class WorkerEndpoint implements WorkerApi {
     }
   }
 
+  forkSession(id: number, copy: number): Promise<Outcome<SessionState>> {
+    this.#tenancy.wake();
+    return outcomeOf(async () => this.#added(copy, await this.#session(id).fork()));
+  }
+
+  rewindSession(id: number, to: RewindTo): Promise<Outcome<SessionState>> {
+    return outcomeOf(async () => {
+      const session = this.#session(id);
+      await session.rewind(to);
+      return this.#state(session);
+    });
+  }
+
+  saveSession(id: number): Promise<Outcome<Blob>> {
+    this.#tenancy.wake();
+    return outcomeOf(() => this.#session(id).save());
+  }
+
+  restoreSession(id: number, blob: Blob): Promise<Outcome<SessionState>> {
+    this.#tenancy.wake();
+    return outcomeOf(async () => this.#added(id, await this.#engine.restoreSession(blob)));
+  }
+
   suspend(): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
       await this.#tenancy.suspend();
@@ -218,7 +246,7 @@ export class WorkerEndpoint implements WorkerApi {
     }
   }
 
-  remember(id: number, memory: SessionMemory): Outcome<void> {
+  remember(id: number, memory: ConversationData): Outcome<void> {
     try {
       return { value: this.#session(id).remember(memory) };
     } catch (error) {
@@ -228,6 +256,7 @@ export class WorkerEndpoint implements WorkerApi {
 
   /** Its page is gone, or will not use it any more: ends all that it had. */
   async leave(): Promise<void> {
+    this.#left = true;
     if (this.#tenancy.shared) {
       const disposals = [...this.#sessions.values()].map((session) => session.dispose());
       for (const request of this.#requests.values()) request.abort();
@@ -271,24 +300,34 @@ export class WorkerEndpoint implements WorkerApi {
     return session;
   }
 
+  /** A session that was not made by its first use; rejects with `disposed` if its page has left meanwhile. */
+  async #added(id: number, session: HostedSession): Promise<SessionState> {
+    if (this.#left) {
+      await session.dispose();
+      throw new TernionError('disposed', 'The engine was disposed.');
+    }
+    this.#sessions.set(id, session);
+    return this.#state(session);
+  }
+
   #state({ tokenIds, messages, memory }: HostedSession): SessionState {
-    const sequence = this.#tenancy.shared ? memory.sequence : [];
+    const { sequence, marks } = this.#tenancy.shared ? memory : { sequence: [], marks: [] };
     const { gpuBytes } = this.#engine.info;
-    return { tokenIds: [...tokenIds], messages: [...messages], sequence, gpuBytes };
+    return { tokenIds: [...tokenIds], messages: [...messages], sequence, marks, gpuBytes };
   }
 }
 
 /** Keeps an answer's prompt from when it is known until it is reported, if somebody might have to go on with the answer. */
 class PromptReport {
-  #prompt: EncodedPrompt | undefined;
-  readonly hear: ((prompt: EncodedPrompt) => void) | undefined;
+  #prompt: FittedPrompt | undefined;
+  readonly hear: ((prompt: FittedPrompt) => void) | undefined;
 
   constructor(isWanted: boolean) {
     if (isWanted) this.hear = (prompt) => void (this.#prompt = prompt);
   }
 
   /** The prompt, once. */
-  readonly take = (): EncodedPrompt | undefined => {
+  readonly take = (): FittedPrompt | undefined => {
     const prompt = this.#prompt;
     this.#prompt = undefined;
     return prompt;
@@ -299,7 +338,7 @@ function answerOf(
   session: HostedSession,
   what: RemotePrompt,
   options: GenerateOptions,
-  onPrompt: ((prompt: EncodedPrompt) => void) | undefined,
+  onPrompt: ((prompt: FittedPrompt) => void) | undefined,
 ): ReadableStream<GenerateChunk> {
   if ('send' in what) return session.send(what.send, options, onPrompt);
   if ('prompt' in what) return session.generate(what.prompt, options, onPrompt);

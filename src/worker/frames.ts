@@ -1,7 +1,7 @@
 // A generation as frames: plain data that crosses from worker to page, errors included, pull by pull.
 
 import { TernionError } from '../errors';
-import type { EncodedPrompt } from '../engine/encode-prompt';
+import type { FittedPrompt } from '../engine/fit-prompt';
 import type { GenerateChunk } from '../engine/types';
 import {
   toFailure,
@@ -17,7 +17,7 @@ export interface FrameSource {
   /** What the answer left behind. */
   state: () => SessionState;
   /** The answer's prompt, once it is known and until it was taken. */
-  prompt: () => EncodedPrompt | undefined;
+  prompt: () => FittedPrompt | undefined;
   /** Called once, at the end. */
   onEnd: () => void;
 }

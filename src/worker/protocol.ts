@@ -1,8 +1,8 @@
 // What page and worker say to each other. Both sides import this file, and nothing else of each other.
 
 import { TernionError, type TernionErrorCode } from '../errors';
-import type { BegunAnswer, EncodedPrompt } from '../engine/encode-prompt';
-import type { SessionMemory } from '../engine/session';
+import type { ConversationData, Mark } from '../engine/conversation';
+import type { BegunAnswer, FittedPrompt } from '../engine/fit-prompt';
 import type { ModelPlan } from '../plan/plan-model';
 import type {
   ChatMessage,
@@ -13,6 +13,7 @@ import type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  Session,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
@@ -40,9 +41,10 @@ export type Outcome<T> = { value: T } | { failure: Failure };
 /** The parts of a session that the page mirrors. */
 export interface SessionState {
   tokenIds: number[];
-  messages: ChatMessage[];
-  /** All tokens of the conversation, of an engine that tabs share; else none are sent. */
+  messages: readonly ChatMessage[];
+  /** All tokens of the conversation, of an engine that tabs share; else neither they nor the marks are sent. */
   sequence: readonly number[];
+  marks: readonly Mark[];
   gpuBytes: number;
 }
 
@@ -51,7 +53,7 @@ export interface SessionState {
  * the first one with its prompt, if tabs share the engine: it takes no more to go on with the answer elsewhere.
  */
 export type Frame =
-  { chunk: GenerateChunk; state?: SessionState; prompt?: EncodedPrompt } | { failure: Failure };
+  { chunk: GenerateChunk; state?: SessionState; prompt?: FittedPrompt } | { failure: Failure };
 
 /** What is used of a MessagePort that frames come through. */
 export type FramePort = Pick<MessagePort, 'postMessage' | 'onmessage' | 'onmessageerror' | 'close'>;
@@ -91,7 +93,7 @@ export interface WorkerApi {
   ): Promise<Outcome<ModelInfo>>;
   plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>>;
   abort(request: number): void;
-  tokenize(text: string, options?: TokenizeOptions): Promise<Outcome<number[]>>;
+  tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<Outcome<number[]>>;
   detokenize(ids: ArrayLike<number>, options?: DetokenizeOptions): Promise<Outcome<string>>;
   embed(
     request: number,
@@ -106,6 +108,12 @@ export interface WorkerApi {
     what: RemotePrompt,
     options: RemoteGenerateOptions,
   ): Outcome<FrameChannel>;
+  /** Copies a session; the copy has the number `copy` from then on. */
+  forkSession(session: number, copy: number): Promise<Outcome<SessionState>>;
+  rewindSession(session: number, to: RewindTo): Promise<Outcome<SessionState>>;
+  saveSession(session: number): Promise<Outcome<Blob>>;
+  /** Makes a session of a saved one; it has the number `session` from then on. */
+  restoreSession(session: number, blob: Blob): Promise<Outcome<SessionState>>;
   suspend(): Promise<Outcome<ModelInfo>>;
   resume(): Promise<Outcome<ModelInfo>>;
   disposeSession(session: number): Promise<Outcome<void>>;
@@ -118,11 +126,12 @@ export interface WorkerApi {
   /** A checksum of what was read of the model. */
   fingerprint(): Outcome<string>;
   /** Gives a session the conversation that it had in another worker. */
-  remember(session: number, memory: SessionMemory): Outcome<void>;
+  remember(session: number, memory: ConversationData): Outcome<void>;
 }
 
 /** `generate(prompt)`, `send(text)`, or the rest of an answer that was begun in another worker. */
 export type RemotePrompt = { prompt: Prompt } | { send: string } | { begun: BegunAnswer };
+export type RewindTo = Parameters<Session['rewind']>[0];
 export type RemoteEmbedOptions = Omit<EmbedOptions, 'signal'>;
 export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;
 

@@ -7,8 +7,9 @@ import type { LocalLoadOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 
 /** An engine in the worker: what endpoints use of it. */
-export type HostedEngine = Omit<Pick<EngineHost, keyof EngineHost>, 'createSession'> & {
+export type HostedEngine = Omit<Pick<EngineHost, keyof EngineHost>, 'createSession' | 'restoreSession'> & {
   createSession(): HostedSession;
+  restoreSession(blob: Blob): Promise<HostedSession>;
 };
 
 /** What concerns all who have an engine. */

@@ -1,7 +1,7 @@
 // The whole stack in real browsers: page, worker, GPU and back, against golden values and the model's own skills.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelInfo } from '../../src/engine/types';
+import type { Answer, ChatMessage, ModelInfo } from '../../src/engine/types';
 import { byteOfCharacter } from '../../src/tokenizer/byte-alphabet';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
@@ -16,6 +16,21 @@ interface Embedded {
   vectors: number[][];
   tooLong: object;
   aborted: object;
+}
+
+/** What the page's `askCopyAndRewound` gives. */
+interface Branched {
+  rewound: { messages: ChatMessage[]; tokens: number };
+  copy: Answer;
+  original: Collected;
+  messages: ChatMessage[];
+}
+
+/** What the page's `restoreStoredSession` gives. */
+interface Restored {
+  tokenIds: number[];
+  messages: ChatMessage[];
+  refused: object;
 }
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -100,6 +115,36 @@ inBrowsers((open) => {
         expect(usage!.cachedTokens).toBeLessThanOrEqual(known);
       }
       expect(await page.call('messages')).toHaveLength(6);
+    });
+
+    it('copies, takes back and saves a session, with which another page goes on as this one would', async () => {
+      await page.call('newSession');
+      await page.call('send', 'My name is Ravi.');
+      await page.call('send', 'What is the capital of Japan?');
+      const asked = await page.call<Branched>('askCopyAndRewound', 'What is my name?');
+      expect(asked.rewound.messages).toHaveLength(2);
+      expect(asked.rewound.tokens).toBeGreaterThan(10);
+      expect([asked.copy.text, asked.original.text]).toEqual(['Your name is Ravi.', 'Your name is Ravi.']);
+      expect(asked.copy.usage.cachedTokens).toBeGreaterThan(asked.original.usage!.cachedTokens);
+      expect(asked.messages).toHaveLength(6);
+      // A load takes seconds, and where chunks travel makes no difference to it.
+      if (transport !== 'auto') return;
+      const stored = await page.call<{ bytes: number; tokenIds: number[] }>('storeSession');
+      const next = await page.call<Collected>('send', 'Count from 3 to 9.', { logprobs: 2 });
+      const other = await page.openTab(`${server.url}test/e2e/pages/engine.html`);
+      await other.call('load', MODEL);
+      const restored = await other.call<Restored>('restoreStoredSession');
+      expect(restored).toMatchObject({ tokenIds: stored.tokenIds, refused: { code: 'unsupported-format' } });
+      expect(restored.messages).toHaveLength(4);
+      const there = await other.call<Collected>('send', 'Count from 3 to 9.', { logprobs: 2 });
+      expect(there.tokenIds).toEqual(next.tokenIds);
+      expect(there.usage!.cachedTokens).toBe(next.usage!.cachedTokens);
+      const rated = (answer: Collected): unknown => answer.chunks.map(({ logprobs }) => logprobs);
+      expect(rated(there)).toEqual(rated(next));
+      expect(there.chunks[0]!.logprobs![0]!.alternatives).toHaveLength(2);
+      await other.call('dispose');
+      expect(other.errors).toEqual([]);
+      await other.close();
     });
 
     it('stops when the reader leaves, and goes on working with the cache kept', async () => {

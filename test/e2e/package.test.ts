@@ -78,6 +78,14 @@ describe('the built package', () => {
     });
   });
 
+  it.each([
+    ['ai-sdk', ['createTernion']],
+    ['prompt-api', ['createLanguageModel', 'installLanguageModel']],
+  ])('has an entry %s that a server can import, without a DOM', async (entry, names) => {
+    const module = (await import(new URL(`dist/${entry}.js`, root).href)) as object;
+    expect(Object.keys(module)).toEqual(names);
+  });
+
   it('runs in Node with a device of Dawn, and leaves that device to its owner', async () => {
     const { loadModel } = (await import(new URL('dist/inline.js', root).href)) as typeof Inline;
     const device = await requestDevice();

@@ -30,6 +30,11 @@ export function misuses(engine: Engine, session: Session): Misuse[] {
     ...named('signal', (value) => answer('x', { signal: value })),
     ...named('temperature', (value) => answer('x', { temperature: value })),
     ...named('chatTemplate', (value) => answer('x', { chatTemplate: value })),
+    ...named('logprobs', (value) => answer('x', { logprobs: value })),
+    ...named('contextOverflow', (value) => answer('x', { contextOverflow: value })),
+    ...named('complete', (value) => session.complete(value)),
+    ...named('rewind', (value) => session.rewind(value)),
+    ...named('restoreSession', (value) => engine.restoreSession(value)),
     ['null options', () => answer('x', null)],
     ['a signal for options', () => answer('x', new AbortController().signal)],
   ];

@@ -30,6 +30,10 @@ function recordingEngine(): Engine {
     messages: [],
     generate: stream,
     send: stream,
+    complete: answer,
+    fork: () => Promise.resolve(session),
+    rewind: answer,
+    save: answer,
     dispose: nothing,
     [Symbol.asyncDispose]: nothing,
   };
@@ -44,6 +48,7 @@ function recordingEngine(): Engine {
     suspend: nothing,
     resume: nothing,
     createSession: () => session,
+    restoreSession: answer,
     dispose: nothing,
     [Symbol.asyncDispose]: nothing,
   };

@@ -1,183 +1,139 @@
-// An engine whose model is a formula: the next token depends on the seed and on all tokens before it, as that of a model does.
-import type { BegunAnswer, EncodedPrompt } from '../../src/engine/encode-prompt';
-import { chunkStream } from '../../src/engine/chunk-stream';
-import { Clock } from '../../src/engine/clock';
+// An engine without a model, for tests of what stands above it: answers come from a script, all else is as the contract says.
+import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
-import type { HostedSession, SessionMemory } from '../../src/engine/session';
-import type { ChatMessage, GenerateChunk, GenerateOptions, ModelInfo, Prompt } from '../../src/engine/types';
-import { TernionError, throwIfAborted } from '../../src/errors';
-import type { LocalLoadOptions } from '../../src/plan/load-options';
-import type { ModelSource } from '../../src/storage/sources/model-source';
-import type { HostedEngine } from '../../src/worker/tenancy';
+import type {
+  Answer,
+  ChatMessage,
+  Engine,
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  ModelInfo,
+  Prompt,
+  Session,
+  TokenizeOptions,
+  Usage,
+} from '../../src/engine/types';
+import { TernionError } from '../../src/errors';
+import { StopMatcher } from '../../src/tokenizer';
+import { toTemplateMessages } from '../../src/tokenizer/messages';
+import { collect } from './collect';
 
-const GPU_BYTES = 1000;
+/** What an answer is to be, in order. An error is thrown where it stands; a function is awaited there. */
+export type ScriptedPiece =
+  { text: string } | { reasoning: string } | { error: Error } | { wait: () => Promise<void> };
+export type ScriptedAnswer = string | readonly ScriptedPiece[];
 
-/** What all engines of a test have in common. */
-export class Machine {
-  /** Copies of a model on the GPU, now and at most. */
-  copies = 0;
-  mostCopies = 0;
-  loads: { source: ModelSource; options: LocalLoadOptions }[] = [];
-  /** What every load reads of the model. */
-  fingerprint = 'same';
-  /** What the next load fails with. */
-  failure: TernionError | undefined;
-  /** Awaited by each load before it ends. */
-  loading: Promise<void> = Promise.resolve();
-  /** Awaited by each token, of which this is the number in the whole machine. */
-  beforeToken: (token: number) => Promise<void> = async () => {};
-  tokens = 0;
-  /** Tokens that each answer began with, of its own, in the order in which they began. */
-  begun: number[] = [];
-  /** Their seeds. */
-  seeds: (number | undefined)[] = [];
+/** What an answer is asked for with. */
+export interface ScriptedCall {
+  prompt: Prompt;
+  promptIds: readonly number[];
+  options: GenerateOptions;
 }
 
-/** The token that comes after these. */
-function next(tokens: readonly number[], seed: number): number {
-  return tokens.reduce((sum, token) => (Math.imul(sum ^ token, 16777619) >>> 0) % 1009, 7 + seed);
-}
+/** Ids are code points; these few are control tokens: the beginning of a turn by its role, and the end of a turn. */
+export const CONTROL = { system: 1, user: 2, assistant: 3, tool: 4, end: 5 } as const;
 
-/** Text of a token. */
-const textOf = (token: number): string => `${token} `;
+/** The ids of a text: one for each code point. */
+export const idsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0)!);
 
-/** An engine of that machine. `ended` frees its memory, as the end of its tab does. */
-export class ScriptedEngine implements HostedEngine {
-  readonly queue = new RequestQueue();
+export class ScriptedEngine implements Engine {
+  /** What generations were asked for with, in order. */
+  readonly calls: ScriptedCall[] = [];
   readonly sessions = new Set<ScriptedSession>();
-  #loaded = false;
-  suspended = false;
+  readonly info: ModelInfo;
+  disposed = false;
+  /** What calls of `fork` meet, for tests of failures. */
+  forkFailure: Error | undefined;
 
   constructor(
-    readonly machine: Machine,
-    readonly ended: AbortSignal,
+    readonly script: (call: ScriptedCall) => ScriptedAnswer,
+    { contextLength = 4096, toolCalls }: Partial<Pick<ModelInfo, 'contextLength' | 'toolCalls'>> = {},
   ) {
-    ended.addEventListener('abort', () => this.#free());
+    // Nothing else of it is looked at above an engine.
+    this.info = { name: 'Scripted', contextLength, toolCalls, vocabularySize: 0x110000 } as ModelInfo;
   }
 
-  get info(): ModelInfo {
-    const gpuBytes = this.#loaded && !this.suspended ? GPU_BYTES : 0;
-    const codePaths = { kvCache: 'f16' };
-    return { vocabularySize: 1009, contextLength: 64, gpuBytes, codePaths } as ModelInfo;
-  }
-
-  get fingerprint(): string {
-    return this.machine.fingerprint;
-  }
-
-  async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
-    const { machine } = this;
-    machine.loads.push({ source, options });
-    const progress = setInterval(() => options.onProgress?.({ phase: 'upload', loaded: 1, total: 2 }), 5);
-    await machine.loading;
-    clearInterval(progress);
-    throwIfAborted(options.signal);
-    const { failure } = machine;
-    machine.failure = undefined;
-    if (failure) throw failure;
-    this.#loaded = true;
-    machine.copies++;
-    machine.mostCopies = Math.max(machine.mostCopies, machine.copies);
-  }
-
-  async tokenize(text: string): Promise<number[]> {
-    return [...text].map((character) => character.charCodeAt(0));
+  async tokenize(input: string | readonly ChatMessage[], options: TokenizeOptions = {}): Promise<number[]> {
+    this.assertUsable();
+    return typeof input === 'string' ? idsOf(input) : render(input, options);
   }
 
   async detokenize(tokenIds: ArrayLike<number>): Promise<string> {
-    return Array.from(tokenIds, textOf).join('');
+    return String.fromCodePoint(...Array.from(tokenIds).filter((id) => id > CONTROL.end));
   }
-
-  async embed(): Promise<Float32Array[]> {
-    return [];
-  }
-
-  async nextLogits(): Promise<Float32Array> {
-    return new Float32Array();
-  }
-
-  async profile(): Promise<undefined> {}
 
   createSession(): ScriptedSession {
+    this.assertUsable();
     const session = new ScriptedSession(this);
     this.sessions.add(session);
     return session;
   }
 
-  async suspend(): Promise<void> {
-    this.suspended = true;
-  }
-
-  async resume(): Promise<void> {
-    this.suspended = false;
-  }
-
   async dispose(): Promise<void> {
-    for (const session of this.sessions) await session.dispose();
-    this.#free();
+    this.disposed = true;
+    await Promise.all([...this.sessions].map((session) => session.dispose()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  #free(): void {
-    if (this.#loaded) this.machine.copies--;
-    this.#loaded = false;
+  assertUsable(): void {
+    if (this.disposed) throw new TernionError('disposed', 'The engine was disposed.');
   }
+
+  readonly load = unscripted;
+  readonly embed = unscripted;
+  readonly nextLogits = unscripted;
+  readonly profile = unscripted;
+  readonly restoreSession = unscripted;
+  readonly suspend = unscripted;
+  readonly resume = unscripted;
 }
 
-/** A session of such an engine. Its answers take turns with those of all others, token by token. */
-export class ScriptedSession implements HostedSession {
+const unscripted = (): Promise<never> =>
+  Promise.reject(new TernionError('unsupported-feature', 'A scripted engine has no model.'));
+
+/** A session that keeps its tokens as one with a KV cache would. */
+export class ScriptedSession implements Session {
+  tokenIds: number[] = [];
   messages: ChatMessage[] = [];
-  #sequence: readonly number[] = [];
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
 
   constructor(private readonly engine: ScriptedEngine) {}
 
-  get tokenIds(): readonly number[] {
-    return this.#sequence;
+  generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+    const ends = [this.#disposal.signal, ...(options.signal ? [options.signal] : [])];
+    return chunkStream((outlet, signal) => this.#run(prompt, options, outlet, signal), ends);
   }
 
-  get memory(): SessionMemory {
-    return { sequence: this.#sequence, messages: this.messages };
+  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk> {
+    return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 
-  remember({ sequence, messages }: SessionMemory): void {
-    this.#sequence = sequence;
-    this.messages = [...messages];
+  async complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer> {
+    const { text, tokenIds, finishReason, usage, chunks } = await collect(this.generate(prompt, options));
+    const reasoning = chunks.map((chunk) => chunk.reasoning ?? '').join('');
+    return { text, ...(reasoning && { reasoning }), tokenIds, finishReason: finishReason!, usage: usage! };
   }
 
-  generate(
-    prompt: Prompt,
-    options: GenerateOptions = {},
-    onPrompt?: (prompt: EncodedPrompt) => void,
-  ): ReadableStream<GenerateChunk> {
-    const ids = typeof prompt === 'object' && 'tokenIds' in prompt ? Array.from(prompt.tokenIds) : [];
-    return this.#stream(() => ({ prompt: { ids, messages: undefined }, sampled: [] }), options, onPrompt);
+  async fork(): Promise<ScriptedSession> {
+    await this.#turns.enter();
+    this.#turns.leave();
+    if (this.engine.forkFailure) throw this.engine.forkFailure;
+    const copy = this.engine.createSession();
+    copy.tokenIds = [...this.tokenIds];
+    copy.messages = [...this.messages];
+    return copy;
   }
 
-  send(
-    text: string,
-    options: GenerateOptions = {},
-    onPrompt?: (prompt: EncodedPrompt) => void,
-  ): ReadableStream<GenerateChunk> {
-    const begin = (): BegunAnswer => {
-      const ids = [...this.#sequence, ...[...text].map((character) => character.charCodeAt(0))];
-      return { prompt: { ids, messages: [...this.messages, { role: 'user', content: text }] }, sampled: [] };
-    };
-    return this.#stream(begin, options, onPrompt);
-  }
-
-  goOn(begun: BegunAnswer, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream(() => begun, options);
-  }
+  readonly rewind = unscripted;
+  readonly save = unscripted;
 
   async dispose(): Promise<void> {
     this.#disposal.abort();
-    await this.#turns.enter();
-    this.#turns.leave();
     this.engine.sessions.delete(this);
   }
 
@@ -185,50 +141,118 @@ export class ScriptedSession implements HostedSession {
     return this.dispose();
   }
 
-  #stream(
-    begin: () => BegunAnswer,
-    { signal, seed, temperature = 0, maxTokens = 5 }: GenerateOptions,
-    onPrompt: (prompt: EncodedPrompt) => void = () => {},
-  ): ReadableStream<GenerateChunk> {
-    const { machine, queue, ended } = this.engine;
-    const ends = [this.#disposal.signal, ...(signal ? [signal] : [])];
-    return chunkStream(async (outlet, ending) => {
-      await this.#turns.enter();
-      const { prompt, sampled } = begin();
-      onPrompt(prompt);
-      machine.begun.push(sampled.length);
-      machine.seeds.push(seed);
-      const ids = [...sampled];
-      const clock = new Clock();
-      try {
-        while (!ending.aborted) {
-          await queue.enter();
-          await machine.beforeToken(++machine.tokens);
-          queue.leave();
-          // A worker that has ended does nothing any more.
-          if (ended.aborted) await new Promise(() => {});
-          if (ending.aborted) break;
-          const token = next([...prompt.ids, ...ids], temperature > 0 ? (seed ?? 0) : 0);
-          ids.push(token);
-          const last = ids.length >= maxTokens;
-          if (last) this.#keep(prompt, ids);
-          const usage = clock.usage(prompt.ids.length, 0, ids.length);
-          const end = last ? ({ finishReason: 'length', usage } as const) : {};
-          outlet.put({ text: textOf(token), tokenIds: [token], ...end });
-          if (last) return;
-          await outlet.wanted();
-        }
-        this.#keep(prompt, ids);
-        const usage = clock.usage(prompt.ids.length, 0, ids.length);
-        outlet.put({ text: '', tokenIds: [], finishReason: 'abort', usage });
-      } finally {
-        this.#turns.leave();
-      }
-    }, ends);
+  async #run(prompt: Prompt, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
+    if (this.#disposal.signal.aborted) throw new TernionError('disposed', 'The session was disposed.');
+    this.engine.assertUsable();
+    try {
+      await this.#turns.enter(signal);
+    } catch {
+      outlet.put(last('abort', usage(0, 0, 0)));
+      return;
+    }
+    try {
+      await this.#turn(prompt, options, outlet, signal);
+    } finally {
+      this.#turns.leave();
+    }
   }
 
-  #keep({ ids, messages }: EncodedPrompt, answer: readonly number[]): void {
-    this.#sequence = [...ids, ...answer];
-    if (messages) this.messages = [...messages, { role: 'assistant', content: answer.map(textOf).join('') }];
+  async #turn(prompt: Prompt, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
+    const { contextLength } = this.engine.info;
+    const promptIds = promptIdsOf(prompt, options);
+    if (promptIds.length >= contextLength) {
+      throw new TernionError('context-overflow', `${promptIds.length} tokens do not fit ${contextLength}.`);
+    }
+    this.engine.calls.push({ prompt, promptIds, options });
+    const cached = commonPrefix(promptIds, this.tokenIds);
+    const limit = Math.min(options.maxTokens ?? Infinity, contextLength - promptIds.length);
+    const sampled: number[] = [];
+    const stops = new StopMatcher(typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []));
+    let text = '';
+    let stopReason: string | number | undefined;
+    const finish = (reason: FinishReason, chunk: Pick<GenerateChunk, 'text' | 'tokenIds'>): void => {
+      const rest = stopReason === undefined || stopReason === CONTROL.end ? stops.flush() : '';
+      text += rest;
+      this.#keep(prompt, promptIds, sampled, text);
+      const counted = usage(promptIds.length, cached, sampled.length, stopReason);
+      outlet.put({ ...chunk, text: chunk.text + rest, finishReason: reason, usage: counted });
+    };
+    const script = limit === 0 ? [] : tokensOf(this.engine.script({ prompt, promptIds, options }));
+    for await (const { id, piece } of script) {
+      // A macrotask between two tokens, as a GPU would take.
+      await new Promise((resolve) => setTimeout(resolve));
+      if (signal.aborted) return finish('abort', { text: '', tokenIds: [] });
+      sampled.push(id);
+      const { text: final, stop } = stops.push('text' in piece ? piece.text : '');
+      text += final;
+      stopReason = id === CONTROL.end ? id : stop;
+      const chunk = { ...('reasoning' in piece && piece), text: final, tokenIds: [id] };
+      if (stopReason !== undefined) return finish('stop', chunk);
+      if (sampled.length >= limit) return finish('length', chunk);
+      outlet.put(chunk);
+      await outlet.wanted();
+    }
+    finish(signal.aborted ? 'abort' : 'length', { text: '', tokenIds: [] });
   }
+
+  #keep(prompt: Prompt, promptIds: readonly number[], sampled: readonly number[], content: string): void {
+    this.tokenIds = [...promptIds, ...sampled];
+    if (sampled.length > 0 && Array.isArray(prompt)) {
+      this.messages = [...prompt, { role: 'assistant', content }];
+    }
+  }
+}
+
+interface ScriptedToken {
+  id: number;
+  piece: { text: string } | { reasoning: string };
+}
+
+/** A token for each code point, and the end of the turn. */
+async function* tokensOf(answer: ScriptedAnswer): AsyncGenerator<ScriptedToken> {
+  for (const piece of typeof answer === 'string' ? [{ text: answer }] : answer) {
+    if ('error' in piece) throw piece.error;
+    if ('wait' in piece) await piece.wait();
+    else if ('text' in piece)
+      for (const text of piece.text) yield { id: text.codePointAt(0)!, piece: { text } };
+    else
+      for (const reasoning of piece.reasoning) yield { id: reasoning.codePointAt(0)!, piece: { reasoning } };
+  }
+  yield { id: CONTROL.end, piece: { text: '' } };
+}
+
+function promptIdsOf(prompt: Prompt, options: GenerateOptions): number[] {
+  if (typeof prompt === 'string') return idsOf(prompt);
+  return Array.isArray(prompt) ? render(prompt, options) : Array.from(prompt.tokenIds);
+}
+
+/** Tools as JSON, then a turn for each message: its role, its text and calls, the end; then the role of the answer. */
+function render(messages: readonly ChatMessage[], { templateOptions = {} }: TokenizeOptions): number[] {
+  const tools = templateOptions['tools'];
+  const turns = toTemplateMessages(messages).flatMap(({ role, content, tool_calls: calls }) => {
+    if (!(role in CONTROL)) throw new TernionError('template-failed', `There is no role ${role}.`);
+    const begin = CONTROL[role as keyof typeof CONTROL];
+    return [begin, ...idsOf(content + (calls ? JSON.stringify(calls) : '')), CONTROL.end];
+  });
+  return [...(tools ? idsOf(JSON.stringify(tools)) : []), ...turns, CONTROL.assistant];
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  const differs = a.findIndex((id, i) => b[i] !== id);
+  return differs < 0 ? Math.max(a.length - 1, 0) : differs;
+}
+
+function last(finishReason: FinishReason, counted: Usage): GenerateChunk {
+  return { text: '', tokenIds: [], finishReason, usage: counted };
+}
+
+function usage(
+  promptTokens: number,
+  cachedTokens: number,
+  completionTokens: number,
+  stopReason?: string | number,
+): Usage {
+  const none = { queueMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0, timeToFirstTokenMs: 0 };
+  const counts = { promptTokens, cachedTokens, completionTokens, omittedTokens: 0, omittedTurns: 0 };
+  return { ...none, ...counts, ...(stopReason !== undefined && { stopReason }) };
 }

@@ -16,6 +16,8 @@ export interface Served {
 export interface ServeOptions {
   /** Send the COOP and COEP headers that make a page cross-origin isolated. Default false. */
   isolated?: boolean;
+  /** Packages that are bundled beforehand: those that are no ES modules all the way down. Default: none. */
+  bundled?: string[];
   /** Answers requests before anything else does; calls `next` for those it leaves alone. */
   middleware?: Connect.NextHandleFunction;
 }
@@ -57,14 +59,17 @@ async function common({ isolated = false, middleware }: ServeOptions) {
  * scripts can import `/src/index.ts`; what is in `public/` is at `/`.
  */
 export async function serveSources(options: ServeOptions = {}): Promise<Served> {
+  const { bundled = [] } = options;
   const { listen, ...config } = await common(options);
   const server = await createServer({
     ...config,
     root: ROOT,
     base: '/',
     publicDir: `${ROOT}public`,
-    // All dependencies are ES modules. Bundling them when they are first met would reload the page amid a test.
-    optimizeDeps: { noDiscovery: true, include: [] },
+    // Bundling dependencies when they are first met would reload the page amid a test. What is bundled is kept apart from
+    // what servers for other pages have, which may start at the same time.
+    optimizeDeps: { noDiscovery: true, include: bundled },
+    cacheDir: `${ROOT}node_modules/.vite/${['pages', ...bundled].join('-')}`,
     server: { ...listen, hmr: false, watch: null },
   });
   await server.listen();

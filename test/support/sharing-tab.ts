@@ -6,7 +6,7 @@ import { WorkerLink } from '../../src/api/worker-link';
 import type { EngineStatus, ModelOptions } from '../../src/plan/load-options';
 import { WorkerEndpoint } from '../../src/worker/endpoint';
 import { outcomeOf, type Outcome } from '../../src/worker/protocol';
-import { ScriptedEngine, type Machine } from './scripted-engine';
+import { FormulaEngine, type Machine } from './formula-engine';
 import { FakeTab, type Origin } from './tabs';
 
 /** There are no Web Locks here that a worker could hold: its end is noticed after a second. */
@@ -19,7 +19,7 @@ const LEADER_MS = 3000;
 class FakeWorker extends WorkerEndpoint {
   constructor(
     private readonly tab: FakeTab,
-    readonly engine: ScriptedEngine,
+    readonly engine: FormulaEngine,
   ) {
     super({ engine });
   }
@@ -34,7 +34,7 @@ export class SharingTab {
   readonly statuses: EngineStatus[] = [];
   engine!: RemoteEngine;
   /** The engine in this tab's worker, if it has one. */
-  scripted: ScriptedEngine | undefined;
+  scripted: FormulaEngine | undefined;
   readonly #page: FakeTab;
   #worker: FakeTab | undefined;
 
@@ -81,7 +81,7 @@ export class SharingTab {
   async #startWorker(): Promise<WorkerLink> {
     const worker = this.origin.open();
     this.#worker = worker;
-    this.scripted = new ScriptedEngine(this.machine, worker.ended);
+    this.scripted = new FormulaEngine(this.machine, worker.ended);
     const { port1, port2 } = new MessageChannel();
     worker.ended.addEventListener('abort', () => port2.close());
     expose(new FakeWorker(worker, this.scripted), port2);

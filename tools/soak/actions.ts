@@ -39,10 +39,7 @@ export function noActions(): ActionFigures {
 
 export type Action = (stage: Stage) => Promise<void>;
 
-/**
- * All actions. A fork of a session belongs here once sessions have one: two answers from one past, each compared with what a
- * session of its own says.
- */
+/** All actions. */
 export const ACTIONS: Readonly<Record<string, Action>> = {
   known: askKnown,
   'known, again': askKnown,
@@ -52,6 +49,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   dispose: disposeAmidAnswer,
   leave: leaveAnswer,
   conversation: converse,
+  copy: askCopy,
   logits: compareLogits,
   texts: compareTexts,
   misuse: misuse,
@@ -175,6 +173,32 @@ async function converse(stage: Stage): Promise<void> {
       if (length > engine.info.contextLength) throw new Error(`The cache holds ${length} tokens`);
     }
   });
+}
+
+/** Two answers from one past: of a session, and of a copy of it or of what was saved. Each is that of a session of its own. */
+async function askCopy(stage: Stage): Promise<void> {
+  const { draw, known } = stage;
+  const [past, next] = [draw.pick(known.answers), draw.pick(known.answers)];
+  await withSession(stage, async (session) => {
+    const { usage } = await session.complete(past.messages, { maxTokens: draw.between(1, 12) });
+    const copy = draw.chance(0.3) ? await restored(stage, session) : await session.fork();
+    if (!copy) return;
+    try {
+      if (draw.chance(0.5)) await session.rewind(draw.below(usage.completionTokens + 1));
+      const answers = await Promise.all(
+        [session, copy].map((each) => readAll(each.generate(next.messages), paceOf(draw))),
+      );
+      for (const chunks of answers) compareAnswer(stage, next, chunks);
+    } finally {
+      await copy.dispose();
+    }
+  });
+}
+
+/** What comes back of a session that is saved; undefined if its model is being taken away, so that another may be there. */
+async function restored({ engine, isDisturbed }: Stage, session: Session): Promise<Session | undefined> {
+  const saved = await session.save();
+  return isDisturbed() ? undefined : engine.restoreSession(saved);
 }
 
 async function compareLogits({ engine, known, figures }: Stage): Promise<void> {

@@ -28,7 +28,7 @@ export async function loadFromServer(
   if (!(model.source instanceof Uint8Array)) throw new Error(`${model.name} is no single file.`);
   const sha256 = createHash('sha256').update(model.source).digest('hex');
   const lies = draw.chance(0.2);
-  const bytes = lies ? model.source.with(model.source.length - 100, 1) : model.source;
+  const bytes = lies ? withOneOtherByte(model.source) : model.source;
   const server = await FaultServer.start({ [PATH]: { bytes, etag: '"one"' } });
   const planned = draw.many(1, 3, () => makeFault(draw));
   let faults = 0;
@@ -47,6 +47,11 @@ export async function loadFromServer(
   } finally {
     await server.close();
   }
+}
+
+function withOneOtherByte(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const at = bytes.length - 100;
+  return bytes.with(at, bytes[at]! ^ 0xff);
 }
 
 /** What passes, for the most part; a load tries again. */

@@ -9,6 +9,10 @@ export interface SoakOptions {
   seconds: number;
   /** The file that the figures are written to. */
   json: string | undefined;
+  /** The first round's number: what is drawn depends on it. */
+  from: number;
+  /** Only one stretch, of which the report is left to whoever began it. */
+  stretch: boolean;
   /** Only make and destroy so many devices. */
   control: number | undefined;
   help: boolean;
@@ -23,6 +27,7 @@ undisturbed. Exits with 1 if one differs, if an error is not the expected one, o
   --minutes N      so long (default 2)
   --hours N        so long
   --seed N         other rounds (default 1)
+  --from N         begins with round N (default 0)
   --json FILE      writes all figures to a file
   --control N      only makes and destroys N devices, and says how the process grows
   --driver NAME    lavapipe, swiftshader, or system (the machine's own GPU)`;
@@ -36,16 +41,20 @@ export function parseSoakOptions(args: readonly string[]): SoakOptions {
       minutes: { type: 'string' },
       seed: { type: 'string', default: '1' },
       json: { type: 'string' },
+      from: { type: 'string', default: '0' },
+      stretch: { type: 'boolean', default: false },
       control: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  const { hours, minutes, seed, json, control, help } = values;
+  const { hours, minutes, seed, json, from, stretch, control, help } = values;
   if (hours !== undefined && minutes !== undefined) throw new Error('Give --hours or --minutes, not both.');
   return {
     seed: amount('seed', seed),
     seconds: hours === undefined ? 60 * amount('minutes', minutes ?? '2') : 3600 * amount('hours', hours),
     json,
+    from: amount('from', from),
+    stretch,
     control: control === undefined ? undefined : amount('control', control),
     help,
   };

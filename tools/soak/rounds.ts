@@ -78,11 +78,13 @@ export class Rounds {
     private readonly models: readonly SoakModel[],
     private readonly questions: Awaited<ReturnType<typeof readQuestions>>,
     private readonly seed: number,
+    /** The number of the first round. */
+    private readonly from: number,
   ) {}
 
   /** Does the next round. What goes wrong in it is a finding, and the next one begins with a new engine. */
   async next(): Promise<void> {
-    const round = this.figures.rounds++;
+    const round = this.from + this.figures.rounds++;
     const draw = Draw.of(this.seed, 'soak', round);
     try {
       this.doing = `round ${round}: an engine`;

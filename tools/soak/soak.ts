@@ -1,24 +1,23 @@
-// A run of the soak: rounds until the time is over, samples of memory between them, and a report at the end.
+// The soak's main program: stretches of rounds, each in a process of its own, and a report at the end.
 
 import { writeFile } from 'node:fs/promises';
 import { aligned } from '../fuzz/tally';
 import { controlApart, growthLine, runControl, type Control } from './control';
-import { SoakGpu } from './device';
-import { readModels, readQuestions } from './models';
 import { parseSoakOptions, SOAK_USAGE, type SoakOptions } from './options';
-import { Rounds } from './rounds';
-import { trendsOf, type Sample, type Trend } from './trend';
+import { runStretch, stretchApart, type Stretch } from './stretch';
+import type { Trend } from './trend';
 
-/** A round that takes longer hangs, whatever else the machine does. */
-const ROUND_MS = 15 * 60_000;
-/** Between two lines of progress. */
-const PROGRESS_MS = 60_000;
+/**
+ * Seconds in one process. Lavapipe keeps the code that it compiles for devices that are gone: after twenty minutes and some 300
+ * devices the system would give the process no further maps.
+ */
+const STRETCH = 600;
 /** Findings after which there is no use in going on. */
 const MOST_FINDINGS = 20;
 /** Devices of the control run, at most. */
 const MOST_CONTROLS = 20;
 
-/** The soak's main program; sets the exit code. */
+/** Runs the soak; sets the exit code. */
 export async function soak(args: readonly string[]): Promise<void> {
   let options: SoakOptions;
   try {
@@ -30,70 +29,65 @@ export async function soak(args: readonly string[]): Promise<void> {
   }
   if (options.help) return console.log(SOAK_USAGE);
   if (options.control !== undefined) return console.log(JSON.stringify(await runControl(options.control)));
+  if (options.stretch) return writeStretch(options);
   console.log(`Seed ${options.seed}.`);
-  const gpu = new SoakGpu();
-  const rounds = new Rounds(gpu, await readModels(), await readQuestions(), options.seed);
-  const samples = await run(rounds, options.seconds);
-  await rounds.end();
-  const control = await controlApart(Math.min(MOST_CONTROLS, Math.max(3, gpu.devices)));
-  await report(rounds, samples, { devices: gpu.devices, control, options });
+  const stretches = await runAll(options);
+  const devices = stretches.reduce((sum, each) => sum + (each.counts.devices ?? 0), 0);
+  const control = await controlApart(Math.min(MOST_CONTROLS, Math.max(3, devices)));
+  await report(stretches, control, options);
 }
 
-async function run(rounds: Rounds, seconds: number): Promise<Sample[]> {
-  const began = performance.now();
-  const elapsed = (): number => (performance.now() - began) / 1000;
-  const samples: Sample[] = [];
-  let shown = began;
-  do {
-    const watchdog = setTimeout(() => hang(rounds), ROUND_MS);
-    await rounds.next();
-    clearTimeout(watchdog);
-    const sample = await rounds.sample(elapsed());
-    samples.push(sample);
-    if (performance.now() - shown < PROGRESS_MS) continue;
-    shown = performance.now();
-    console.log(progressLine(rounds, sample));
-  } while (elapsed() < seconds && rounds.findings.length < MOST_FINDINGS);
-  return samples;
+/** Part of a longer soak: another process reports. */
+async function writeStretch({ json, ...options }: SoakOptions): Promise<void> {
+  const stretch = await runStretch(options);
+  if (json !== undefined) await writeFile(json, JSON.stringify(stretch));
 }
 
-function hang({ doing }: Rounds): never {
-  console.error(`\nFINDING: it hangs in ${doing}: no end after ${ROUND_MS / 60_000} minutes.`);
-  process.exit(1);
+async function runAll({ seed, seconds, from }: SoakOptions): Promise<Stretch[]> {
+  if (seconds <= STRETCH) return [await runStretch({ seed, seconds, from })];
+  const stretches: Stretch[] = [];
+  let [left, next, findings] = [seconds, from, 0];
+  while (left > 0 && findings < MOST_FINDINGS) {
+    const stretch = await stretchApart({ seed, seconds: Math.min(left, STRETCH), from: next });
+    stretches.push(stretch);
+    next += stretch.counts.rounds ?? 0;
+    left -= Math.max(1, stretch.seconds);
+    findings += stretch.findings.length;
+  }
+  return stretches;
 }
 
-function progressLine({ figures, actions }: Rounds, { at, heap, rss, gpuBytes }: Sample): string {
-  const [minutes, done] = [(at / 60).toFixed(1), `${figures.rounds} rounds, ${actions.compared} compared`];
-  return `${minutes} min: ${done}, heap ${megabytes(heap)}, RSS ${megabytes(rss)}, GPU ${megabytes(gpuBytes)}`;
-}
-
-interface Context {
-  devices: number;
-  control: Control;
-  options: SoakOptions;
-}
-
-async function report(rounds: Rounds, samples: readonly Sample[], context: Context): Promise<void> {
-  const { devices, control, options } = context;
-  const { figures, actions, findings } = rounds;
-  const trends = trendsOf(samples);
-  const grown = trends
-    .filter(({ exceeded }) => exceeded)
-    .map(({ metric }) => `${metric} grows beyond its bound`);
-  const all = [...findings, ...grown];
+async function report(stretches: readonly Stretch[], control: Control, options: SoakOptions): Promise<void> {
   const { seed } = options;
-  console.log(`\n${trendTable(trends)}\n\n${countsTable({ ...figures, ...actions, devices })}`);
+  const grown = stretches.flatMap(({ trends }) =>
+    trends.filter(({ exceeded }) => exceeded).map(({ metric }) => `${metric} grows beyond its bound`),
+  );
+  const findings = [...stretches.flatMap((stretch) => stretch.findings), ...grown];
+  const counts = sums(stretches.map((stretch) => stretch.counts));
+  for (const [i, { trends }] of stretches.entries()) {
+    if (stretches.length > 1) console.log(`\nProcess ${i + 1} of ${stretches.length}:`);
+    console.log(`\n${trendTable(trends)}`);
+  }
+  console.log(`\n${countsTable(counts)}`);
   console.log(`\nControl: ${growthLine('made and destroyed', control.bare)}.`);
   console.log(`Control: ${growthLine('kernels compiled and run without an engine', control.kernels)}.`);
-  const minutes = ((samples.at(-1)?.at ?? 0) / 60).toFixed(1);
-  const found = all.length === 1 ? '1 finding' : `${all.length} findings`;
-  console.log(`\nSeed ${seed}: ${figures.rounds} rounds in ${minutes} min, ${found}.`);
-  for (const each of all) console.log(`  ${each.split('\n')[0]}`);
+  const seconds = stretches.reduce((sum, each) => sum + each.seconds, 0);
+  const found = findings.length === 1 ? '1 finding' : `${findings.length} findings`;
+  console.log(`\nSeed ${seed}: ${counts.rounds ?? 0} rounds in ${(seconds / 60).toFixed(1)} min, ${found}.`);
+  for (const each of findings) console.log(`  ${each.split('\n')[0]}`);
   if (options.json !== undefined) {
-    const written = { seed, figures, actions, devices, trends, control, findings: all, samples };
+    const written = { seed, counts, findings, control, stretches };
     await writeFile(options.json, `${JSON.stringify(written, null, 2)}\n`);
   }
-  if (all.length > 0) process.exitCode = 1;
+  if (findings.length > 0) process.exitCode = 1;
+}
+
+function sums(counts: readonly Record<string, number>[]): Record<string, number> {
+  const all: Record<string, number> = {};
+  for (const each of counts) {
+    for (const [name, count] of Object.entries(each)) all[name] = (all[name] ?? 0) + count;
+  }
+  return all;
 }
 
 function trendTable(trends: readonly Trend[]): string {

@@ -138,6 +138,29 @@ Object.assign(globalThis, {
   newSession() {
     session = engine.createSession();
   },
+  /** A copy of the session, and the session itself taken back by a turn, are asked the same. */
+  async askCopyAndRewound(text: string) {
+    await using fork = await session.fork();
+    await session.rewind({ turns: 1 });
+    const rewound = { messages: session.messages, tokens: session.tokenIds.length };
+    const [copy, original] = [
+      await fork.complete([...fork.messages, { role: 'user', content: text }]),
+      await collect(session.send(text)),
+    ];
+    return { rewound, copy, original, messages: fork.messages };
+  },
+  /** Keeps the session where pages of this origin find it. */
+  async storeSession() {
+    const saved = await session.save();
+    await (await caches.open('sessions')).put('/saved-session', new Response(saved));
+    return { bytes: saved.size, tokenIds: session.tokenIds };
+  },
+  async restoreStoredSession() {
+    const saved = await caches.match('/saved-session');
+    session = await engine.restoreSession(await saved!.blob());
+    const refused = await refusal(() => engine.restoreSession(new Blob(['no session'])));
+    return { tokenIds: session.tokenIds, messages: session.messages, refused };
+  },
   async refusedAfterSessionDispose() {
     const other = engine.createSession();
     await other.dispose();

@@ -33,7 +33,8 @@ const PORTABLE: readonly HeadVariant[] = [
 let variants: readonly HeadVariant[];
 beforeAll(() => {
   const { subgroups } = gpu.capabilities;
-  variants = subgroups ? [...PORTABLE, { blocks: 4, split: 1, broadcast: true }] : PORTABLE;
+  const broadcast = [1, 4].map((blocks) => ({ blocks, split: 1, broadcast: true }));
+  variants = subgroups ? [...PORTABLE, ...broadcast] : PORTABLE;
 });
 
 async function make(rows: number, cols: number, into?: Int8Matrix): Promise<Int8Matrix> {

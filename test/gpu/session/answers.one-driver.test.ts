@@ -1,6 +1,6 @@
 // What a session answers: text and ids, over several turns, sampled, and up to a stop string.
 import { describe, expect, test } from 'vitest';
-import type { EncodedPrompt } from '../../../src/engine/encode-prompt';
+import type { FittedPrompt } from '../../../src/engine/fit-prompt';
 import { collect } from '../../support/collect';
 import { COUNT, STORY, goldenFor, useSessions } from '../../support/sessions';
 
@@ -17,7 +17,13 @@ describe('an answer', () => {
       promptTokens: COUNT.promptIds.length,
       cachedTokens: 0,
       completionTokens: COUNT.greedy.length,
+      stopReason: COUNT.greedy.at(-1),
+      omittedTokens: 0,
+      omittedTurns: 0,
     });
+    const { queueMs, prefillMs, timeToFirstTokenMs } = answer.usage!;
+    expect(timeToFirstTokenMs).toBeCloseTo(queueMs + prefillMs, 6);
+    expect(answer.chunks.some((chunk) => 'reasoning' in chunk || 'logprobs' in chunk)).toBe(false);
     expect(answer.chunks.slice(0, -1).every((chunk) => !chunk.finishReason && !chunk.usage)).toBe(true);
   });
 
@@ -60,7 +66,7 @@ describe('an answer that was begun in another engine', () => {
     ['cut amid a character', 'Say hello in Japanese.', {}, [1, 2, 3]],
     ['cut amid a stop string', 'Count from 3 to 9.', { stop: ', 6, 7' }, [8, 10]],
   ])('goes on as it would have there: %s', async (_what, question, options, cuts) => {
-    let prompt: EncodedPrompt | undefined;
+    let prompt: FittedPrompt | undefined;
     const first = open();
     const whole = await collect(first.send(question, options, (known) => (prompt = known)));
     for (const cut of cuts) {
@@ -83,6 +89,50 @@ describe('an answer that was begun in another engine', () => {
     const { text } = await collect(second.send('What is my name?'));
     expect(text).toBe('Your name is Ravi.');
     expect(second.messages).toHaveLength(4);
+  });
+});
+
+describe('a whole answer', () => {
+  test('is what its stream comes to', async () => {
+    const { chunks, usage, ...streamed } = await collect(open().generate(COUNT.messages));
+    const { usage: whole, ...answer } = await open().complete(COUNT.messages);
+    expect(chunks.length).toBeGreaterThan(2);
+    expect(answer).toEqual(streamed);
+    expect(whole.completionTokens).toBe(usage!.completionTokens);
+  });
+
+  test('ends with a signal as far as it came', async () => {
+    const control = new AbortController();
+    control.abort();
+    const answer = await open().complete(COUNT.messages, { signal: control.signal });
+    expect(answer).toMatchObject({ tokenIds: [], finishReason: 'abort', usage: { timeToFirstTokenMs: 0 } });
+    expect(answer.usage).not.toHaveProperty('stopReason');
+  });
+});
+
+describe('reasoning', () => {
+  const template = (opening: string): string =>
+    "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+    `{% if add_generation_prompt %}{{ 'Assistant: ${opening}' }}{% endif %}`;
+
+  test('that the prompt opens is apart from the text, and in the messages where templates expect it', async () => {
+    const session = open();
+    const options = { chatTemplate: template('<think>'), maxTokens: 12 };
+    const { text, tokenIds, chunks } = await collect(session.send('Count from 3 to 9.', options));
+    const reasoning = chunks.map((chunk) => chunk.reasoning ?? '').join('');
+    expect(text).toBe('');
+    expect(reasoning).toBe((await sessions.watched.engine.detokenize(tokenIds)).replaceAll(/^\n+|\n+$/g, ''));
+    expect(reasoning).not.toBe('');
+    expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: '', reasoning_content: reasoning });
+  });
+
+  test('is not there in an answer that is without, or that continues raw text', async () => {
+    const closed = { chatTemplate: `{# </think> #}${template('')}` };
+    const answer = await collect(open().send('Count from 3 to 9.', closed));
+    expect(answer.text).toBe('3, 4, 5, 6, 7, 8, 9');
+    const raw = { chatTemplate: template('<think>'), maxTokens: 5 };
+    const { text, tokenIds } = await collect(open().generate({ tokenIds: COUNT.promptIds }, raw));
+    expect(text).toBe(await sessions.watched.engine.detokenize(tokenIds));
   });
 });
 
@@ -183,11 +233,12 @@ describe('sampling', () => {
 
 describe('stop strings', () => {
   test('that span tokens end the answer, and no part of them is given out', async () => {
-    const { text, chunks, tokenIds, finishReason } = await collect(
+    const { text, chunks, tokenIds, finishReason, usage } = await collect(
       open().send('Count from 3 to 9.', { stop: ', 6' }),
     );
     expect(text).toBe('3, 4, 5');
     expect(finishReason).toBe('stop');
+    expect(usage!.stopReason).toBe(', 6');
     // The ids are those that were sampled, the stop string's too; ', 6' is three tokens.
     expect(tokenIds).toEqual(COUNT.greedy.slice(0, 10));
     // Text that may begin a stop string waits for the token that decides.

@@ -53,6 +53,44 @@ describe('length', () => {
     await session.dispose();
   });
 
+  test('a conversation goes on for ever where its oldest turns may be left out', async () => {
+    const session = small.engine.createSession();
+    const system = { role: 'system', content: 'Be brief.' };
+    await session.complete([system, { role: 'user', content: 'My name is Ravi.' }]);
+    const options = { contextOverflow: 'truncate-middle', maxTokens: 12 } as const;
+    for (let turn = 0; turn < 6; turn++) await collect(session.send(`What is ${turn} + 4?`, options));
+    const { messages } = session;
+    expect(messages).toHaveLength(15);
+    const answer = await collect(session.send('Spell planet.', options));
+    const { promptTokens, omittedTokens, omittedTurns } = answer.usage!;
+    expect(omittedTurns).toBeGreaterThan(0);
+    expect(promptTokens).toBeLessThanOrEqual(CONTEXT - 12);
+    // What was left out is exactly what is missing, and the rest is evaluated as if there never was any more.
+    const all = [...messages, { role: 'user', content: 'Spell planet.' }];
+    const kept = [system, ...all.slice(1 + 2 * omittedTurns)];
+    const [whole, fresh] = [
+      await undisturbed(all, { maxTokens: 1 }),
+      await undisturbed(kept, { maxTokens: 12 }),
+    ];
+    expect(promptTokens + omittedTokens).toBe(whole.usage!.promptTokens);
+    expect(promptTokens).toBe(fresh.usage!.promptTokens);
+    expect(answer.tokenIds).toEqual(fresh.tokenIds);
+    // By default it is an error, and changes nothing.
+    await expectFailure(collect(session.send('Who are you?')), 'context-overflow');
+    expect(session.messages).toHaveLength(17);
+    await session.dispose();
+  });
+
+  test('ids that do not fit are evaluated without their middle', async () => {
+    const session = small.engine.createSession();
+    const options = { contextOverflow: 'truncate-middle', maxTokens: 4 } as const;
+    const { usage, tokenIds } = await collect(session.generate(ids(200), options));
+    expect(usage).toMatchObject({ promptTokens: 60, omittedTokens: 140, omittedTurns: 0 });
+    const kept = [...LONG.slice(0, 15), ...LONG.slice(155, 200)];
+    expect(tokenIds).toEqual((await undisturbed({ tokenIds: kept }, { maxTokens: 4 })).tokenIds);
+    await session.dispose();
+  });
+
   test('logits can be had for as many tokens as the context has', async () => {
     const { vocabularySize } = small.engine.info;
     const logits = await small.engine.nextLogits(LONG.slice(0, CONTEXT));

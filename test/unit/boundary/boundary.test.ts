@@ -53,6 +53,8 @@ describe('what is right comes through', () => {
     ['one stop', { stop: '\n' }, { stop: ['\n'] }],
     ['stops', { stop: ['a', 'b'] }, { stop: ['a', 'b'] }],
     ['a signal', { signal }, { signal }],
+    ['log-probabilities', { logprobs: 20 }, { logprobs: 20 }],
+    ['what becomes of the middle', { contextOverflow: 'error' }, { contextOverflow: 'error' }],
   ];
   test.each(options)('as options: %s', async (_name, given, expected) => {
     expect((await throughOf(generated('x', given)))[1]).toStrictEqual(expected);
@@ -73,6 +75,11 @@ describe('what is right comes through', () => {
     expect(await throughOf(engine.nextLogits(new Uint8Array(contextLength)))).toEqual([
       new Uint32Array(contextLength),
     ]);
+    const messages = [{ role: 'user', content: 'a' }];
+    expect(await throughOf(engine.tokenize(messages, { templateOptions: { tools: [] } }))).toEqual([
+      messages,
+      { templateOptions: { tools: [] } },
+    ]);
     expect(await throughOf(engine.detokenize([], { renderSpecial: true }))).toEqual([
       new Uint32Array(),
       { renderSpecial: true },
@@ -80,6 +87,27 @@ describe('what is right comes through', () => {
     expect(await throughOf(engine.embed(['a', ''], { prefix: 'b' }))).toEqual([['a', ''], { prefix: 'b' }]);
     expect(await throughOf(engine.embed('a'))).toEqual([['a'], {}]);
     expect(await throughOf(engine.profile())).toEqual([{}]);
+  });
+
+  test('as ids that do not fit, where they are to be shortened', async () => {
+    const tokenIds = new Uint32Array(contextLength + 1);
+    const shortened = { contextOverflow: 'truncate-middle' };
+    expect(await throughOf(generated({ tokenIds }, shortened))).toEqual([{ tokenIds }, shortened]);
+    await expectFailure(generated({ tokenIds }, {}), 'context-overflow');
+    await expectFailure(generated({ tokenIds: [] }, shortened), 'invalid-argument', /no tokens/);
+  });
+
+  test('as where to go back to, and as what was saved', async () => {
+    expect(await throughOf(session.rewind(3))).toEqual([3]);
+    expect(await throughOf(session.rewind({ turns: 1 }))).toEqual([{ turns: 1 }]);
+    const blob = new Blob(['x']);
+    expect(await throughOf(engine.restoreSession(blob))).toEqual([blob]);
+  });
+
+  test('as a prompt of a whole answer, of a copied session too', async () => {
+    const fork = await session.fork();
+    expect(await throughOf(fork.complete('x', { topK: 3 }))).toEqual(['x', { topK: 3 }]);
+    await expectFailure(fork.complete('', {}), 'invalid-argument');
   });
 
   test('as options of a load', async () => {

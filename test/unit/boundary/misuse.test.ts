@@ -103,6 +103,8 @@ const GENERATING = {
   logitBias: ['{}'],
   seed: ['-1', '0'],
   stop: ["'1e3'", '[]'],
+  logprobs: ['0'],
+  contextOverflow: NOTHING,
   signal: NOTHING,
   chatTemplate: STRING,
   templateOptions: JSON_OBJECTS,
@@ -168,7 +170,12 @@ const FUNCTIONS: Record<string, Row[]> = {
   'engine.tokenize': [
     ['text', (value) => engine.tokenize(value), STRING],
     ['options', (value) => engine.tokenize('x', value), OBJECTS],
-    ...options((given) => engine.tokenize('x', given), { addBos: FLAG, parseSpecial: FLAG }),
+    ...options((given) => engine.tokenize('x', given), {
+      addBos: FLAG,
+      parseSpecial: FLAG,
+      chatTemplate: STRING,
+      templateOptions: JSON_OBJECTS,
+    }),
   ],
   'engine.detokenize': [
     ['tokenIds', (value) => engine.detokenize(value), ['[]']],
@@ -214,6 +221,21 @@ const FUNCTIONS: Record<string, Row[]> = {
     ['options', (value) => collect(session.send('x', value)), OBJECTS],
     ...options((given) => collect(session.send('x', given)), GENERATING),
   ],
+  'session.complete': [
+    ['prompt', (value) => session.complete(value), TEXT],
+    [
+      'tokenIds to shorten',
+      (value) => session.complete({ tokenIds: value }, { contextOverflow: 'truncate-middle' }),
+      NOTHING,
+    ],
+    ['options', (value) => session.complete('x', value), OBJECTS],
+    ...options((given) => session.complete('x', given), GENERATING),
+  ],
+  'session.rewind': [
+    ['to', (value) => session.rewind(value), ['0']],
+    ['turns', (value) => session.rewind({ turns: value }), ['0']],
+  ],
+  'engine.restoreSession': [['blob', (value) => engine.restoreSession(value), NOTHING]],
 };
 
 describe.each(Object.entries(FUNCTIONS))(

@@ -189,6 +189,21 @@ describe('parseGguf', () => {
     ]);
   });
 
+  it('reads strings of every length and script, across the pieces that are decoded and fetched at once', async () => {
+    const words = [
+      'a',
+      'Ġthe',
+      'können',
+      '語',
+      '\u{1F600}',
+      '\uFEFFmark',
+      'x'.repeat(300),
+      'y'.repeat(20_000),
+    ];
+    const values = Array.from({ length: 30_000 }, (_, i) => words[i % 499 === 0 ? 7 : i % 7]! + String(i));
+    expect(await parseValue(texts(values))).toEqual(values);
+  });
+
   it('stops when the signal fires', async () => {
     await expectFailure(parseGguf(bytesSource(writeGguf({})), AbortSignal.abort()), 'aborted');
   });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GenerateChunk, GenerateOptions } from '../../../src/engine/types';
 import { TernionError } from '../../../src/errors';
 import { collect, type Collected } from '../../support/collect';
-import { Machine, ScriptedEngine } from '../../support/scripted-engine';
+import { Machine, FormulaEngine } from '../../support/formula-engine';
 import { SharingTab } from '../../support/sharing-tab';
 import { Origin } from '../../support/tabs';
 import { sleep, until } from '../../support/wait';
@@ -40,7 +40,7 @@ async function waitingTabs(count: number, signal?: AbortSignal): Promise<Promise
 
 /** Ids and text of an answer, with what is before it in the same session, by an engine that nobody disturbs. */
 async function undisturbed(texts: readonly string[], options?: GenerateOptions): Promise<Collected> {
-  const session = new ScriptedEngine(new Machine(), new AbortController().signal).createSession();
+  const session = new FormulaEngine(new Machine(), new AbortController().signal).createSession();
   let answer: Collected | undefined;
   for (const text of texts) answer = await collect(session.send(text, options));
   return answer!;

@@ -1,0 +1,133 @@
+// What tokens add to an answer: text, reasoning, and why it ended.
+import { describe, expect, test } from 'vitest';
+import { Answer } from '../../../src/engine/answer';
+import { wholeAnswer } from '../../../src/engine/whole-answer';
+import type { GenerateChunk, Usage } from '../../../src/engine/types';
+import { ChatFormat, ChatTemplate, Tokenizer } from '../../../src/tokenizer';
+import { tinySpec } from '../../support/tiny-tokenizer';
+
+const USAGE: Usage = {
+  promptTokens: 1,
+  cachedTokens: 0,
+  completionTokens: 2,
+  queueMs: 0,
+  prefillMs: 0,
+  decodeMs: 0,
+  tokensPerSecond: 0,
+  timeToFirstTokenMs: 0,
+  omittedTokens: 0,
+  omittedTurns: 0,
+};
+
+/** The small vocabulary with two control tokens in it, 1000 and 1001, that stand around reasoning. */
+function formatWithMarks(): ChatFormat {
+  const { tokens, tokenTypes, ...spec } = tinySpec();
+  const marks = ['[THINK]', '[/THINK]'];
+  const tokenizer = new Tokenizer({
+    ...spec,
+    tokens: tokens.map((text, id) => marks[id - 1000] ?? text),
+    tokenTypes: Array.from(tokenTypes, (type, id) => (marks[id - 1000] === undefined ? type : 3)),
+  });
+  return new ChatFormat(tokenizer, new ChatTemplate('{{ "[THINK]" }}{{ messages[0].content }}'));
+}
+
+const format = formatWithMarks();
+const { tokenizer } = format;
+
+/** What an answer of these tokens comes to. */
+function answered(ids: readonly number[], stop: string[] = [], isChat = true) {
+  const answer = new Answer(format, { stop }, isChat ? format.reasoning : undefined);
+  let [text, reasoning] = ['', ''];
+  const tokenIds: number[] = [];
+  for (const token of ids) {
+    if (answer.stopReason !== undefined) break;
+    const piece = answer.push({ token });
+    text += piece.text;
+    reasoning += piece.reasoning ?? '';
+    tokenIds.push(...piece.tokenIds);
+  }
+  const { stopReason } = answer;
+  const last = answer.flush();
+  return { text: text + last.text, reasoning: reasoning + (last.reasoning ?? ''), tokenIds, stopReason };
+}
+
+const ids = (text: string): number[] => tokenizer.encode(text);
+
+describe('an answer', () => {
+  test('has reasoning between control tokens apart, and all ids', () => {
+    const all = [1000, ...ids('Two.\n'), 1001, ...ids('\nThree.')];
+    expect(answered(all)).toEqual({
+      text: 'Three.',
+      reasoning: 'Two.',
+      tokenIds: all,
+      stopReason: undefined,
+    });
+    // Raw text is continued as what it is.
+    expect(answered(all, [], false)).toMatchObject({ text: 'Two.\n\nThree.', reasoning: '' });
+  });
+
+  test('speaks of control tokens as ever once it does not reason', () => {
+    expect(answered([...ids('a'), 1000, ...ids('b'), 1001])).toMatchObject({ text: 'ab', reasoning: '' });
+  });
+
+  test('ends at a stop string in what it says, and not in its reasoning', () => {
+    const all = [1000, ...ids('one stop two'), 1001, ...ids('three stop four')];
+    const answer = answered(all, ['stop']);
+    expect(answer).toMatchObject({ text: 'three ', reasoning: 'one stop two', stopReason: 'stop' });
+    expect(answer.tokenIds.length).toBeLessThan(all.length);
+  });
+
+  test('says with which token it ended', () => {
+    const [end] = [...format.endIds] as [number];
+    expect(answered([...ids('a'), end, ...ids('b')])).toEqual({
+      text: 'a',
+      reasoning: '',
+      tokenIds: [...ids('a'), end],
+      stopReason: end,
+    });
+  });
+});
+
+describe('a whole answer', () => {
+  const streamOf = (...chunks: GenerateChunk[]): ReadableStream<GenerateChunk> =>
+    new ReadableStream({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk);
+        controller.close();
+      },
+    });
+  const logprob = (tokenId: number) => ({ tokenId, text: `${tokenId}`, logprob: -1, alternatives: [] });
+
+  test('is its chunks put together', async () => {
+    const answer = await wholeAnswer(
+      streamOf(
+        { text: '', reasoning: 'x', tokenIds: [1], logprobs: [logprob(1)] },
+        { text: 'a', tokenIds: [2, 3], logprobs: [logprob(2), logprob(3)] },
+        { text: 'b', tokenIds: [], finishReason: 'stop', usage: USAGE },
+      ),
+    );
+    expect(answer).toStrictEqual({
+      text: 'ab',
+      reasoning: 'x',
+      tokenIds: [1, 2, 3],
+      logprobs: [1, 2, 3].map(logprob),
+      finishReason: 'stop',
+      usage: USAGE,
+    });
+  });
+
+  test('has no fields for what is not there', async () => {
+    const answer = await wholeAnswer(
+      streamOf({ text: 'a', tokenIds: [2], finishReason: 'length', usage: USAGE }),
+    );
+    expect(answer).toStrictEqual({ text: 'a', tokenIds: [2], finishReason: 'length', usage: USAGE });
+  });
+
+  test('fails as its stream does', async () => {
+    const failing = new ReadableStream<GenerateChunk>({
+      start: (controller) => controller.error(new Error('broken')),
+    });
+    await expect(wholeAnswer(failing)).rejects.toThrow('broken');
+    await expect(wholeAnswer(streamOf({ text: 'a', tokenIds: [2] }))).rejects.toThrow(/last chunk/);
+  });
+});

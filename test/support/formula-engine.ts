@@ -49,6 +49,8 @@ export class Machine {
   /** Awaited by each token, of which this is the number in the whole machine. */
   beforeToken: (token: number) => Promise<void> = async () => {};
   tokens = 0;
+  /** Tokens at the beginning of each answer that are its reasoning. */
+  reasoned = 0;
   /** Awaited by each fork, rewind, save and restore, before it is done. */
   beforeCall: () => Promise<void> = async () => {};
   /** Tokens that each answer began with, of its own, in the order in which they began. */
@@ -107,7 +109,8 @@ export class FormulaEngine implements HostedEngine {
   }
 
   async tokenize(input: string | readonly ChatMessage[]): Promise<number[]> {
-    return typeof input === 'string' ? idsOf(input) : input.flatMap(({ content }) => idsOf(String(content)));
+    if (typeof input === 'string') return idsOf(input);
+    return input.flatMap(({ content }) => (typeof content === 'string' ? idsOf(content) : []));
   }
 
   async detokenize(tokenIds: ArrayLike<number>): Promise<string> {
@@ -286,7 +289,9 @@ export class FormulaSession implements HostedSession {
           if (last) this.#keep(prompt, ids);
           const usage = clock.usage(counts(prompt, ids.length));
           const end = last ? ({ finishReason: 'length', usage } as const) : {};
-          outlet.put({ text: textOf(token), tokenIds: [token], ...end });
+          const isReasoning = ids.length <= machine.reasoned;
+          const said = isReasoning ? { text: '', reasoning: textOf(token) } : { text: textOf(token) };
+          outlet.put({ ...said, tokenIds: [token], ...end });
           if (last) return;
           await outlet.wanted();
         }
@@ -300,7 +305,14 @@ export class FormulaSession implements HostedSession {
   }
 
   #keep(prompt: FittedPrompt, answer: readonly number[]): void {
-    this.conversation.keep(prompt, { text: answer.map(textOf).join(''), tokenIds: [...answer] });
+    const texts = answer.map(textOf);
+    const { reasoned } = this.engine.machine;
+    const reasoning = texts.slice(0, reasoned).join('');
+    this.conversation.keep(prompt, {
+      text: texts.slice(reasoned).join(''),
+      tokenIds: [...answer],
+      ...(reasoning && { reasoning }),
+    });
   }
 }
 

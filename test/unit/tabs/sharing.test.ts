@@ -254,6 +254,101 @@ describe('when the tab that has the engine is gone', () => {
     ]);
   });
 
+  test('one that is aborted then keeps its reasoning apart from its text', async () => {
+    machine.reasoned = 2;
+    const [leader, survivor] = [await open(), await open()];
+    const control = new AbortController();
+    const session = survivor.engine.createSession();
+    const read = new Read(session.send('x', { signal: control.signal, maxTokens: 9 }));
+    await read.some(3);
+    machine.loading = new Promise(() => {});
+    leader.kill();
+    await until(() => machine.loads.length === 2);
+    control.abort();
+    const { chunks, text } = await read.rest();
+    const reasoning = chunks.map((chunk) => chunk.reasoning ?? '').join('');
+    expect(reasoning).not.toBe('');
+    expect(session.messages.at(-1)).toEqual({
+      role: 'assistant',
+      content: text,
+      reasoning_content: reasoning,
+    });
+  });
+
+  test('an answer of which all but the end of its stream came does not go on', async () => {
+    const [leader, survivor] = [await open(), await open()];
+    const session = survivor.engine.createSession();
+    const read = new Read(session.send('x'));
+    await read.some(5);
+    expect(read.chunks.at(-1)!.finishReason).toBe('length');
+    leader.kill();
+    expect(essence(await read.rest())).toEqual(essence(await undisturbed(['x'])));
+    expect(machine.begun).toEqual([0]);
+    await collect(session.send('y'));
+    expect(session.messages).toHaveLength(4);
+  });
+
+  test('copies, and conversations that went back, stand where they stood', async () => {
+    const [leader, survivor] = [await open(), await open()];
+    const session = survivor.engine.createSession();
+    for (const text of ['one', 'two', 'three']) await collect(session.send(text));
+    const copy = await session.fork();
+    await session.rewind({ turns: 2 });
+    leader.kill();
+    const other = collect(session.send('four'));
+    const whole = await copy.complete({ tokenIds: [...copy.tokenIds, 7] });
+    expect(essence(await other)).toEqual(essence(await undisturbed(['one', 'four'])));
+    expect(copy.messages).toHaveLength(6);
+    expect(whole.tokenIds).toHaveLength(5);
+    // What was said before the first worker ended can still be taken back token by token.
+    const first = await undisturbed(['one']);
+    await session.rewind('four'.length + 5 + 1);
+    expect(session.tokenIds).toHaveLength('one'.length + 4);
+    expect(session.tokenIds.slice('one'.length)).toEqual(first.tokenIds.slice(0, 4));
+    expect(session.messages).toEqual([{ role: 'user', content: 'one' }]);
+  });
+
+  test('copies, steps back and saves that it has not answered are made by the next one', async () => {
+    const [leader, survivor] = [await open(), await open()];
+    const session = survivor.engine.createSession();
+    for (const text of ['one', 'two']) await collect(session.send(text));
+    const saved = await session.save();
+    let waiting = 0;
+    machine.beforeCall = () => (++waiting, new Promise(() => {}));
+    const forked = session.fork();
+    const restored = survivor.engine.restoreSession(saved);
+    await until(() => waiting === 2);
+    const rewound = session.rewind({ turns: 1 });
+    const savedLater = session.save();
+    machine.beforeCall = async () => {};
+    leader.kill();
+    const sessions = [await forked, await restored];
+    await rewound;
+    sessions.push(session, await survivor.engine.restoreSession(await savedLater));
+    const said = [['one', 'two'], ['one', 'two'], ['one'], ['one']];
+    for (const [i, each] of sessions.entries())
+      expect(essence(await collect(each.send('next')))).toEqual(
+        essence(await undisturbed([...said[i]!, 'next'])),
+      );
+  });
+
+  test('a session that is disposed of while nobody has the engine is so for all that waits for it', async () => {
+    const [leader, survivor] = [await open(), await open()];
+    const session = survivor.engine.createSession();
+    await collect(session.send('x'));
+    const loaded = holdLoads();
+    leader.kill();
+    await until(() => machine.loads.length === 2);
+    const waiting = [session.fork(), session.save(), session.rewind(1)];
+    const disposed = session.dispose();
+    for (const call of waiting) await expect(call).rejects.toMatchObject({ code: 'disposed' });
+    loaded();
+    await disposed;
+    await expect(session.fork()).rejects.toMatchObject({ code: 'disposed' });
+    await expect(collect(session.send('y'))).rejects.toMatchObject({ code: 'disposed' });
+    expect(survivor.scripted!.sessions.size).toBe(0);
+  });
+
   test('a page can dispose of its engine although nobody has it yet', async () => {
     const [leader, survivor] = [await open(), await open()];
     const read = new Read(survivor.engine.createSession().send('x', { maxTokens: 9 }));
@@ -329,6 +424,22 @@ describe('a tab that leaves', () => {
     await until(() => sessions.size === 1);
     expect(essence(await reads[0]!.rest())).toEqual(essence(await undisturbed(['x'])));
     expect(leader.statuses).toEqual([]);
+  });
+
+  test('amid a restore leaves no session behind', async () => {
+    const [leader, other] = [await open(), await open()];
+    const { sessions } = leader.scripted!;
+    const saved = await other.engine.createSession().save();
+    let restore: (() => void) | undefined;
+    machine.beforeCall = () => new Promise((resolve) => (restore = resolve));
+    const restored = other.engine.restoreSession(saved);
+    restored.catch(() => {});
+    await until(() => restore !== undefined);
+    await other.engine.dispose();
+    restore!();
+    await sleep(50);
+    expect(sessions.size).toBe(0);
+    await leader.engine.dispose();
   });
 
   test('ends its own sessions when it disposes of the engine, and frees the engine when it is the last', async () => {

@@ -42,6 +42,8 @@ inBrowsers((open) => {
     const greedy = await leader.call<Answered>('answer', STORY, GREEDY);
     const seeded = await leader.call<Answered>('answer', STORY, SEEDED);
     expect(seeded.ids).not.toEqual(greedy.ids);
+    const said = await other.call<number[]>('keep', STORY, { maxTokens: 10 });
+    expect(said).toEqual([...STORY, ...greedy.ids.slice(0, 10)]);
     // Both tabs have an answer under way, one of them two.
     await leader.call('begin', STORY, GREEDY, 3);
     await other.call('begin', STORY, GREEDY, 5);
@@ -52,6 +54,9 @@ inBrowsers((open) => {
     expect(await other.call('info')).toMatchObject({ sharing: { shared: true, here: true } });
     expect(await other.call('workers')).toBe(1);
     expect((await other.call<Answered>('answer', STORY, GREEDY)).ids).toEqual(greedy.ids);
+    // What was copied and saved in the tab that is gone goes on in this one.
+    const next = greedy.ids.slice(10, 20);
+    expect(await other.call('goOnKept', said, { maxTokens: 10 })).toEqual([next, next]);
 
     // A tab that joins now finds it here; it stays when its page does not need it any more, and goes with the last one.
     const late = await other.openTab(url);

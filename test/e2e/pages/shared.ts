@@ -5,10 +5,13 @@ import {
   type EngineStatus,
   type GenerateChunk,
   type GenerateOptions,
+  type Session,
 } from '../../../src/index';
 import { collect } from '../../support/collect';
 
 let engine: Engine;
+let copy: Session | undefined;
+let saved: Blob | undefined;
 let workers = 0;
 const statuses: EngineStatus[] = [];
 /** Answers that have begun, and the ids that each has given. */
@@ -59,5 +62,22 @@ Object.assign(globalThis, {
         }
       }),
     ),
+  /** Keeps a session with an answer: a copy of it, and itself as data. Ids of the conversation. */
+  async keep(tokenIds: number[], options: GenerateOptions): Promise<readonly number[]> {
+    const session = engine.createSession();
+    const { tokenIds: ids } = await session.complete({ tokenIds }, options);
+    copy = await session.fork();
+    await session.rewind(ids.length);
+    saved = await copy.save();
+    return [...tokenIds, ...ids];
+  },
+  /** Ids of the answers with which the copy, and the session as it was saved, go on behind the conversation `tokenIds`. */
+  async goOnKept(tokenIds: number[], options: GenerateOptions): Promise<number[][]> {
+    await using restored = await engine.restoreSession(saved!);
+    const answers = [];
+    for (const session of [copy!, restored])
+      answers.push((await session.complete({ tokenIds }, options)).tokenIds);
+    return answers;
+  },
   dispose: () => engine.dispose(),
 });

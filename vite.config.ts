@@ -20,9 +20,16 @@ export default defineConfig(({ mode }) => {
             worker: file('src/worker/main.ts'),
             'ai-sdk': file('src/surfaces/ai-sdk/index.ts'),
             'prompt-api': file('src/surfaces/prompt-api/index.ts'),
+            openai: file('src/surfaces/openai/index.ts'),
+            node: file('src/surfaces/node/index.ts'),
+            cli: file('src/surfaces/node/cli.ts'),
+            connect: file('src/surfaces/connect/index.ts'),
+            'service-worker': file('src/surfaces/service-worker/index.ts'),
           },
           formats: ['es' as const],
         },
+        // What only the entries for Node import: it is there, or comes with a package of the user's own choice.
+        rolldownOptions: { external: [/^node:/, 'webgpu'] },
       },
     };
   }

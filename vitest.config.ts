@@ -1,7 +1,8 @@
-// Which tests run where: unit tests first, then the GPU tests once for each driver, then real browsers.
+// Which tests run where: unit tests first, then the GPU tests once for each driver, and real browsers.
 import { availableParallelism } from 'node:os';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { availableDrivers, type Driver } from './test/support/machine.mjs';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
@@ -38,6 +39,9 @@ const UNIT_TIMEOUT = { testTimeout: 600_000, hookTimeout: 600_000 };
 /** A software GPU compiles on one core and computes on all, and so do browsers: measured, two files keep two cores busy. */
 const TWO_AT_A_TIME = { maxWorkers: 2, ...NO_TIMEOUT };
 
+/** All drivers and browsers at once: a core that waits for the last file of one of them would have nothing to do. */
+const AFTER_UNIT_TESTS = 1;
+
 /** TERNION_VULKAN names one driver to test with; without it all that are here take their turn. */
 function driversToTest(): Driver[] {
   const wanted = process.env.TERNION_VULKAN as Driver | undefined;
@@ -53,7 +57,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
       exclude: turn === 0 ? [] : [ONE_DRIVER],
       setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
       env: { TERNION_VULKAN: driver },
-      sequence: { groupOrder: 1 + turn },
+      sequence: { groupOrder: AFTER_UNIT_TESTS },
       ...TWO_AT_A_TIME,
       ...WATCHED,
     },
@@ -63,6 +67,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
 export default defineConfig({
   plugins: [scriptUrl()],
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter(watchdog)],
     projects: [
       {
@@ -86,7 +91,7 @@ export default defineConfig({
           name: 'e2e',
           include: quick ? QUICK_E2E : ['test/e2e/**/*.test.ts'],
           setupFiles: [PROGRESS],
-          sequence: { groupOrder: 10 },
+          sequence: { groupOrder: AFTER_UNIT_TESTS },
           ...TWO_AT_A_TIME,
           ...WATCHED,
         },

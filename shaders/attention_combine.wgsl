@@ -5,7 +5,7 @@
 //   summary  vec2f [splits, HEADS]: (m_s, l_s)
 //   out      f32 [HEADS·HEAD_DIM]
 //
-// A thread owns two dimensions of a head. Workgroups: x covers HEADS·HEAD_DIM/2.
+// A thread owns two dimensions of a head, and reads four splits at once. Workgroups: x covers HEADS·HEAD_DIM/2.
 
 import constants::{HEADS, HEAD_DIM, SPLIT_LENGTH, THREADS};
 import package::lib::state::State;
@@ -24,15 +24,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var maximum = -3.0e38;
   var total = 0.0;
   var sum = vec2f(0.0);
-  for (var s = 0u; s < splits; s++) {
-    let part = summary[s * HEADS + head];
-    let value = partial[s * (HEADS * HEAD_DIM / 2u) + pair];
-    let larger = max(maximum, part.x);
-    let keep = exp(maximum - larger);
-    let weight = part.y * exp(part.x - larger);
-    sum = sum * keep + value * weight;
-    total = total * keep + weight;
-    maximum = larger;
+  for (var first = 0u; first < splits; first += 4u) {
+    @unroll(a, 4) {
+      let s$a = min(first + $au, splits - 1u);
+      let part$a = summary[s$a * HEADS + head];
+      let value$a = partial[s$a * (HEADS * HEAD_DIM / 2u) + pair];
+    }
+    @unroll(a, 4) {
+      if (first + $au < splits) {
+        let larger = max(maximum, part$a.x);
+        let keep = exp(maximum - larger);
+        let weight = part$a.y * exp(part$a.x - larger);
+        sum = sum * keep + value$a * weight;
+        total = total * keep + weight;
+        maximum = larger;
+      }
+    }
   }
   out[pair] = sum / total;
 }

@@ -15,7 +15,8 @@
 // LANES lanes of a subgroup share a head: each owns VECTORS runs of eight dimensions, holds its part of the QUERIES queries
 // that use one KV head, and reads its part of each key and value, side by side with its neighbours. A tile is LANES
 // positions: lane i keeps the score of the i-th, so that one exp serves them all. No barrier, no workgroup memory. Scales
-// are kept likewise: lane i multiplies its score by that of the i-th key, and its exponential by that of the i-th value.
+// are kept likewise: lane i multiplies its score by that of the i-th key, and its exponential by that of the i-th value. AHEAD
+// keys, and then values, are on their way at once.
 //
 // With `append` (decode only) queries come as the matrix left them, and this kernel does the work of rope_append too: every
 // team turns its queries, and the one whose split has the new position writes its key and value. What a lane writes is what
@@ -28,7 +29,7 @@
 // KV heads.
 
 import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, ROW, ROTARY, SCALE};
-import constants::{LANES, STEPS, VECTORS, TEAMS, SPLIT, TOKENS, QUERIES};
+import constants::{AHEAD, LANES, STEPS, VECTORS, TEAMS, SPLIT, TOKENS, QUERIES};
 import package::lib::f16::{pack_f16, rounded_f16};
 import package::lib::int8_cache::{code_scale, code_values, codes_of};
 import package::lib::state::State;
@@ -214,18 +215,24 @@ fn main(
   for (var offset = 0u; offset < positions; offset += LANES) {
     let tile = first + offset;
     @unroll(g, QUERIES) { var score$g = lowest; }
-    for (var i = 0u; i < shape.lanes; i++) {
-      let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, QUERIES) { var product$g = 0.0; }
-      @unroll(v, VECTORS) {
-        @if(wide) let k$v_0 = keys[2u * (base + $vu * LANES)];
-        @if(wide) let k$v_1 = keys[2u * (base + $vu * LANES) + 1u];
-        @if(!wide) let k$v = keys[base + $vu * LANES];
-        @if(!wide) let k$v_0 = low_four(k$v);
-        @if(!wide) let k$v_1 = high_four(k$v);
-        @unroll(g, QUERIES) { product$g += dot(q$g_$v_0, k$v_0) + dot(q$g_$v_1, k$v_1); }
+    for (var i = 0u; i < shape.lanes; i += AHEAD) {
+      @unroll(a, AHEAD) {
+        let base$a = (min(tile + i + $au, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+        @unroll(v, VECTORS) {
+          @if(wide) let k$a_$v_0 = keys[2u * (base$a + $vu * LANES)];
+          @if(wide) let k$a_$v_1 = keys[2u * (base$a + $vu * LANES) + 1u];
+          @if(!wide) let k$a_$v = keys[base$a + $vu * LANES];
+        }
       }
-      @unroll(g, QUERIES) { score$g = select(score$g, team_sum(product$g), lane == i); }
+      @unroll(a, AHEAD) {
+        @unroll(g, QUERIES) { var product$a_$g = 0.0; }
+        @unroll(v, VECTORS) {
+          @if(!wide) let k$a_$v_0 = low_four(k$a_$v);
+          @if(!wide) let k$a_$v_1 = high_four(k$a_$v);
+          @unroll(g, QUERIES) { product$a_$g += dot(q$g_$v_0, k$a_$v_0) + dot(q$g_$v_1, k$a_$v_1); }
+        }
+        @unroll(g, QUERIES) { score$g = select(score$g, team_sum(product$a_$g), lane == i + $au); }
+      }
     }
     @if(int8) let held = scales[min(tile + lane, end - 1u) * KV_HEADS + kv_head];
     @if(int8 && append) let scale = select(held, new_scales, tile + lane + 1u >= length);
@@ -245,18 +252,24 @@ fn main(
         sum$g_$v_1 *= correction$g;
       }
     }
-    for (var i = 0u; i < shape.lanes; i++) {
-      let base = (min(tile + i, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
-      @unroll(g, QUERIES) { let e$g = subgroupShuffle(share$g, first_lane + i); }
-      @unroll(v, VECTORS) {
-        @if(wide) let v$v_0 = values[2u * (base + $vu * LANES)];
-        @if(wide) let v$v_1 = values[2u * (base + $vu * LANES) + 1u];
-        @if(!wide) let packed$v = values[base + $vu * LANES];
-        @if(!wide) let v$v_0 = low_four(packed$v);
-        @if(!wide) let v$v_1 = high_four(packed$v);
-        @unroll(g, QUERIES) {
-          sum$g_$v_0 += e$g * v$v_0;
-          sum$g_$v_1 += e$g * v$v_1;
+    for (var i = 0u; i < shape.lanes; i += AHEAD) {
+      @unroll(a, AHEAD) {
+        let base$a = (min(tile + i + $au, end - 1u) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + lane;
+        @unroll(v, VECTORS) {
+          @if(wide) let v$a_$v_0 = values[2u * (base$a + $vu * LANES)];
+          @if(wide) let v$a_$v_1 = values[2u * (base$a + $vu * LANES) + 1u];
+          @if(!wide) let packed$a_$v = values[base$a + $vu * LANES];
+        }
+      }
+      @unroll(a, AHEAD) {
+        @unroll(g, QUERIES) { let e$a_$g = subgroupShuffle(share$g, first_lane + i + $au); }
+        @unroll(v, VECTORS) {
+          @if(!wide) let v$a_$v_0 = low_four(packed$a_$v);
+          @if(!wide) let v$a_$v_1 = high_four(packed$a_$v);
+          @unroll(g, QUERIES) {
+            sum$g_$v_0 += e$a_$g * v$a_$v_0;
+            sum$g_$v_1 += e$a_$g * v$a_$v_1;
+          }
         }
       }
     }

@@ -11,46 +11,48 @@
 //
 // A slice with a logit that is not finite has no best token: its `best` is `broken`, which is better than all others.
 //
-// A workgroup sees SLICE tokens. Workgroups: x = ceil(VOCABULARY / SLICE).
+// A workgroup sees SLICE tokens, four at a time. Workgroups: x = ceil(VOCABULARY / SLICE).
 
 import constants::{VOCABULARY, SLICE, THREADS};
+import package::lib::best::best_of_group;
 import package::lib::sampler::{SamplerOptions, Best, better, broken, is_finite, no_token};
 
-@group(0) @binding(0) var<storage, read_write> logits: array<f32>;
+@group(0) @binding(0) var<storage, read_write> logits: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> best: array<Best>;
 @if(penalties) @group(0) @binding(2) var<storage, read> options: SamplerOptions;
-@if(penalties) @group(0) @binding(3) var<storage, read> history: array<u32>;
-@if(penalties) @group(0) @binding(4) var<storage, read> bias: array<f32>;
+@if(penalties) @group(0) @binding(3) var<storage, read> history: array<vec4u>;
+@if(penalties) @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 
-var<workgroup> partial: array<Best, THREADS>;
+@if(penalties)
+fn penalised(before: f32, seen: u32, added: f32) -> f32 {
+  var logit = before;
+  let generated = seen & 0x7fffffffu;
+  if (seen != 0u) {
+    logit = select(logit * options.repetition_penalty, logit / options.repetition_penalty, logit > 0.0);
+  }
+  if (generated != 0u) { logit -= f32(generated) * options.frequency_penalty + options.presence_penalty; }
+  return logit + added;
+}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   var mine = no_token;
   let last = min((group.x + 1u) * SLICE, u32(VOCABULARY));
-  for (var i = group.x * SLICE + lane; i < last; i += THREADS) {
-    var logit = logits[i];
-    if (!is_finite(logit)) {
-      mine = broken;
-      continue;
-    }
-    @if(penalties) {
-      let seen = history[i];
-      let generated = seen & 0x7fffffffu;
-      if (seen != 0u) {
-        logit = select(logit * options.repetition_penalty, logit / options.repetition_penalty, logit > 0.0);
+  for (var i = group.x * (SLICE / 4u) + lane; 4u * i < last; i += THREADS) {
+    let before = logits[i];
+    @if(penalties) let seen = history[i];
+    @if(penalties) let added = bias[i];
+    @unroll(c, 4) {
+      let token$c = 4u * i + $cu;
+      @if(penalties) let logit$c = penalised(before[$c], seen[$c], added[$c]);
+      @if(!penalties) let logit$c = before[$c];
+      // What was no number, penalties make none.
+      if (token$c < last) {
+        if (is_finite(before[$c])) { mine = better(mine, Best(logit$c, token$c)); } else { mine = broken; }
       }
-      if (generated != 0u) {
-        logit -= f32(generated) * options.frequency_penalty + options.presence_penalty;
-      }
-      logit += bias[i];
-      logits[i] = logit;
     }
-    mine = better(mine, Best(logit, i));
+    @if(penalties) logits[i] = vec4f(logit0, logit1, logit2, logit3);
   }
-  partial[lane] = mine;
-  workgroupBarrier();
-  if (lane != 0u) { return; }
-  for (var i = 1u; i < THREADS; i++) { mine = better(mine, partial[i]); }
-  best[group.x] = mine;
+  let result = best_of_group(mine, lane);
+  if (lane == 0u) { best[group.x] = result; }
 }

@@ -11,7 +11,9 @@
 //   state   State, with `last_row`: only the last token, row count - 1 of x, is wanted, as row 0 of the result
 //
 // With `group_scale` each group has an s of its own; else all of a row have one, which is the scale of models that were
-// trained with int8 activations. One workgroup a token; with `groups` a thread makes whole groups.
+// trained with int8 activations. One workgroup a token. With `held` each thread has HELD vectors of the row in registers,
+// so that all is read at once and only once, and what a group's 16 vectors need of each other goes through workgroup memory;
+// without, a thread makes whole groups.
 // max|y| = max|x·weight| / rms, so that one reading of x gives both the mean square and the scale.
 
 import constants::{COLS, PADDED, THREADS, EPSILON};
@@ -19,7 +21,7 @@ import package::lib::dot::pack_bytes;
 import package::lib::reduce::reduce_sum_max;
 import package::lib::state::State;
 
-@if(one_subgroup) enable subgroups;
+@if(one_subgroup || by_subgroups) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @if(floats) @group(0) @binding(1) var<storage, read_write> q: array<vec4f>;
@@ -40,13 +42,21 @@ fn largest(v: vec4f) -> f32 {
   return max(a.x, a.y);
 }
 
-// Columns 4i to 4i + 3 of y; `row` is where x's begin.
-@if(plain) fn normalised(row: u32, i: u32, rms: f32) -> vec4f { return x[row + i]; }
-@if(!plain) fn normalised(row: u32, i: u32, rms: f32) -> vec4f { return x[row + i] / rms * weight[i]; }
+// With `held` and `groups`: what each vector of the row contributes, and what becomes of each group.
+@if(held && groups) var<workgroup> of_vector: array<u32, PADDED / 4u>;
+@if(held && group_scale) var<workgroup> s_of_group: array<f32, groups>;
+
+// Columns 4i to 4i + 3 of x, whose row begins at `row`, and of the weights.
+fn x_at(row: u32, i: u32) -> vec4f { return x[row + i]; }
+@if(plain) fn weight_at(i: u32) -> vec4f { return vec4f(1.0); }
+@if(!plain) fn weight_at(i: u32) -> vec4f { return weight[i]; }
+
+@if(plain) fn normalised(v: vec4f, w: vec4f, rms: f32) -> vec4f { return v; }
+@if(!plain) fn normalised(v: vec4f, w: vec4f, rms: f32) -> vec4f { return v / rms * w; }
 
 // What max|y| is the largest of, times rms.
-@if(plain) fn weighted(v: vec4f, i: u32) -> f32 { return largest(v); }
-@if(!plain) fn weighted(v: vec4f, i: u32) -> f32 { return largest(v * weight[i]); }
+@if(plain) fn weighted(v: vec4f, w: vec4f) -> f32 { return largest(v); }
+@if(!plain) fn weighted(v: vec4f, w: vec4f) -> f32 { return largest(v * w); }
 
 // Writes columns 4i to 4i + 3, gives their sum.
 @if(floats)
@@ -69,42 +79,85 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   @if(!last_row) let row = token * vectors;
   var rms = 1.0;
   var s = 1.0;
+  let out = token * (PADDED / 4u);
+  // Beyond the row zeros.
+  @unroll(k, HELD) {
+    let i$k = lane + $ku * THREADS;
+    let at$k = min(i$k, vectors - 1u);
+    let x$k = select(vec4f(0.0), x_at(row, at$k), i$k < vectors);
+    let w$k = weight_at(at$k);
+  }
   // A plain row that needs no scale needs no sum either.
   @if(!plain || !(floats || group_scale)) {
     var sum_max = vec2f(0.0);
-    for (var i = lane; i < vectors; i += THREADS) {
-      let v = x[row + i];
-      sum_max = vec2f(sum_max.x + dot(v, v), max(sum_max.y, weighted(v, i)));
+    @unroll(k, HELD) { sum_max = vec2f(sum_max.x + dot(x$k, x$k), max(sum_max.y, weighted(x$k, w$k))); }
+    @if(!held) {
+      for (var i = lane; i < vectors; i += THREADS) {
+        let v = x_at(row, i);
+        sum_max = vec2f(sum_max.x + dot(v, v), max(sum_max.y, weighted(v, weight_at(i))));
+      }
     }
     sum_max = reduce_sum_max(sum_max, lane);
     @if(!plain) rms = sqrt(sum_max.x / f32(COLS) + EPSILON);
     @if(!floats && !group_scale) s = 127.0 / max(sum_max.y / rms, least);
   }
+  @unroll(k, HELD) { let y$k = normalised(x$k, w$k, rms); }
 
-  @if(groups) {
+  @if(held && group_scale) {
+    @unroll(k, HELD) { if (i$k < PADDED / 4u) { of_vector[i$k] = bitcast<u32>(largest(y$k)); } }
+    workgroupBarrier();
+    for (var index = lane; index < groups; index += THREADS) {
+      var most = 0.0;
+      @unroll(j, 16) { most = max(most, bitcast<f32>(of_vector[index * 16u + $ju])); }
+      s_of_group[index] = 127.0 / max(most, least);
+    }
+    workgroupBarrier();
+  }
+  @if(held && groups) {
+    @unroll(k, HELD) {
+      if (i$k < PADDED / 4u) {
+        @if(group_scale) let s$k = s_of_group[i$k / 16u];
+        @if(!group_scale) let s$k = s;
+        of_vector[i$k] = bitcast<u32>(put(out + i$k, y$k, s$k));
+      }
+    }
+    workgroupBarrier();
+    for (var index = lane; index < groups; index += THREADS) {
+      var sum = 0;
+      @unroll(j, 16) { sum += bitcast<i32>(of_vector[index * 16u + $ju]); }
+      @if(group_scale) s = s_of_group[index];
+      scales[token * groups + index] = vec2f(1.0 / s, f32(sum));
+    }
+  }
+  @if(!held && groups) {
     for (var index = lane; index < groups; index += THREADS) {
       let first = index * 16u;
       let end = min(first + 16u, vectors);
       @if(group_scale) {
         var most = 0.0;
-        for (var i = first; i < end; i++) { most = max(most, largest(normalised(row, i, rms))); }
+        for (var i = first; i < end; i++) {
+          most = max(most, largest(normalised(x_at(row, i), weight_at(i), rms)));
+        }
         s = 127.0 / max(most, least);
       }
       var sum = 0;
       for (var i = first; i < first + 16u; i++) {
         var y = vec4f(0.0);
-        if (i < end) { y = normalised(row, i, rms); }
-        sum += put(token * (PADDED / 4u) + i, y, s);
+        if (i < end) { y = normalised(x_at(row, i), weight_at(i), rms); }
+        sum += put(out + i, y, s);
       }
       scales[token * groups + index] = vec2f(1.0 / s, f32(sum));
     }
   }
   @if(!groups) {
     var sum = 0;
-    for (var i = lane; i < PADDED / 4u; i += THREADS) {
-      var y = vec4f(0.0);
-      if (i < vectors) { y = normalised(row, i, rms); }
-      sum += put(token * (PADDED / 4u) + i, y, s);
+    @unroll(k, HELD) { if (i$k < PADDED / 4u) { sum += put(out + i$k, y$k, s); } }
+    @if(!held) {
+      for (var i = lane; i < PADDED / 4u; i += THREADS) {
+        var y = vec4f(0.0);
+        if (i < vectors) { y = normalised(x_at(row, i), weight_at(i), rms); }
+        sum += put(out + i, y, s);
+      }
     }
     @if(!one_subgroup) workgroupBarrier();
     let total = reduce_sum_max(vec2f(f32(sum), 0.0), lane);

@@ -23,7 +23,7 @@ import package::lib::f16::{pack_f16, rounded_f16};
 import package::lib::int8_cache::{code_scale, codes_of};
 import package::lib::reduce::reduce_sum_max;
 
-@if(one_subgroup) enable subgroups;
+@if(one_subgroup || by_subgroups) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> state: State;
 @group(0) @binding(1) var<storage, read_write> qkv: array<f32>;

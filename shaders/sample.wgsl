@@ -13,36 +13,43 @@
 // the highest, the one bin that the boundary falls in at each. Ties at a threshold are kept, as is usual.
 // The draw is a Gumbel maximum, argmax(z + noise(seed, step, token)): no prefix sum, no order of evaluation.
 //
-// One workgroup.
+// One workgroup. Logits are read four at a time, AHEAD such vectors at once.
 
-import constants::{VOCABULARY, SLICES, THREADS};
+import constants::{AHEAD, VOCABULARY, SLICES, THREADS};
 import package::lib::state::State;
+import package::lib::best::best_of_group;
+import package::lib::reduce::reduce_sum_max;
 import package::lib::sampler::{SamplerOptions, Best, better, no_token, NO_TOKEN};
+
+@if(random && by_subgroups) enable subgroups;
 
 @group(0) @binding(0) var<storage, read> best: array<Best>;
 @group(0) @binding(1) var<storage, read_write> state: State;
 @group(0) @binding(2) var<storage, read_write> ids: array<u32>;
 @group(0) @binding(3) var<storage, read_write> history: array<u32>;
-@if(random) @group(0) @binding(4) var<storage, read> logits: array<f32>;
+@if(random) @group(0) @binding(4) var<storage, read> logits: array<vec4f>;
 @if(random) @group(0) @binding(5) var<storage, read> options: SamplerOptions;
 
-var<workgroup> partial: array<Best, THREADS>;
-
-// The best of all threads' `mine`, for every thread.
-fn best_of_group(mine: Best, lane: u32) -> Best {
-  partial[lane] = mine;
-  workgroupBarrier();
-  var result = partial[0];
-  for (var i = 1u; i < THREADS; i++) { result = better(result, partial[i]); }
-  return result;
-}
-
-@if(random) var<workgroup> sums: array<f32, THREADS>;
 // Tokens, and probability in units of 2^-31, of each bin of a radix pass. Integers, so that order does not matter.
 @if(random) var<workgroup> bin_count: array<atomic<u32>, 256>;
 @if(random) var<workgroup> bin_mass: array<atomic<u32>, 256>;
+// With `many`: what sixteen bins each hold of either.
+@if(random && many) var<workgroup> segments: array<u32, 16>;
 // What a radix pass found: the key's prefix so far, and what the bins above it hold.
-@if(random) var<workgroup> found: vec3u;
+@if(random) var<workgroup> found: vec2u;
+
+@if(random) const vectors = (u32(VOCABULARY) + 3u) / 4u;
+
+// Vector i of z; beyond the last there is the last one.
+@if(random)
+fn z_at(i: u32, top: f32) -> vec4f { return (logits[min(i, vectors - 1u)] - top) / options.temperature; }
+
+// The sum over all threads.
+@if(random)
+fn sum_of_group(value: f32, lane: u32) -> f32 {
+  workgroupBarrier();
+  return reduce_sum_max(vec2f(value, 0.0), lane).x;
+}
 
 // A key that sorts like z ≤ 0 does: more negative, smaller.
 @if(random)
@@ -51,11 +58,57 @@ fn key_of(z: f32) -> u32 { return ~bitcast<u32>(-abs(z)); }
 @if(random)
 fn mass_of(z: f32, total: f32) -> u32 { return u32(exp(z) / total * 2147483648.0 + 0.5); }
 
+@if(random)
+fn in_bin(bin: u32, by_mass: bool) -> u32 {
+  return select(atomicLoad(&bin_count[bin]), atomicLoad(&bin_mass[bin]), by_mass);
+}
+
+// Puts into `found` the bin in which the tokens (or the mass) from the highest on reach `wanted`, or else the lowest one.
+@if(random && !many)
+fn find_bin(by_mass: bool, wanted: u32, lane: u32) {
+  if (lane == 0u) {
+    var above = found.y;
+    var bin = 255u;
+    loop {
+      let here = in_bin(bin, by_mass);
+      if (bin == 0u || above + here >= wanted) { break; }
+      above += here;
+      bin -= 1u;
+    }
+    found = vec2u((found.x << 8u) | bin, above);
+  }
+  workgroupBarrier();
+}
+
+// The same, each thread for its own bins: what is above a bin are whole segments of sixteen, and bins of its own segment.
+@if(random && many)
+fn find_bin(by_mass: bool, wanted: u32, lane: u32) {
+  let before = found;
+  if (lane < 16u) {
+    var sum = 0u;
+    @unroll(i, 16) { sum += in_bin(lane * 16u + $iu, by_mass); }
+    segments[lane] = sum;
+  }
+  workgroupBarrier();
+  for (var bin = lane; bin < 256u; bin += THREADS) {
+    var above = before.y;
+    @unroll(i, 16) {
+      above += select(0u, segments[$i], $iu > bin / 16u);
+      above += select(0u, in_bin(bin / 16u * 16u + $iu, by_mass), $iu > bin % 16u);
+    }
+    if (above < wanted && (bin == 0u || above + in_bin(bin, by_mass) >= wanted)) {
+      found = vec2u((before.x << 8u) | bin, above);
+    }
+  }
+  workgroupBarrier();
+}
+
 // The smallest key to keep, so that the keys kept are the fewest that reach `wanted` tokens (or mass, `by_mass`).
 // Only keys from `floor_key` on take part.
 @if(random)
 fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, lane: u32) -> u32 {
-  if (lane == 0u) { found = vec3u(0u); }
+  workgroupBarrier();
+  if (lane == 0u) { found = vec2u(0u); }
   for (var shift = 24i; shift >= 0i; shift -= 8i) {
     for (var i = lane; i < 256u; i += THREADS) {
       atomicStore(&bin_count[i], 0u);
@@ -63,29 +116,21 @@ fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, l
     }
     workgroupBarrier();
     let prefix = found.x;
-    for (var i = lane; i < VOCABULARY; i += THREADS) {
-      let z = (logits[i] - top) / options.temperature;
-      let key = key_of(z);
-      // Two shifts, for one by 32 is not defined.
-      if (key >= floor_key && ((key >> u32(shift)) >> 8u) == prefix) {
-        let bin = (key >> u32(shift)) & 255u;
-        atomicAdd(&bin_count[bin], 1u);
-        atomicAdd(&bin_mass[bin], mass_of(z, total));
+    for (var i = lane; i < vectors; i += AHEAD * THREADS) {
+      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+      @unroll(a, AHEAD) {
+        @unroll(c, 4) {
+          let key$a_$c = key_of(z$a[$c]);
+          // Two shifts, for one by 32 is not defined.
+          if (4u * (i + $au * THREADS) + $cu < VOCABULARY && key$a_$c >= floor_key && ((key$a_$c >> u32(shift)) >> 8u) == prefix) {
+            let bin = (key$a_$c >> u32(shift)) & 255u;
+            if (by_mass) { atomicAdd(&bin_mass[bin], mass_of(z$a[$c], total)); } else { atomicAdd(&bin_count[bin], 1u); }
+          }
+        }
       }
     }
     workgroupBarrier();
-    if (lane == 0u) {
-      var above = found.y;
-      var bin = 255u;
-      loop {
-        let here = select(atomicLoad(&bin_count[bin]), atomicLoad(&bin_mass[bin]), by_mass);
-        if (bin == 0u || above + here >= wanted) { break; }
-        above += here;
-        bin -= 1u;
-      }
-      found = vec3u((prefix << 8u) | bin, above, 0u);
-    }
-    workgroupBarrier();
+    find_bin(by_mass, wanted, lane);
   }
   return found.x;
 }
@@ -116,11 +161,13 @@ fn gumbel(seed: u32, step: u32, token: u32) -> f32 {
 @if(random)
 fn draw(top: f32, lane: u32) -> Best {
   var sum = 0.0;
-  for (var i = lane; i < VOCABULARY; i += THREADS) { sum += exp((logits[i] - top) / options.temperature); }
-  sums[lane] = sum;
-  workgroupBarrier();
-  var total = 0.0;
-  for (var i = 0u; i < THREADS; i++) { total += sums[i]; }
+  for (var i = lane; i < vectors; i += AHEAD * THREADS) {
+    @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+    @unroll(a, AHEAD) {
+      @unroll(c, 4) { if (4u * (i + $au * THREADS) + $cu < VOCABULARY) { sum += exp(z$a[$c]); } }
+    }
+  }
+  let total = sum_of_group(sum, lane);
 
   var floor_key = 0u;
   if (options.min_p > 0.0) { floor_key = key_of(min(log(options.min_p), 0.0)); }
@@ -128,25 +175,32 @@ fn draw(top: f32, lane: u32) -> Best {
   if (options.top_k > 0u) { kept = threshold(false, options.top_k, 0u, top, total, lane); }
   if (options.top_p < 1.0) {
     // Of the mass that top_k left.
-    workgroupBarrier();
     var mass = 0u;
-    for (var i = lane; i < VOCABULARY; i += THREADS) {
-      let z = (logits[i] - top) / options.temperature;
-      if (key_of(z) >= kept) { mass += mass_of(z, total); }
+    for (var i = lane; i < vectors; i += AHEAD * THREADS) {
+      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+      @unroll(a, AHEAD) {
+        @unroll(c, 4) {
+          if (4u * (i + $au * THREADS) + $cu < VOCABULARY && key_of(z$a[$c]) >= kept) { mass += mass_of(z$a[$c], total); }
+        }
+      }
     }
-    sums[lane] = f32(mass);
-    workgroupBarrier();
-    var kept_mass = 0.0;
-    for (var i = 0u; i < THREADS; i++) { kept_mass += sums[i]; }
-    let wanted = max(u32(kept_mass * options.top_p), 1u);
+    let wanted = max(u32(sum_of_group(f32(mass), lane) * options.top_p), 1u);
     kept = max(kept, threshold(true, wanted, kept, top, total, lane));
   }
   kept = max(kept, floor_key);
 
   var mine = no_token;
-  for (var i = lane; i < VOCABULARY; i += THREADS) {
-    let z = (logits[i] - top) / options.temperature;
-    if (key_of(z) >= kept) { mine = better(mine, Best(z + gumbel(options.seed, state.step, i), i)); }
+  for (var i = lane; i < vectors; i += AHEAD * THREADS) {
+    @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+    @unroll(a, AHEAD) {
+      // Not unrolled: it is long, and few tokens come so far.
+      for (var c = 0u; c < 4u; c++) {
+        let token = 4u * (i + $au * THREADS) + c;
+        if (token < VOCABULARY && key_of(z$a[c]) >= kept) {
+          mine = better(mine, Best(z$a[c] + gumbel(options.seed, state.step, token), token));
+        }
+      }
+    }
   }
   workgroupBarrier();
   return best_of_group(mine, lane);

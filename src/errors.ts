@@ -14,6 +14,8 @@
  *   the engine can ask for devices.
  * - `worker-lost`: the worker ended, was ended, or never began; load the model again.
  * - `download-failed`: the network or the server failed; `cause` has the details.
+ * - `server-failed`: the server that answers in the place of a model here (`ternion/connect`) cannot be reached, refuses, or
+ *   does not answer as it should; `cause` has the details.
  * - `context-overflow`: the prompt is longer than the context.
  * - `invalid-argument`: an option or argument that cannot be used; the message says which and why.
  * - `template-failed`: the chat template could not be rendered, or was stopped because it takes too long or builds too much.
@@ -34,6 +36,7 @@ export type TernionErrorCode =
   | 'device-lost'
   | 'worker-lost'
   | 'download-failed'
+  | 'server-failed'
   | 'context-overflow'
   | 'invalid-argument'
   | 'template-failed'

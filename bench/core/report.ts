@@ -241,7 +241,8 @@ export function textTable({ title, columns, rows }: Table): string {
   return [title, ...all.map((row) => `  ${line(row)}`)].join('\n');
 }
 
-function markdownTable({ title, columns, rows }: Table): string {
+/** The same as Markdown, under a heading of the third rank. */
+export function markdownTable({ title, columns, rows }: Table): string {
   const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
   return [`### ${title}`, '', line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
 }

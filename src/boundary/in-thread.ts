@@ -1,6 +1,6 @@
 // What `ternion/inline` exports that takes arguments: the way in without a worker.
 
-import type { TuningStore } from '../gpu/tuner';
+import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';
@@ -38,8 +38,9 @@ const device = having<GPUDevice>(
 );
 const deviceMaker = callable<() => Promise<GPUDevice>>();
 
-const placed: Fields<Pick<LocalLoadOptions, 'device' | 'variants'>> = {
+const placed: Fields<Pick<LocalLoadOptions, 'device' | 'gpu' | 'variants'>> = {
   device: optional((value, at) => (typeof value === 'function' ? deviceMaker : device)(value, at)),
+  gpu: optional(having<GPU>('a GPU, as navigator.gpu is one', 'requestAdapter')),
   // For those who look for the fault in a kernel: the variants that are named are taken as they are.
   variants: optional((value, at) => new JsonBudget().object(value, at)),
 };

@@ -3,9 +3,9 @@
 import type { GenerateChunk } from './types';
 
 /** Where chunks are put for the reader of a stream. */
-export interface Outlet {
+export interface Outlet<Chunk = GenerateChunk> {
   /** Hands out a chunk. False if the reader has cancelled and will never see it. */
-  put(chunk: GenerateChunk): boolean;
+  put(chunk: Chunk): boolean;
   /** Resolves when the reader wants a chunk more than it was given, or when the stream is to end. */
   wanted(): Promise<void>;
 }
@@ -16,10 +16,10 @@ export interface Outlet {
  * the reader cancels. From then on nothing waits for the reader: `run` comes to its end by itself, what it puts until then
  * is kept for a reader who comes back, and a cancel resolves when `run` has ended.
  */
-export function chunkStream(
-  run: (outlet: Outlet, signal: AbortSignal) => Promise<void>,
+export function chunkStream<Chunk = GenerateChunk>(
+  run: (outlet: Outlet<Chunk>, signal: AbortSignal) => Promise<void>,
   ends: readonly AbortSignal[],
-): ReadableStream<GenerateChunk> {
+): ReadableStream<Chunk> {
   const cancelled = new AbortController();
   const signal = AbortSignal.any([cancelled.signal, ...ends]);
   let isWanted = false;
@@ -27,8 +27,8 @@ export function chunkStream(
   let satisfy = (): void => {};
   let running: Promise<void> | undefined;
 
-  const start = async (controller: ReadableStreamDefaultController<GenerateChunk>): Promise<void> => {
-    const outlet: Outlet = {
+  const start = async (controller: ReadableStreamDefaultController<Chunk>): Promise<void> => {
+    const outlet: Outlet<Chunk> = {
       put(chunk) {
         if (cancelled.signal.aborted) return false;
         isWanted = false;
@@ -56,7 +56,7 @@ export function chunkStream(
     }
   };
 
-  return new ReadableStream<GenerateChunk>(
+  return new ReadableStream<Chunk>(
     {
       // A stream pulls again only once it was satisfied: so each pull is for one chunk, however many reads wait.
       pull: (controller) =>

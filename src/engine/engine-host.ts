@@ -20,7 +20,7 @@ import type {
 
 /** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
 export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
-  const host = new EngineHost(options.device);
+  const host = new EngineHost(options.device, options.gpu);
   try {
     await host.load(source, options);
     return host;
@@ -42,8 +42,11 @@ export class EngineHost implements Engine {
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  constructor(device?: DeviceOption) {
-    this.#devices = new DeviceSupply(device);
+  constructor(
+    private readonly device?: DeviceOption,
+    gpu?: GPU,
+  ) {
+    this.#devices = new DeviceSupply(device, gpu);
   }
 
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
@@ -113,7 +116,9 @@ export class EngineHost implements Engine {
     this.#assertUsable();
     await this.#free();
     throwIfAborted(options.signal);
-    const devices = options.device ? new DeviceSupply(options.device) : this.#devices;
+    const { device = this.device } = options;
+    // The host's own has what was compiled for the last model, too.
+    const devices = device === this.device ? this.#devices : new DeviceSupply(device);
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
       this.#model = await loadLocal(source, devices, { ...options, signal: AbortSignal.any(signals) });

@@ -151,7 +151,7 @@ export class LocalEngine implements Omit<Engine, 'load'> {
     return this.#withCache(ids.length, async ({ gpu, transformer }, cache, ending) => {
       await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0, ending);
       const encoder = gpu.device.createCommandEncoder();
-      transformer.encodeLogits(encoder);
+      await transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);
       return new Float32Array(await gpu.read(transformer.work.logits, 0, config.vocabularySize * 4));
     });

@@ -7,7 +7,7 @@ import { probeCapabilities } from '../gpu/capabilities';
 import { GpuContext } from '../gpu/context';
 import type { DeviceSupply } from '../gpu/device-supply';
 import { shaderLog } from '../gpu/shader-log';
-import type { TuningRecords, TuningStore } from '../gpu/tuner';
+import { storeInMemory, type TuningRecords, type TuningStore } from '../gpu/tuning-memory';
 import { architectures } from '../model/architectures';
 import { openModel } from '../model/open-model';
 import type { LoadProgress, LocalLoadOptions } from '../plan/load-options';
@@ -21,7 +21,7 @@ import type { Reloader } from './residence';
 import { Resident } from './resident';
 
 /** What is left to say about a load when it is known where devices come from. */
-export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device'>;
+export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device' | 'gpu'>;
 
 /**
  * Loads the model at `source` onto a device of `devices`, which stay the caller's. Rejects with a `TernionError`; nothing is
@@ -53,14 +53,16 @@ type Load<T> = (gpu: GpuContext, files: ModelFiles, opened: OpenedSource) => Pro
 class ModelLoader implements Reloader {
   /** What the first load has read. */
   #fingerprint: string | undefined;
-  readonly #tuningStore: TuningStore | undefined;
+  /** Where there is no other, one that spares checks when the model comes to another device. */
+  readonly #tuningStore: TuningStore;
 
   constructor(
     private readonly source: ModelSource,
     private readonly devices: DeviceSupply,
     private readonly options: DeviceLoadOptions,
   ) {
-    this.#tuningStore = options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json');
+    this.#tuningStore =
+      options.tuningStore ?? jsonFile<TuningRecords>('ternion-tuning.json') ?? storeInMemory();
   }
 
   get renewable(): boolean {
@@ -109,7 +111,9 @@ class ModelLoader implements Reloader {
     const device = await untilAborted(this.devices.get(), signal);
     const opened = await openSource(this.source, { ...this.options, signal, onProgress });
     try {
-      const gpu = new GpuContext(device, await probeCapabilities(device), shaderLog(this.options.debug));
+      const log = shaderLog(this.options.debug);
+      const pipelines = this.devices.pipelines(device);
+      const gpu = new GpuContext(device, await probeCapabilities(device), log, pipelines);
       const fingerprint = new Fingerprint(opened.files);
       const loaded = await load(gpu, fingerprint.files, opened);
       try {

@@ -1,9 +1,10 @@
 // A model on a device: all that is gone when the device is. What lives on (the conversation, what was sampled) is elsewhere.
 
-import { throwIfAborted, untilAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../errors';
 import type { GpuContext } from '../gpu/context';
 import { ReadbackRing } from '../gpu/readback';
 import type { TunerOptions } from '../gpu/tuner';
+import { forgetEverything } from '../gpu/tuning-memory';
 import { Transformer } from '../inference/transformer';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { VocabularyMatrix } from '../kernels/matrices';
@@ -77,7 +78,13 @@ export class Resident {
       exactHead: headPrecision === 'f16',
       tuner: { ...tuner, signal },
     });
-    await untilAborted(transformer.compile(), signal);
+    try {
+      await untilAborted(transformer.compile(), signal);
+    } catch (error) {
+      // A kernel that was right does not even compile: what is remembered is of another driver.
+      if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner?.store);
+      throw error;
+    }
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     gpu.assertAlive();

@@ -1,4 +1,4 @@
-// One device and all that Ternion holds on it: buffers that are counted, and pipelines that are made once.
+// One device and all that Ternion holds on it for one model: buffers that are counted, and the kernels that run on them.
 
 import { TernionError } from '../errors';
 import {
@@ -14,8 +14,10 @@ import type { Capabilities } from './capabilities';
 import { whenLost } from './device-loss';
 import type { Grid } from './grid';
 import { mapForReading } from './map-async';
-import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
-import { quoteLines, shaderLog, type ShaderLog } from './shader-log';
+import { PipelineCache, type PipelineSpec } from './pipeline-cache';
+import { shaderLog, type ShaderLog } from './shader-log';
+
+export type { PipelineSpec };
 
 /** A compiled kernel with its buffers, ready to be dispatched any number of times. */
 export interface Dispatch {
@@ -24,13 +26,6 @@ export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly grid: Grid;
-}
-
-/** A shader and the values that make one variant of it. */
-export interface PipelineSpec {
-  shader: string;
-  constants?: ShaderConstants;
-  conditions?: ShaderConditions;
 }
 
 /** A whole buffer, or `size` bytes of it from `offset`. */
@@ -47,16 +42,19 @@ export interface UploadTarget
 /** Owns what is made on `device`; `destroy` gives all of it back. */
 export class GpuContext implements BufferMaker {
   readonly #buffers = new Map<GPUBuffer, { size: number; part: MemoryPart }>();
+  /** Those that were asked for here; the cache may have more. */
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #uniforms = new Map<string, GPUBuffer>();
   #bytes = 0;
   /** Why nothing more can be made here: the device was lost, or all was given back. */
   #over: TernionError | undefined;
 
+  /** `cache` has what was compiled for other contexts on the same device; `log` sees what is compiled for this one. */
   constructor(
     readonly device: GPUDevice,
     readonly capabilities: Capabilities,
     private readonly log: ShaderLog | undefined = shaderLog(),
+    private readonly cache: PipelineCache = new PipelineCache(device),
   ) {
     whenLost(device, this, (context, info) => {
       context.#over ??= deviceLost(`${info.reason}: ${info.message}`);
@@ -200,7 +198,7 @@ export class GpuContext implements BufferMaker {
     const key = JSON.stringify(spec);
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(spec);
+      pipeline = this.#compiled(spec);
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;
@@ -211,26 +209,14 @@ export class GpuContext implements BufferMaker {
     return this.#pipelines.size;
   }
 
-  async #compile({ shader, constants = {}, conditions = {} }: PipelineSpec): Promise<GPUComputePipeline> {
+  async #compiled(spec: PipelineSpec): Promise<GPUComputePipeline> {
     this.assertAlive();
-    const all = { packed_dot: this.capabilities.packedDot, ...conditions };
-    const code = await shaderText(shader, constants, all);
-    this.log?.(shader, code, { constants, conditions: all });
-    this.assertAlive();
-    // The module's own error is caught here: what is wrong rejects the pipeline, and is told from there.
-    this.device.pushErrorScope('validation');
-    const module = this.device.createShaderModule({ label: shader, code });
-    const compute = { module, entryPoint: 'main' };
-    const pipeline = this.device.createComputePipelineAsync({ label: shader, layout: 'auto', compute });
-    void this.device.popErrorScope().catch(() => {});
+    const conditions = { packed_dot: this.capabilities.packedDot, ...spec.conditions };
     try {
-      return await pipeline;
+      return await this.cache.get({ ...spec, conditions }, this.log);
     } catch (error) {
       this.assertAlive();
-      const { messages } = await module.getCompilationInfo();
-      const details = messages.map((each) => quoteLines(code, each)).join('\n');
-      const message = `The kernel ${shader} does not compile on this adapter: ${details || (error as Error).message}`;
-      throw new TernionError('internal', message, { cause: error });
+      throw error;
     }
   }
 

@@ -3,17 +3,23 @@
 import { TernionError } from '../errors';
 import { browserGpu, requestDevice } from './capabilities';
 import { whenLost } from './device-loss';
+import { PipelineCache } from './pipeline-cache';
 
 /** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
 export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
 
-/** One device at a time. Those that it asks the browser for are its own; those of a caller stay the caller's. */
+/** One device at a time. Those that it asks WebGPU for are its own; those of a caller stay the caller's. */
 export class DeviceSupply {
   /** The device that is there, or on its way. */
   #device: Promise<GPUDevice> | undefined;
+  /** What was compiled on each, for as long as it is there. */
+  readonly #pipelines = new WeakMap<GPUDevice, PipelineCache>();
 
-  /** `given` is the caller's; without it the browser is asked. */
-  constructor(private readonly given?: DeviceOption) {}
+  /** `given` is the caller's; without it `gpu` is asked, which is the browser's by default. */
+  constructor(
+    private readonly given?: DeviceOption,
+    private readonly gpu?: GPU,
+  ) {}
 
   /** Whether there can be another device when one is lost. */
   get renewable(): boolean {
@@ -27,10 +33,19 @@ export class DeviceSupply {
     this.#device = device;
     // One that is lost is asked for no more, nor is one that never came.
     device.then(
-      (each) => whenLost(each, this, (supply) => supply.#forget(device)),
+      (each) => whenLost(each, this, DeviceSupply.#forgetting(device)),
       () => this.#forget(device),
     );
     return device;
+  }
+
+  /** What the last model on `device` had compiled, for the next one. */
+  pipelines(device: GPUDevice): PipelineCache {
+    const known = this.#pipelines.get(device);
+    known?.renew();
+    const cache = known ?? new PipelineCache(device);
+    this.#pipelines.set(device, cache);
+    return cache;
   }
 
   /** The device that was got last is of no more use: it was lost. */
@@ -49,13 +64,18 @@ export class DeviceSupply {
     );
   }
 
+  /** Made here, where there is no `this` that it would keep: see `whenLost`. */
+  static #forgetting(device: Promise<GPUDevice>): (supply: DeviceSupply) => void {
+    return (supply) => supply.#forget(device);
+  }
+
   #forget(device: Promise<GPUDevice>): void {
     if (this.#device === device) this.#device = undefined;
   }
 
   async #request(): Promise<GPUDevice> {
     const { given } = this;
-    if (given === undefined) return requestDevice(browserGpu());
+    if (given === undefined) return requestDevice(this.gpu ?? browserGpu());
     if (typeof given !== 'function') return given;
     let device: Partial<GPUDevice> | undefined;
     try {

@@ -13,6 +13,18 @@ const sources: Record<string, string> = import.meta.glob('../../shaders/**/*.wgs
   import: 'default',
   eager: true,
 });
+/** Of this package, for the code around the shaders: by the name of the file that says it. */
+const version: Record<string, string> = import.meta.glob('../../package.json', {
+  import: 'version',
+  eager: true,
+});
+
+/** The same as long as no shader has changed: SHA-256 of all of them, and of the version of this package, in hexadecimal. */
+export async function shadersHash(): Promise<string> {
+  const text = JSON.stringify([version, sources]);
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 /**
  * The text of `shaders/<name>.wgsl` as WGSL, with its imports from `shaders/lib/` resolved.

@@ -2,6 +2,7 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from './context';
+import { TuningMemory, type CheckRecord, type TuningStore } from './tuning-memory';
 
 /** Dispatches to be timed, and the step that they are timed for. */
 export interface TimedWork {
@@ -14,8 +15,10 @@ export interface TimedWork {
 
 /** A kernel with several variants. */
 export interface Tunable<Variant> {
-  /** Names the choice, in reports and in what is remembered; with the shape, where that matters. */
+  /** Names the choice, in reports and in what is remembered of times; with the shape, where that matters. */
   name: string;
+  /** Names all that `check` depends on beside the variant: under this, what it finds is remembered. */
+  checked: string;
   /** The likeliest to be the fastest first. */
   candidates: readonly Variant[];
   /** Runs every pipeline of a variant on this device and compares with known answers. */
@@ -32,22 +35,11 @@ export interface TuningReport {
   rejected: string[];
 }
 
-/** What is remembered: a record for each adapter and tunable. */
-export type TuningRecords = Record<string, TuningRecord>;
-
-/** Remembers measurements from one load to the next. */
-export interface TuningStore {
-  load(): Promise<TuningRecords>;
-  save(records: TuningRecords): Promise<void>;
-}
-
-/** Relative times of the variants of one tunable on one adapter: 1 is the first candidate's. */
-export type TuningRecord = Record<string, number>;
-
 /** How the tuner may spend time. */
 export interface TunerOptions {
   /** Most time to spend on alternatives, ms; checking the variants that will run is not counted. 0: no alternatives. */
   budgetMs?: number | undefined;
+  /** What earlier loads have found here is not looked for again. */
   store?: TuningStore | undefined;
   /** Ends the tuning between two checks or measurements. */
   signal?: AbortSignal | undefined;
@@ -62,15 +54,13 @@ const LEAST_MS = 1;
 const ROUNDS = 3;
 /** Times on a busy machine scatter: what is not clearly faster is not worth a change. */
 const CLEARLY = 0.9;
-/** Part of what is remembered: a change of kernels makes old times meaningless. */
-const VERSION = 2;
 
 /** Tunes one kernel after the other within a common budget. */
 export class Tuner {
   readonly report: TuningReport = { chosen: {}, rejected: [] };
   readonly #now: () => number;
   #budgetMs: number;
-  #records: TuningRecords | undefined;
+  #memory: Promise<TuningMemory> | undefined;
 
   constructor(
     private readonly gpu: GpuContext,
@@ -86,22 +76,22 @@ export class Tuner {
    */
   async choose<Variant extends object | number>(tunable: Tunable<Variant>): Promise<Variant> {
     if (this.options.unchecked) return this.#chosen(tunable.name, tunable.candidates[0]!);
-    const record = await this.#record(tunable.name);
-    const known = (variant: Variant): number => record[JSON.stringify(variant)] ?? 1;
+    const memory = await this.#open();
+    const times = memory.times(tunable.name);
+    const known = (variant: Variant): number => times[JSON.stringify(variant)] ?? 1;
     // A stable sort: what is not known keeps its place behind what is known to be faster than the first.
     const order = [...tunable.candidates].sort((a, b) => known(a) - known(b));
-    const started = this.#now();
-    let best: Variant = await this.#firstRight(tunable, order);
-    // What the first one took, compilation included, is what another will take.
-    const estimateMs = this.#now() - started;
-    for (const variant of order) {
+    let best: Variant = await this.#firstRight(memory, tunable, order);
+    // What the check of the first one took, compilation included, is what another will take.
+    const estimateMs = memory.checks(tunable.checked)[JSON.stringify(best)]!.ms;
+    for (const variant of order.slice(order.indexOf(best) + 1)) {
       const key = JSON.stringify(variant);
-      if (variant === best || key in record || this.#budgetMs < estimateMs) continue;
+      if (key in times || this.#budgetMs < estimateMs) continue;
       const start = this.#now();
-      if (await this.#isRight(tunable, variant)) {
+      if (await this.#isRight(memory, tunable, variant)) {
         const ratio = await this.#compare(tunable, variant, best);
-        record[JSON.stringify(best)] ??= 1;
-        record[key] = ratio * known(best);
+        times[JSON.stringify(best)] ??= 1;
+        times[key] = ratio * known(best);
         if (ratio < CLEARLY) best = variant;
       }
       this.#budgetMs -= this.#now() - start;
@@ -114,30 +104,63 @@ export class Tuner {
     return variant;
   }
 
-  /** Writes down what was measured. A store that fails costs only the next load's time. */
+  /** Writes down what was found. */
   async save(): Promise<void> {
-    if (this.#records) await this.options.store?.save(this.#records).catch(() => {});
+    await (await this.#memory)?.save();
   }
 
-  async #firstRight<Variant>(tunable: Tunable<Variant>, order: readonly Variant[]): Promise<Variant> {
-    for (const variant of order) if (await this.#isRight(tunable, variant)) return variant;
+  #open(): Promise<TuningMemory> {
+    this.#memory ??= TuningMemory.open(this.gpu, this.options.store);
+    return this.#memory;
+  }
+
+  async #firstRight<Variant>(
+    memory: TuningMemory,
+    tunable: Tunable<Variant>,
+    order: readonly Variant[],
+  ): Promise<Variant> {
+    const remembered = Object.keys(memory.checks(tunable.checked)).length > 0;
+    for (const variant of order) if (await this.#isRight(memory, tunable, variant)) return variant;
+    if (remembered) {
+      // No load fails by what is remembered alone.
+      memory.forget(tunable.checked);
+      this.report.rejected = this.report.rejected.filter((each) => !each.startsWith(`${tunable.name}: `));
+      return this.#firstRight(memory, tunable, order);
+    }
     const message =
       `No variant of the kernel ${tunable.name} gives right results on this GPU (${order.length} tried). ` +
       'An update of the browser or the graphics driver may help.';
     throw new TernionError('kernel-check-failed', message);
   }
 
-  async #isRight<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<boolean> {
+  /** Whether `variant` gives right results here, as it was found now or is remembered. */
+  async #isRight<Variant>(
+    memory: TuningMemory,
+    tunable: Tunable<Variant>,
+    variant: Variant,
+  ): Promise<boolean> {
     throwIfAborted(this.options.signal);
+    const records = memory.checks(tunable.checked);
+    const key = JSON.stringify(variant);
+    const record = records[key] ?? (await this.#check(tunable, variant));
+    if (record) records[key] = record;
+    if (record?.right) return true;
+    this.report.rejected.push(`${tunable.name}: ${key}`);
+    return false;
+  }
+
+  /** What the check of `variant` finds. Undefined where it does not run at all, which may be another time's luck. */
+  async #check<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<CheckRecord | undefined> {
+    const start = this.#now();
     try {
-      if (await tunable.check(variant)) return true;
+      const right = await tunable.check(variant);
+      return { right, ms: this.#now() - start };
     } catch (error) {
       this.gpu.assertAlive();
       // What does not compile is as useless as what is wrong; anything else is a fault to hear of.
       if (!(error instanceof TernionError) || error.code !== 'internal') throw error;
+      return undefined;
     }
-    this.report.rejected.push(`${tunable.name}: ${JSON.stringify(variant)}`);
-    return false;
   }
 
   /** Time of `variant` over that of `other`, the best of a few rounds each, taken in turns. */
@@ -161,12 +184,5 @@ export class Tuner {
     queue.submit([encoder.finish()]);
     await queue.onSubmittedWorkDone();
     return this.#now() - start;
-  }
-
-  async #record(name: string): Promise<TuningRecord> {
-    this.#records ??= (await this.options.store?.load().catch(() => undefined)) ?? {};
-    const { vendor, architecture, device, description } = this.gpu.device.adapterInfo;
-    const key = [VERSION, vendor, architecture, device, description, name].join('|');
-    return (this.#records[key] ??= {});
   }
 }

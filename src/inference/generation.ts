@@ -1,6 +1,6 @@
 // The decode loop: evaluates a prompt, then keeps a few steps in flight whose tokens the GPU samples and feeds itself.
 
-import { TernionError } from '../errors';
+import { TernionError, untilAborted } from '../errors';
 import type { ReadbackRing } from '../gpu/readback';
 import { NO_TOKEN, packSamplerOptions, type SampleMode, type SamplerParameters } from '../kernels/sample';
 import type { KvCache } from './kv-cache';
@@ -52,13 +52,15 @@ export class Generation {
   /** Read back, not yet taken. */
   readonly #ready: SampledToken[] = [];
   #paused = true;
+  /** What chooses the next token; there once a prompt was evaluated. */
+  #sampler: Sampler | undefined;
 
   private constructor(
     private readonly transformer: Transformer,
     private readonly readbacks: ReadbackRing,
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
-    private readonly sampler: Sampler,
+    private readonly sampler: Promise<Sampler>,
     private readonly continuation: Continuation,
   ) {
     const { promptIds, sampled } = continuation;
@@ -76,10 +78,11 @@ export class Generation {
     cache: KvCache,
     continuation: Continuation,
   ): Promise<Generation> {
-    const [pass, sampler] = await Promise.all([
-      transformer.forwardPass(cache),
-      transformer.sampler(continuation.sampling.mode, continuation.sampling.logprobs),
-    ]);
+    // It may have to be compiled, which takes its time beside the prompt. Whoever evaluates that hears of a failure.
+    const { mode, logprobs } = continuation.sampling;
+    const sampler = transformer.sampler(mode, logprobs);
+    sampler.catch(() => {});
+    const pass = await transformer.forwardPass(cache);
     return new Generation(transformer, readbacks, cache, pass, sampler, continuation);
   }
 
@@ -88,6 +91,7 @@ export class Generation {
     const { transformer, cachedTokens } = this;
     const { sampled, limit } = this.continuation;
     await transformer.prefill(this.cache, this.pass, this.#given, cachedTokens, signal, sampled.length);
+    this.#sampler = await untilAborted(this.sampler, signal);
     this.#writeSampler();
     this.#paused = false;
     if (sampled.length < limit) this.#submit(() => {});
@@ -153,7 +157,8 @@ export class Generation {
 
   /** The next sampling, behind what `encode` puts before it. */
   #submit(encode: (encoder: GPUCommandEncoder) => void): void {
-    const { sampler, transformer } = this;
+    const { transformer } = this;
+    const sampler = this.#sampler!;
     const { gpu } = transformer;
     const encoder = gpu.device.createCommandEncoder();
     encode(encoder);

@@ -18,9 +18,12 @@ import { inputOf, type WorkBuffers } from './work-buffers';
 export interface Heads {
   /** What the last norm makes of it, in `work.last`. */
   norm: Dispatch;
-  /** Logits of activations that are not rounded; what the head itself was rounded to, it was at load. */
-  exact: Dispatch[];
-  /** The logits that generations use; the same list as `exact` where these are the exact ones. */
+  /**
+   * Logits of activations that are not rounded; what the head itself was rounded to, it was at load. Compiled when they are
+   * first asked for.
+   */
+  exact: () => Promise<Dispatch[]>;
+  /** The logits that generations use; the same list as of `exact` where these are the exact ones. */
   fast: Dispatch[];
   /** What `fast` multiplies; undefined where it is `exact`. */
   input: HeadInput | undefined;
@@ -47,9 +50,12 @@ export async function createHeads(gpu: GpuContext, subject: HeadSubject): Promis
   const { config, weights, work, variants } = subject;
   const shape = { cols: config.width, eps: config.eps, threads: variants.normThreads };
   const norm = await rmsNorm(gpu, shape, work.state, work.x, weights.outputNorm, work.last);
-  const exact = [norm, ...(await exactHead(gpu, weights.head, subject))];
   const { head } = weights;
-  if (subject.exactOnly || head.format === 'f16') return { norm, exact, fast: exact, input: undefined };
+  const exact = async (): Promise<Dispatch[]> => [norm, ...(await exactHead(gpu, head, subject))];
+  if (subject.exactOnly || head.format === 'f16') {
+    const fast = await exact();
+    return { norm, exact: async () => fast, fast, input: undefined };
+  }
   const input = headInput(head, subject);
   return { norm, exact, fast: await fastHead(gpu, head, input, subject), input };
 }
@@ -96,12 +102,13 @@ async function fastHead(
     scalePer: rows.groups && activations === 'int8-group' ? 'group' : 'token',
   } as const;
   const label = 'output norm';
-  return [
-    await rmsNormQuantize(gpu, label, shape, work.x, weights.outputNorm, rows, work.state),
-    ...(head.format === 'int8'
-      ? await lmHeadInt8(gpu, variants.head, head, rows, work.logits)
-      : await lmHeadTernary(gpu, variants.decodeMatmul, head, rows, work.logits)),
-  ];
+  const [norm, products] = await Promise.all([
+    rmsNormQuantize(gpu, label, shape, work.x, weights.outputNorm, rows, work.state),
+    head.format === 'int8'
+      ? lmHeadInt8(gpu, variants.head, head, rows, work.logits)
+      : lmHeadTernary(gpu, variants.decodeMatmul, head, rows, work.logits),
+  ]);
+  return [norm, ...products];
 }
 
 /** The same for all shards: see `allocateVocabulary`. */

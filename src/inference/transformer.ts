@@ -175,17 +175,14 @@ export class Transformer {
   }
 
   /**
-   * Compiles every pipeline that a generation can need, so that none is compiled while somebody waits for a token. Those of
-   * log-probabilities, which most pages never ask for, are compiled with the first answer that does.
+   * Compiles every pipeline that a generation needs, so that none is compiled while somebody waits for a token; but those of
+   * other samplers than the plain one, of log-probabilities too, which are compiled while the first prompt that wants them is
+   * evaluated.
    */
   async compile(): Promise<void> {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
-    await this.forwardPass(cache);
+    await Promise.all([this.forwardPass(cache), this.sampler({ penalties: false, random: false })]);
     cache.destroy();
-    const modes = [false, true].flatMap((penalties) =>
-      [false, true].map((random) => ({ penalties, random })),
-    );
-    await Promise.all(modes.map(async (mode) => this.sampler(mode)));
   }
 
   /** Tells the next dispatches where they stand: `count` tokens from `position`, `step` tokens sampled before. */
@@ -245,8 +242,8 @@ export class Transformer {
   }
 
   /** Encodes the logits of the last token, of activations that are not rounded for the head. */
-  encodeLogits(encoder: GPUCommandEncoder): void {
-    encodePass(encoder, this.heads.exact);
+  async encodeLogits(encoder: GPUCommandEncoder): Promise<void> {
+    encodePass(encoder, await this.heads.exact());
   }
 
   async #createPass(cache: KvCache): Promise<ForwardPass> {

@@ -28,6 +28,9 @@ const TIMED_TOKENS = 16;
 /** Context that an attention variant is timed with. */
 const TIMED_CONTEXT = 256;
 
+/** How the variants of a kernel are checked and timed. */
+type TunableWork<Variant> = Pick<Tunable<Variant>, 'checked' | 'check' | 'work'>;
+
 /** What a model's kernels are tuned on. Timing overwrites the work buffers. */
 export interface TuningSubject {
   gpu: GpuContext;
@@ -52,19 +55,22 @@ export async function tune(
   const choose = async <Kernel extends keyof Variants>(
     kernel: Kernel,
     shape: string,
-    what: Pick<Tunable<Variants[Kernel]>, 'check' | 'work'>,
+    what: TunableWork<Variants[Kernel]>,
   ): Promise<Variants[Kernel]> => {
     const fixed = pinned[kernel];
     const list = fixed === undefined ? all[kernel] : [fixed];
     return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
   };
-  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize } = config;
+  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropePairs, headNorms } = config;
+  const attentionShape = { heads, kvHeads, headDim, rotary, ropePairs, headNorms };
+  const rowForms = normForms(subject);
   const forms = matmulForms(subject);
   const formNames = forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
   const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
   const { activation, perMatrixNorms } = config;
   const epilogues: MatmulEpilogue[] = ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
-  const matmul = (tokens: number): Pick<Tunable<MatmulVariant>, 'check' | 'work'> => ({
+  const matmul = (tokens: number): TunableWork<MatmulVariant> => ({
+    checked: JSON.stringify(['matmul', epilogues, forms]),
     check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
     work: (variant) => matmulWork(subject, variant, tokens),
   });
@@ -74,6 +80,7 @@ export async function tune(
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
     head: await choose('head', `${vocabularySize}x${width}`, {
+      checked: JSON.stringify(['head', head.format]),
       check: async (variant) => head.format !== 'int8' || checkHead(gpu, variant),
       work: async (variant) => {
         const q = subject.work.quantized.get(width)!;
@@ -83,11 +90,13 @@ export async function tune(
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
     attention: await choose('attention', `${layerShape} ${format}`, {
-      check: (variant) => checkAttention(gpu, config, variant, format),
+      checked: JSON.stringify(['attention', attentionShape, format]),
+      check: (variant) => checkAttention(gpu, attentionShape, variant, format),
       work: (variant) => attentionWork(subject, cache, length, variant),
     }),
     normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
-      check: (threads) => checkNorm(gpu, threads, normForms(subject)),
+      checked: JSON.stringify(['norm', rowForms]),
+      check: (threads) => checkNorm(gpu, threads, rowForms),
       work: async (threads) => {
         const { work, layers, activations } = subject;
         const { ffnSubNorm, ffnDown } = layers[0]!;

@@ -31,6 +31,11 @@ export interface LaneAttention {
   kind: 'lanes';
   /** Lanes that share a head: a power of two, at most a subgroup, such that headDim is a multiple of 8·lanes. */
   lanes: number;
+  /**
+   * Keys, and then values, that a team waits for at once; divides `lanes`. In prefill it is one where a team handles several
+   * tokens: what they compute takes as long as a load, and registers are few.
+   */
+  ahead: number;
   /** Such teams in a workgroup. */
   teams: number;
   /** Tokens of a prompt that a team handles at once, so that it reads keys and values once for all of them. */
@@ -158,12 +163,13 @@ function attentionSpec(
   };
   const stored = cacheConditions(format);
   if (variant.kind === 'lanes') {
-    const { lanes, teams } = variant;
+    const { lanes, teams, ahead } = variant;
     const tokens = partial ? 1 : variant.tokens;
     const steps = Math.log2(lanes);
     const constants = {
       ...common,
       ROTARY: rope?.rotary ?? 0,
+      AHEAD: partial || tokens === 1 ? ahead : 1,
       LANES: lanes,
       STEPS: steps,
       TEAMS: teams,
@@ -190,31 +196,42 @@ export function attentionCandidates(
   };
   if (isSoftwareAdapter(capabilities)) {
     return [
-      ...laneAttention(subgroupMaxSize, shape, subgroupMaxSize, 128),
-      ...laneAttention(4, shape, 8, 128),
+      ...laneAttention(subgroupMaxSize, shape, { threads: subgroupMaxSize, split: 128, loads: 1 }),
+      ...laneAttention(4, shape, { threads: 8, split: 128, loads: 1 }),
       workgroup(subgroupMaxSize, 32, 64),
     ];
   }
+  // Where subgroups may be smaller than that, as on Intel, what a lane then has to hold does not fit into its registers.
+  const lanes = (split: number): LaneAttention[] => {
+    return subgroups && subgroupMinSize >= LEAST_SUBGROUP
+      ? laneAttention(subgroupMinSize, shape, { threads: 64, split, loads: 4 })
+      : [];
+  };
   return [
-    ...(subgroups ? laneAttention(subgroupMinSize, shape, 64, 64) : []),
+    ...lanes(64),
     workgroup(32, 32, 64),
     workgroup(64, 64, 64),
+    // A token alone leaves registers for several keys on their way, in prefill too.
+    ...lanes(64).flatMap((variant) => (variant.tokens > 1 ? [{ ...variant, tokens: 1 }] : [])),
+    ...lanes(32),
+    ...lanes(128),
     workgroup(64, 64, 128),
   ];
 }
+
+const LEAST_SUBGROUP = 16;
 
 /** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
 function laneAttention(
   subgroup: number,
   { heads, kvHeads, headDim }: AttentionShape,
-  threads: number,
-  split: number,
-): AttentionVariant[] {
+  { threads, split, loads }: { threads: number; split: number; loads: number },
+): LaneAttention[] {
   const lanes = [16, 8, 4].find((count) => count <= subgroup && headDim % (8 * count) === 0);
   if (lanes === undefined) return [];
   // A lane holds queries and sums of (heads / kvHeads) · tokens · vectors runs of eight: as many tokens share what is read
-  // as leave it some registers.
-  const vectors = headDim / 8 / lanes;
-  const tokens = Math.min(4, Math.max(1, Math.floor((8 * kvHeads) / (heads * vectors))));
-  return [{ kind: 'lanes', lanes, teams: threads / lanes, tokens, split }];
+  // as leave it some registers. Where one token has many, there is none left for a second load.
+  const runs = (heads / kvHeads) * (headDim / 8 / lanes);
+  const tokens = Math.min(4, Math.max(1, Math.floor(8 / runs)));
+  return [{ kind: 'lanes', lanes, ahead: runs > 4 ? 1 : loads, teams: threads / lanes, tokens, split }];
 }

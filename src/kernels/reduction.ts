@@ -3,12 +3,39 @@
 import type { Capabilities } from '../gpu/capabilities';
 import type { ShaderConditions, ShaderConstants } from '../gpu/shader';
 
-/** How `threads` threads of a workgroup meet: within one subgroup if they surely are one, else in workgroup memory. */
-export function reduction(
-  capabilities: Capabilities,
-  threads: number,
-): { constants: ShaderConstants; conditions: ShaderConditions } {
+/** From so many threads on it pays that not every one reads what all have; more than the most have no use here. */
+const MANY = 32;
+const MOST = 256;
+
+/** What a kernel passes on that imports the reduction. */
+export interface Reduction {
+  constants: ShaderConstants;
+  conditions: ShaderConditions;
+}
+
+/** How `threads` threads of a workgroup meet: see the shader. */
+export function reduction(capabilities: Capabilities, threads: number): Reduction {
   const { subgroups, subgroupMinSize, subgroupMaxSize } = capabilities;
   const oneSubgroup = subgroups && subgroupMinSize === threads && subgroupMaxSize === threads;
-  return { constants: { THREADS: threads }, conditions: { one_subgroup: oneSubgroup } };
+  const many = !oneSubgroup && threads >= MANY && threads <= MOST && Number.isInteger(Math.log2(threads));
+  return {
+    constants: { THREADS: threads },
+    conditions: {
+      one_subgroup: oneSubgroup,
+      by_subgroups: many && subgroups,
+      in_steps: many && !subgroups,
+    },
+  };
+}
+
+/** Vectors of a row, and the weights beside them, that a thread may hold in registers: 64 registers. */
+const MOST_HELD = 8;
+
+/** For a kernel with a row in each workgroup: how threads meet, and whether they hold the row, `vectors` vec4f, in registers. */
+export function rowReduction(capabilities: Capabilities, threads: number, vectors: number): Reduction {
+  const { constants, conditions } = reduction(capabilities, threads);
+  const each = Math.ceil(vectors / threads);
+  // Few threads are those of software adapters, which keep nothing in registers and gain nothing.
+  const held = threads >= MANY && each <= MOST_HELD;
+  return { constants: { ...constants, HELD: held ? each : 0 }, conditions: { ...conditions, held } };
 }

@@ -3,7 +3,7 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid, gridByTokens } from '../gpu/grid';
-import { reduction } from './reduction';
+import { rowReduction } from './reduction';
 import type { ActivationPacking, QuantizedRows } from './matrices';
 
 /** What rows become. */
@@ -31,7 +31,7 @@ export function rmsNormQuantize(
   out: QuantizedRows,
   state?: GPUBuffer,
 ): Promise<Dispatch> {
-  const { constants, conditions } = reduction(gpu.capabilities, shape.threads);
+  const { constants, conditions } = rowReduction(gpu.capabilities, shape.threads, out.padded / 4);
   return gpu.dispatch(
     label,
     {
@@ -52,8 +52,12 @@ export function rmsNormQuantize(
   );
 }
 
-/** Threads of a workgroup that are worth trying for one row, the likeliest to be the fastest first. */
+/**
+ * Threads of a workgroup that are worth trying for one row, the likeliest to be the fastest first. On a GPU many read a row at
+ * once, and hold it; few are for what is a program on the CPU and does not say so, as under Firefox.
+ */
 export function normThreadsCandidates(capabilities: Capabilities): readonly number[] {
-  const { subgroupMaxSize: lanes } = capabilities;
-  return isSoftwareAdapter(capabilities) ? [lanes, 2 * lanes] : [64, 32, 16];
+  const { subgroups, subgroupMaxSize: lanes } = capabilities;
+  if (isSoftwareAdapter(capabilities)) return [lanes, 2 * lanes];
+  return subgroups ? [256, 128, 64] : [256, 64, 16];
 }

@@ -2,7 +2,7 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid, gridByTokens } from '../gpu/grid';
-import { reduction } from './reduction';
+import { rowReduction } from './reduction';
 
 /**
  * Row `state.count - 1` of `x` f32 [tokens, cols] → `y` f32 [cols]; without `state` all rows → `y` f32 [tokens, cols].
@@ -16,7 +16,7 @@ export function rmsNorm(
   weight: GPUBuffer,
   y: GPUBuffer,
 ): Promise<Dispatch> {
-  const { constants, conditions } = reduction(gpu.capabilities, shape.threads);
+  const { constants, conditions } = rowReduction(gpu.capabilities, shape.threads, shape.cols / 4);
   return gpu.dispatch(
     state ? 'output norm' : 'norm',
     {

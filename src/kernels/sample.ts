@@ -3,6 +3,7 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid } from '../gpu/grid';
+import { reduction } from './reduction';
 
 /** The buffers of sampling, all written by the kernels or by `SamplerOptions`' owner. */
 export interface SampleBuffers {
@@ -39,8 +40,11 @@ export function sliceCount(vocabulary: number): number {
 
 /** Threads of a workgroup for a device; not worth a measurement. */
 export function sampleThreadsFor(capabilities: Capabilities): number {
-  return isSoftwareAdapter(capabilities) ? capabilities.subgroupMaxSize : 64;
+  return isSoftwareAdapter(capabilities) ? capabilities.subgroupMaxSize : 256;
 }
+
+/** From so many threads on a workgroup is a GPU's: loads take long there, and whatever one thread does alone. */
+const MANY = 64;
 
 /** Sampling parameters with every default filled in. */
 export interface SamplerParameters {
@@ -66,7 +70,7 @@ export function packSamplerOptions(p: SamplerParameters): Uint32Array {
   return words;
 }
 
-/** Two dispatches: logits [vocabulary] → ids[0], and the state of the next step. */
+/** Two dispatches of at most 256 threads a workgroup: logits [vocabulary] → ids[0], and the state of the next step. */
 export function sample(
   gpu: GpuContext,
   vocabulary: number,
@@ -76,13 +80,15 @@ export function sample(
 ): Promise<Dispatch[]> {
   const { logits, best, options, history, bias, state, ids } = buffers;
   const slices = sliceCount(vocabulary);
+  const many = threads >= MANY;
+  const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
   return Promise.all([
     gpu.dispatch(
       'penalties + max',
       {
         shader: 'penalize_max',
         constants: { VOCABULARY: vocabulary, SLICE, THREADS: threads },
-        conditions: { penalties: mode.penalties },
+        conditions: { penalties: mode.penalties, many },
       },
       mode.penalties ? [logits, best, options, history, bias] : [logits, best],
       fixedGrid(slices),
@@ -91,8 +97,8 @@ export function sample(
       'sample',
       {
         shader: 'sample',
-        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads },
-        conditions: { random: mode.random },
+        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads, AHEAD: many ? 2 : 1 },
+        conditions: { random: mode.random, many, ...meeting },
       },
       mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
       fixedGrid(1),

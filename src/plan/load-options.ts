@@ -1,7 +1,7 @@
 // All that can be said about a load, in one place. Whoever takes a part of it picks that part from here.
 
 import type { DeviceOption } from '../gpu/device-supply';
-import type { TuningStore } from '../gpu/tuner';
+import type { TuningStore } from '../gpu/tuning-memory';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { Precision } from '../model/activations';
 import type { SourceOptions } from '../storage/sources/model-source';
@@ -80,11 +80,20 @@ export interface LocalLoadOptions extends ModelOptions {
    * made on them. Default: a device of the browser's own, which goes with the engine.
    */
   device?: DeviceOption | undefined;
+  /**
+   * Where to ask for devices if `device` gives none, for example `create([])` of the `webgpu` package under Node. They are the
+   * engine's own. Default: `navigator.gpu`.
+   */
+  gpu?: GPU | undefined;
   /** Kernel variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
   tuning?: boolean | undefined;
-  /** Where measurements are kept from one load to the next. Default: the origin's private file system, where there is one. */
+  /**
+   * Where it is kept from one load to the next which variants are right on this adapter, and how fast they are. Default: the
+   * origin's private file system, where there is one. Under Node nothing tells the version of what implements WebGPU: keep one
+   * store for each.
+   */
   tuningStore?: TuningStore | undefined;
 }
 

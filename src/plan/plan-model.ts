@@ -68,7 +68,7 @@ export interface PlannedModel {
 export type LocalPlanOptions = Omit<LocalLoadOptions, 'onProgress' | 'onStatus' | 'tuning' | 'tuningStore'>;
 
 /** What to plan for, once source and device are there. */
-export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
+export type PlanOptions = Omit<LocalPlanOptions, 'device' | 'gpu'>;
 
 /**
  * Reads the headers of the model at `source`, which is not used up by that, and says whether it can be loaded here. Rejects as `loadModel` does if they
@@ -76,7 +76,7 @@ export type PlanOptions = Omit<LocalPlanOptions, 'device'>;
  */
 export async function planLocal(source: ModelSource, options: LocalPlanOptions = {}): Promise<ModelPlan> {
   const { signal } = options;
-  const devices = new DeviceSupply(options.device);
+  const devices = new DeviceSupply(options.device, options.gpu);
   try {
     const device = await devices.get();
     const { limits } = device;

@@ -10,6 +10,7 @@ import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../s
 import { referenceLast } from '../support/reference-model';
 import { serveSources, type Served } from '../support/serve';
 import { smallModel } from '../support/small-model';
+import type { PageLoadOptions } from './pages/engine';
 
 /** What the page's `embedWith` gives. */
 interface Embedded {
@@ -76,7 +77,9 @@ inBrowsers((open) => {
     let info: ModelInfo;
     beforeAll(async () => {
       page = await openPage();
-      ({ info } = await page.call<{ info: ModelInfo }>('load', MODEL, transport));
+      // One with the kernels of any load, one with those that compile soonest: what is tested here depends on neither.
+      const options: PageLoadOptions = { streamTransport: transport, quick: transport !== 'auto' };
+      ({ info } = await page.call<{ info: ModelInfo }>('load', MODEL, options));
     });
     afterAll(async () => {
       expect(page.errors).toEqual([]);
@@ -92,6 +95,15 @@ inBrowsers((open) => {
       expect(answer.text).toBe('3, 4, 5, 6, 7, 8, 9');
       expect(answer.finishReason).toBe('stop');
       expect(answer.chunks.length).toBeGreaterThan(15);
+    });
+
+    it('answers every prompt as the reference does', async () => {
+      for (const { messages, greedy, sure, text } of await fixture<GoldenPrompt[]>('prompts.json')) {
+        const answer = await page.call<Collected>('generate', messages, { maxTokens: greedy.length });
+        expect(answer.tokenIds.slice(0, sure)).toEqual(greedy.slice(0, sure));
+        if (sure === greedy.length) expect(answer.text).toBe(text);
+        expect(await page.call('detokenize', answer.tokenIds)).toBe(answer.text);
+      }
     });
 
     it('says hello in Japanese: more ids than characters, and no broken character in any chunk', async () => {
@@ -210,45 +222,28 @@ inBrowsers((open) => {
     });
   });
 
-  describe('against golden values', () => {
-    let page: TestPage;
-    beforeAll(async () => {
-      page = await openPage();
-    });
-    afterAll(() => page.close());
-
-    // One of each kind of activations; kernels and formats have tests of their own, on more drivers and in less time.
+  // One of each kind of activations; kernels and formats have tests of their own, on more drivers and in less time. Where
+  // models were trained with int8 activations, exact ones are the same. Of the others each gets one precision here;
+  // test/gpu/golden.one-driver.test.ts has both of both.
+  it('reproduces the reference logits of random models', async () => {
+    const page = await openPage();
     const models = RANDOM_MODELS.filter((name) => /b1.58|tq1_0|qwen3/.test(name));
-    it.for(models)('reproduces the reference logits of %s', async (name) => {
+    expect(models).toHaveLength(3);
+    for (const [i, name] of models.entries()) {
       const golden = await fixture<Golden>(`${name}.golden.json`);
-      // Where models were trained with int8 activations, exact ones are the same. Of the others each gets one precision here,
-      // for loads take seconds; test/gpu/golden.one-driver.test.ts has both of both.
-      const precisions = name.startsWith('random-qwen3') ? (['exact'] as const) : (['fast'] as const);
-      for (const precision of precisions) {
-        // With the vocabulary as the reference has it.
-        const file = `/test/fixtures/${name}.gguf`;
-        await page.call('load', file, undefined, undefined, precision, 'f16');
-        for (const each of golden.cases) {
-          const logits = await page.call<number[]>('nextLogits', each.ids);
-          checkLogits(logits, each, golden.activations, precision);
-        }
-        await page.call('dispose');
+      const precision = name.startsWith('random-qwen3') ? 'exact' : 'fast';
+      // With the vocabulary as the reference has it. All in one worker: what one has compiled, the next need not.
+      const options = { precision, headPrecision: 'f16' } satisfies PageLoadOptions;
+      await page.call(i === 0 ? 'load' : 'reload', `/test/fixtures/${name}.gguf`, options);
+      for (const each of golden.cases) {
+        const logits = await page.call<number[]>('nextLogits', each.ids);
+        checkLogits(logits, each, golden.activations, precision);
       }
-      expect(await page.call('refusedAfterDispose')).toMatchObject({
-        code: 'disposed',
-        isTernionError: true,
-      });
-    });
-
-    it('answers every prompt as the reference does', async () => {
-      await page.call('load', MODEL);
-      for (const { messages, greedy, sure, text } of await fixture<GoldenPrompt[]>('prompts.json')) {
-        const answer = await page.call<Collected>('generate', messages, { maxTokens: greedy.length });
-        expect(answer.tokenIds.slice(0, sure)).toEqual(greedy.slice(0, sure));
-        if (sure === greedy.length) expect(answer.text).toBe(text);
-        expect(await page.call('detokenize', answer.tokenIds)).toBe(answer.text);
-      }
-    });
+    }
+    await page.call('dispose');
+    expect(await page.call('refusedAfterDispose')).toMatchObject({ code: 'disposed', isTernionError: true });
+    expect(page.errors).toEqual([]);
+    await page.close();
   });
 
   it('makes vectors of texts, and says what is wrong with those that it cannot take', async () => {
@@ -272,15 +267,16 @@ inBrowsers((open) => {
     expect(aborted).toMatchObject({ code: 'aborted', isTernionError: true });
     await page.close();
   });
-  it.each(['auto', 'message-port'] as const)(
-    'disposes of an engine whatever the readers of its answers do, with %s',
-    async (transport) => {
+  // Each needs a load, which takes seconds; test/gpu/session/endings.one-driver.test.ts has all moments.
+  it.each([
+    ['auto', 'with a read pending'],
+    ['message-port', 'after one read'],
+  ] as const)(
+    'disposes of an engine whatever the readers of its answers do (%s, %s)',
+    async (transport, moment) => {
       const page = await openPage();
-      // Each needs a load, which takes seconds; test/gpu/session/endings.one-driver.test.ts has all moments.
-      for (const moment of ['after one read', 'with a read pending'] as const) {
-        await page.call('load', MODEL, transport);
-        expectEnded(await page.call<Ended>('endAnswer', 'engine', moment), 'engine', moment);
-      }
+      await page.call('load', MODEL, { streamTransport: transport, quick: true } satisfies PageLoadOptions);
+      expectEnded(await page.call<Ended>('endAnswer', 'engine', moment), 'engine', moment);
       expect(page.errors).toEqual([]);
       await page.close();
     },
@@ -288,7 +284,7 @@ inBrowsers((open) => {
 
   it('loads another model in place of the first, and again after a failure', async () => {
     const page = await openPage();
-    const { info } = await page.call<{ info: ModelInfo }>('load', MODEL);
+    const { info } = await page.call<{ info: ModelInfo }>('load', MODEL, { quick: true });
     const other = await page.call<{ info: ModelInfo; meanwhile: unknown; old: unknown }>(
       'reload',
       '/test/fixtures/models/ternion-tiny-tq2_0.gguf',

@@ -1,13 +1,21 @@
 // The built package, as users get it: in a page from another origin, without a bundler, and in Node without a worker.
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import OpenAI from 'openai';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as Inline from '../../src/inline';
+import type * as OpenAiSurface from '../../src/surfaces/openai';
 import { inBrowsers } from '../support/browsers';
 import { collect } from '../support/collect';
-import { requestDevice } from '../support/dawn';
+import { defaultDriver, requestDevice } from '../support/dawn';
+import { driverManifest } from '../support/machine.mjs';
 
 const root = new URL('../../', import.meta.url);
 const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript' };
@@ -42,6 +50,25 @@ async function serveFiles(headers: Record<string, string> = {}): Promise<{ serve
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+/** The command of the built package, with the driver that the other tests use. */
+function runCli(...words: string[]): ChildProcessByStdio<null, Readable, Readable> {
+  const driver = defaultDriver();
+  const manifest = driver === 'system' ? undefined : driverManifest(driver);
+  const env = { ...process.env, ...(manifest && { VK_ICD_FILENAMES: manifest }) };
+  const cwd = fileURLToPath(root);
+  return spawn(process.execPath, ['dist/cli.js', ...words], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** The texts of a built module and of all that it imports, by path. */
+async function importedBy(path: string, known = new Map<string, string>()): Promise<Map<string, string>> {
+  if (known.has(path)) return known;
+  const code = await readFile(new URL(path, root), 'utf8');
+  known.set(path, code);
+  for (const [, name] of code.matchAll(/from\s*["']\.\/([^"']+)["']/g))
+    await importedBy(`dist/${name}`, known);
+  return known;
 }
 
 describe('the built package', () => {
@@ -91,10 +118,48 @@ describe('the built package', () => {
     const device = await requestDevice();
     const bytes = await readFile(new URL('public/models/ternion-tiny-i2_s.gguf', root));
     const engine = await loadModel(bytes, { device });
-    const { text } = await collect(engine.createSession().send('Spell planet.'));
-    expect(text).toBe('p-l-a-n-e-t');
+    const spelled = await collect(engine.createSession().send('Spell planet.'));
+    expect(spelled.text).toBe('p-l-a-n-e-t');
     await engine.dispose();
     expect(() => device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE })).not.toThrow();
     device.destroy();
+  });
+
+  it('has a server and a plan for the command line, on a GPU that it finds itself', async () => {
+    const tiny = 'public/models/ternion-tiny-i2_s.gguf';
+    const plan = runCli('plan', tiny);
+    expect(await text(plan.stdout)).toMatch(/^It fits\.\nTernion Tiny/);
+    const server = runCli('serve', tiny, '--port', '0');
+    const [line] = (await once(server.stdout, 'data')) as [Buffer];
+    const baseURL = /http:\S+\/v1/.exec(line.toString())?.[0];
+    const client = new OpenAI({ baseURL, apiKey: 'local' });
+    const messages = [{ role: 'user' as const, content: 'What is 3 + 4?' }];
+    let answer = '';
+    const asked = { model: 'tiny', messages, temperature: 0, stream: true } as const;
+    for await (const { choices } of await client.chat.completions.create(asked)) {
+      answer += choices[0]?.delta.content ?? '';
+    }
+    expect(answer).toBe('3 + 4 = 7');
+    server.kill('SIGTERM');
+    const [code] = (await once(server, 'exit')) as [number | null];
+    expect(code).toBe(0);
+  });
+
+  it('says on the command line what is wrong', async () => {
+    const missing = runCli('plan', 'no-such-model.gguf');
+    expect(await text(missing.stderr)).toBe("There is no file 'no-such-model.gguf'.\n");
+    const unknown = runCli('sing');
+    const [code] = (await once(unknown, 'exit')) as [number | null];
+    expect(code).toBe(2);
+  });
+
+  it('can be imported where there is no browser and no GPU', async () => {
+    const openai = (await import(new URL('dist/openai.js', root).href)) as typeof OpenAiSurface;
+    expect(openai.createFetch).toBeTypeOf('function');
+    const modules = await importedBy('dist/openai.js');
+    for (const code of modules.values()) expect(code).not.toMatch(/createShaderModule|comlink|["']node:/);
+    // 42 kB when this was written; the engine has ten times as much.
+    const size = [...modules.values()].reduce((sum, { length }) => sum + length, 0);
+    expect(size).toBeLessThan(60_000);
   });
 });

@@ -1,7 +1,7 @@
 // A device that is lost in a worker that asked for it itself, in real browsers: answers are complete, with the ids that they
 // would have had.
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
 import type { GoldenPrompt } from '../support/golden';
@@ -23,50 +23,53 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 inBrowsers((open) => {
-  let page: TestPage;
-  beforeEach(async () => {
-    page = await open(`${server.url}test/e2e/pages/recovery.html`);
-  });
-  afterEach(() => page.close());
-
-  // The first submit is the first chunk of the prompt; the story has one chunk and then one submit a token.
-  it.each([
-    ['amid a prompt', 'auto', LONG, 2],
-    ['amid an answer', 'auto', STORY, 9],
-    ['amid an answer', 'message-port', STORY, 9],
-  ])('a device that is lost %s (%s) costs no token', async (_when, transport, prompt, submit) => {
-    await page.call('load', MODEL, transport);
-    const alone = await page.call<Answered>('answer', prompt);
-    const disturbed = await page.call<Answered>('answerLosing', prompt, submit);
-    expect(disturbed).toEqual({ ...alone, statuses: ['recovering', 'ready'] });
-    expect(alone.statuses).toEqual([]);
-    expect(alone.tokenIds).not.toEqual([]);
-    await page.call('dispose');
-    expect(page.errors).toEqual([]);
-  });
-
-  it('a device that is lost while nobody uses it is replaced at the next call', async () => {
-    await page.call('load', MODEL, 'auto');
-    expect(await page.call('converse', 'My name is Ravi.', 'What is my name?')).toBe('Your name is Ravi.');
-    await page.call('dispose');
-    expect(page.errors).toEqual([]);
-  });
-
-  it('an engine that is suspended amid an answer gives its device back, and goes on on another', async () => {
-    await page.call('load', MODEL, 'auto');
-    const { tokenIds } = await page.call<Answered>('answer', STORY);
-    const suspended = await page.call<object>('suspendAmid', STORY);
-    expect(suspended).toMatchObject({
-      gpuBytes: 0,
-      tokenIds,
-      statuses: ['suspended', 'recovering', 'ready'],
+  describe('an engine that asks for its devices itself', () => {
+    let page: TestPage;
+    beforeAll(async () => {
+      page = await open(`${server.url}test/e2e/pages/recovery.html`);
+      await page.call('load', MODEL, 'auto');
     });
-    expect(suspended).not.toMatchObject({ resumed: 0 });
+    afterAll(async () => {
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
+      await page.close();
+    });
+
+    // The first submit is the first chunk of the prompt; the story has one chunk and then one submit a token.
+    it.each([
+      ['amid a prompt', LONG, 2],
+      ['amid an answer', STORY, 9],
+    ])('loses no token with a device that is lost %s', async (_when, prompt, submit) =>
+      expectNoneLost(page, prompt, submit),
+    );
+
+    it('replaces a device that is lost while nobody uses it at the next call', async () => {
+      expect(await page.call('converse', 'My name is Ravi.', 'What is my name?')).toBe('Your name is Ravi.');
+    });
+
+    it('gives its device back when it is suspended amid an answer, and goes on on another', async () => {
+      const { tokenIds } = await page.call<Answered>('answer', STORY);
+      const suspended = await page.call<object>('suspendAmid', STORY);
+      expect(suspended).toMatchObject({
+        gpuBytes: 0,
+        tokenIds,
+        statuses: ['suspended', 'recovering', 'ready'],
+      });
+      expect(suspended).not.toMatchObject({ resumed: 0 });
+    });
+  });
+
+  it('loses no token where chunks travel over a port', async () => {
+    const page = await open(`${server.url}test/e2e/pages/recovery.html`);
+    await page.call('load', MODEL, 'message-port');
+    await expectNoneLost(page, STORY, 9);
     await page.call('dispose');
     expect(page.errors).toEqual([]);
+    await page.close();
   });
 
   it('a hidden page suspends its engine if asked, and the next call brings it back', async () => {
+    const page = await open(`${server.url}test/e2e/pages/recovery.html`);
     expect(await page.call('loadWrong', MODEL)).toMatchObject({ code: 'invalid-argument' });
     await page.call('load', MODEL, 'auto', 0);
     const before = await page.call<Answered>('answer', STORY);
@@ -75,8 +78,18 @@ inBrowsers((open) => {
     expect(after.tokenIds).toEqual(before.tokenIds);
     expect(after.statuses.slice(0, 2)).toEqual(['recovering', 'ready']);
     await page.call('dispose');
+    await page.close();
   });
 });
+
+/** Answers twice, the second time losing the device behind the worker's `submit`th submit from now. */
+async function expectNoneLost(page: TestPage, prompt: readonly number[], submit: number): Promise<void> {
+  const alone = await page.call<Answered>('answer', prompt);
+  const disturbed = await page.call<Answered>('answerLosing', prompt, submit);
+  expect(disturbed).toEqual({ ...alone, statuses: ['recovering', 'ready'] });
+  expect(alone.statuses).toEqual([]);
+  expect(alone.tokenIds).not.toEqual([]);
+}
 
 const unavailable = process.env.TERNION_BROWSER === 'firefox' ? 'not asked for' : chromiumUnavailable();
 it.skipIf(unavailable)('a GPU process that crashes amid an answer, in Chromium, costs no token', async () => {

@@ -20,7 +20,9 @@ inBrowsers((open) => {
   afterEach(() => page.close());
 
   describe.each(['terminate', 'close'] as const)('a worker that is gone (%s)', (how) => {
-    it.each(['auto', 'message-port'] as const)('is noticed amid answers, with %s', async (transport) => {
+    // However a worker ends, what its page sees is the same; so each end comes with one way for chunks to travel.
+    const transport = how === 'terminate' ? 'auto' : 'message-port';
+    it(`is noticed amid answers, with ${transport}`, async () => {
       await page.call('load', MODEL, transport);
       expect(await page.call('endAmidAnswers', how)).toMatchObject([LOST, LOST, LOST]);
       expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST]);

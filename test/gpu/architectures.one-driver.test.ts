@@ -8,7 +8,7 @@ import type { ModelWeights } from '../../src/model/weights';
 import { bytesSource } from '../../src/files/byte-source';
 import { transformerOf } from '../../bench/core/internals';
 import { collect } from '../support/collect';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { relativeError, type Precision } from '../support/golden';
 import { oneFile } from '../support/model-files';
 import { normals } from '../support/reference';
@@ -31,16 +31,9 @@ const NARROW_HEADS = { width: 128, ffnWidth: 192, heads: 4, kvHeads: 2, headDim:
 const WIDE_HEADS = { width: 256, ffnWidth: 512, heads: 4, kvHeads: 2, headDim: 128 } as const;
 
 async function load(model: SmallModel, precision: Precision): Promise<LocalEngine> {
-  const gpu = await openContext();
   // With the vocabulary in f16, as the reference has it.
   const options = { precision, headPrecision: 'f16', tuning: false } as const;
-  const release = (): void => gpu.device.destroy();
-  try {
-    return await LocalEngine.load(gpu, oneFile(bytesSource(model.bytes)), options, release);
-  } catch (error) {
-    release();
-    throw error;
-  }
+  return LocalEngine.load(await shareContext(), oneFile(bytesSource(model.bytes)), options);
 }
 
 /** The relative errors of a model's logits after each prompt. */

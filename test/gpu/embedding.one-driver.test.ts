@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { bytesSource } from '../../src/files/byte-source';
 import { collect } from '../support/collect';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { expectFailure } from '../support/expect-failure';
 import { fixtureFiles, oneFile } from '../support/model-files';
 import { referenceLast } from '../support/reference-model';
@@ -35,15 +35,8 @@ const TEXTS = [
 ];
 
 async function load(model: SmallModel, options: EngineOptions = {}): Promise<LocalEngine> {
-  const gpu = await openContext();
-  const release = (): void => gpu.device.destroy();
-  try {
-    const files = oneFile(bytesSource(model.bytes));
-    return await LocalEngine.load(gpu, files, { tuning: false, ...options }, release);
-  } catch (error) {
-    release();
-    throw error;
-  }
+  const files = oneFile(bytesSource(model.bytes));
+  return LocalEngine.load(await shareContext(), files, { tuning: false, ...options });
 }
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -157,10 +150,8 @@ test('a model without these norms makes embeddings, too, if its file says so', a
 });
 
 test('a model that generates makes no embeddings', async () => {
-  const gpu = await openContext();
-  const engine = await LocalEngine.load(gpu, fixtureFiles(TINY), { tuning: false }, () =>
-    gpu.device.destroy(),
-  );
+  const gpu = await shareContext();
+  const engine = await LocalEngine.load(gpu, fixtureFiles(TINY), { tuning: false });
   await expectFailure(engine.embed('a'), 'unsupported-feature', /makes no embeddings.*pooling_type/);
   await engine.dispose();
 });

@@ -6,7 +6,7 @@ import { difference, type Compared } from '../../tools/inspect/compare';
 import { inspectLayers } from '../../tools/inspect/layers';
 import { verdict, type Finding } from '../../tools/inspect/report';
 import { loadSubject, type Subject, type SubjectOptions } from '../../tools/inspect/subject';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { oneFile } from '../support/model-files';
 import { normals } from '../support/reference';
 import { smallModel, type SmallShape } from '../support/small-model';
@@ -32,7 +32,7 @@ async function load(
   change = (spec: PipelineSpec): PipelineSpec => spec,
 ): Promise<Loaded> {
   const { bytes } = await smallModel(shape);
-  const gpu = await openContext();
+  const gpu = await shareContext();
   const compile = gpu.pipeline.bind(gpu);
   gpu.pipeline = (spec) => compile(change(spec));
   return { gpu, subject: await loadSubject(gpu, oneFile(bytesSource(bytes)), options) };
@@ -44,7 +44,6 @@ async function findingsOf({ gpu, subject }: Loaded, layer?: number): Promise<Fin
     findings.push({ compared, difference: difference(compared) });
   }
   gpu.destroy();
-  gpu.device.destroy();
   return findings;
 }
 

@@ -5,7 +5,7 @@ import type { GpuContext, PipelineSpec } from '../../src/gpu/context';
 import { attentionCandidates } from '../../src/kernels/attention';
 import { checkAttention } from '../../src/kernels/attention-check';
 import { collect } from '../support/collect';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { RANDOM_MODELS, relativeError, type Golden, type GoldenPrompt } from '../support/golden';
 import { PinnedModel } from '../support/pinned-model';
 import { COUNT } from '../support/sessions';
@@ -23,12 +23,9 @@ const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(pa
 describe('against f16', () => {
   let gpu: GpuContext;
   beforeAll(async () => {
-    gpu = await openContext();
+    gpu = await shareContext();
   });
-  afterAll(() => {
-    gpu.destroy();
-    gpu.device.destroy();
-  });
+  afterAll(() => gpu.destroy());
 
   /** How far logits after each of `prompts` are off: the median and the most of their relative L2 errors, the largest difference. */
   async function difference(
@@ -92,12 +89,11 @@ describe('the known answers of attention', () => {
     change: (spec: PipelineSpec) => PipelineSpec,
     use: (gpu: GpuContext) => Promise<void>,
   ): Promise<void> {
-    const gpu = await openContext();
+    const gpu = await shareContext();
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (spec) => compile(change(spec));
     await use(gpu);
     gpu.destroy();
-    gpu.device.destroy();
   }
 
   test.each(HEADS)('are given by every variant for %o', async (shape) =>

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { CODE_READERS } from '../../src/formats/codes';
 import { LocalEngine } from '../../src/engine/engine';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { checkLogits, type Golden } from '../support/golden';
 import { takeApart } from '../support/gguf-rewriter';
 import { packCodes, type GgufTensor } from '../support/gguf-writer';
@@ -87,10 +87,8 @@ test('a packed llama model gives the logits of its I2_S form', async () => {
     'tokenizer.json': side['tokenizer.json'],
     'tokenizer_config.json': side['tokenizer_config.json'],
   });
-  const gpu = await openContext();
-  const engine = await LocalEngine.load(gpu, model, { headPrecision: 'f16', tuning: false }, () =>
-    gpu.device.destroy(),
-  );
+  const gpu = await shareContext();
+  const engine = await LocalEngine.load(gpu, model, { headPrecision: 'f16', tuning: false });
   expect(engine.info).toMatchObject({ format: 'safetensors', codePaths: { activations: 'int8-token' } });
   for (const each of golden.cases) {
     checkLogits(await engine.nextLogits(each.ids), each, golden.activations);

@@ -2,8 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { GeneratedModel } from '../../bench/core/generated-model';
 import { SHAPES } from '../../bench/core/shapes';
-import { probeCapabilities } from '../../src/gpu/capabilities';
-import { GpuContext } from '../../src/gpu/context';
+import type { GpuContext } from '../../src/gpu/context';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { fitMemory } from '../../src/plan/memory-fit';
 import { planLocal } from '../../src/plan/plan-model';
@@ -11,14 +10,18 @@ import { readModel } from '../../src/plan/read-model';
 import type { ModelFiles } from '../../src/files/model-files';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
+import { openContext, shareContext } from '../support/engine';
 import { fixtureFiles, oneFile, watchReads } from '../support/model-files';
 import { smallModel, type SmallShape } from '../support/small-model';
 import { TINY, watch } from '../support/watched-engine';
 
-/** A context on a real device; with `binding` its buffers may have no more bytes than that. No real device has so few. */
+/** A context on a real device, which others use too. */
 async function measuredContext(binding?: number): Promise<GpuContext> {
-  const device = await requestDevice({ limits: 'default' });
-  const gpu = new GpuContext(device, await probeCapabilities(device));
+  return withBinding(await shareContext({ limits: 'default' }), binding);
+}
+
+/** With `binding` the buffers of `gpu` may have no more bytes than that. No real device has so few. */
+function withBinding(gpu: GpuContext, binding: number | undefined): GpuContext {
   if (binding === undefined) return gpu;
   const limits = { maxBufferSize: binding * 2, maxStorageBufferBindingSize: binding };
   return Object.defineProperty(gpu, 'limits', { value: limits });
@@ -45,7 +48,6 @@ async function expectPlanned(
   expect(work - planned.work).toBeLessThan(4096);
   expect(total).toBeLessThan(planned.total * 1.01);
   await engine.dispose();
-  gpu.device.destroy();
 }
 
 describe('the plan is what is allocated', () => {
@@ -133,7 +135,6 @@ describe('the plan is what is allocated', () => {
     expect(work - gpuBytes.work).toBeGreaterThanOrEqual(0);
     expect(work - gpuBytes.work).toBeLessThan(4096);
     await engine.dispose();
-    gpu.device.destroy();
   });
 
   test('but for scales, where a file has them for every block and they turn out to be the same', async () => {
@@ -156,7 +157,7 @@ describe('what does not fit', () => {
 
   /** Loads; fails if anything was allocated, or read beyond the header. */
   async function refusal(options: EngineOptions, binding?: number): Promise<string> {
-    const gpu = await measuredContext(binding);
+    const gpu = withBinding(await openContext({ limits: 'default' }), binding);
     const counts = watch(gpu);
     const { files, ends } = watchReads(fixtureFiles(TINY));
     const headers = watchReads(fixtureFiles(TINY));
@@ -218,7 +219,6 @@ test('a context that fits with an int8 cache alone gets one, as the plan says, a
   expect(text).toBe('3, 4, 5, 6, 7, 8, 9');
   expect(gpu.bytesByPart().kvCache).toBe(fit.gpuBytes.kvCache);
   await engine.dispose();
-  gpu.device.destroy();
 });
 
 test('a plan for the shape of a 2B model reads its header alone and fits a device with default limits', async () => {
@@ -239,7 +239,6 @@ test('a plan for the shape of a 2B model reads its header alone and fits a devic
   expect(fit.gpuBytes.total - fit.gpuBytes.kvCache).toBeLessThan(0.9e9);
   expect(fitMemory(model, gpu, { contextLength: 2048, memoryBudget: 1.1e9 }).verdict).toBe('fits');
   expect(Math.max(...ends.values())).toBeLessThan(8e6);
-  gpu.device.destroy();
 });
 
 test('planning leaves the device of the caller as it was', async () => {

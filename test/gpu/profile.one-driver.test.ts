@@ -10,7 +10,7 @@ const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 describe('engine.profile', () => {
   let engine: LocalEngine;
   beforeAll(async () => {
-    engine = await loadFixture(TINY, { tuning: false });
+    engine = await loadFixture(TINY);
   });
   afterAll(() => engine.dispose());
 
@@ -51,7 +51,7 @@ describe('engine.profile', () => {
   );
 
   test('has nothing to say without timestamp queries', async () => {
-    const plain = await loadFixture(TINY, { tuning: false, features: 'none' });
+    const plain = await loadFixture(TINY, { features: 'none' });
     expect(await plain.profile()).toBeUndefined();
     await plain.dispose();
   });

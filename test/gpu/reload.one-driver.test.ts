@@ -67,6 +67,23 @@ test('at no moment are both on the GPU', async () => {
   await engine.dispose();
 });
 
+test('what the first had compiled serves the second', async () => {
+  const { engine, device } = await load();
+  let compiled = 0;
+  const compile = device.createComputePipelineAsync.bind(device);
+  device.createComputePipelineAsync = (descriptor) => {
+    compiled++;
+    return compile(descriptor);
+  };
+  await engine.load(tiny, { tuning: false, contextLength: 128 });
+  // It was loaded with the same kernels, on the same device.
+  expect(compiled).toBe(0);
+  await engine.nextLogits([1]);
+  expect(compiled).toBeGreaterThan(0);
+  expect((await collect(engine.createSession().generate(COUNT))).text).toBe('3, 4, 5, 6, 7, 8, 9');
+  await engine.dispose();
+});
+
 test('a device keeps nothing of the contexts that were on it', async () => {
   const device = await requestDevice();
   const capabilities = await probeCapabilities(device);

@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GpuContext, PipelineSpec } from '../../src/gpu/context';
-import { LocalEngine } from '../../src/engine/engine';
+import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
+import { storeInMemory } from '../../src/gpu/tuning-memory';
 import { candidates, type Variants } from '../../src/inference/variants';
 import type { AttentionShape } from '../../src/kernels/kv-layout';
 import type { Activations } from '../../src/model/activations';
 import { collect } from '../support/collect';
 import { requestDevice } from '../support/dawn';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import {
   checkLogits,
   relativeError,
@@ -50,11 +51,6 @@ const OTHERS: {
 const TINY = 'public/models/ternion-tiny-i2_s.gguf';
 const read = async <T>(path: string): Promise<T> => JSON.parse(await readFile(path, 'utf8')) as T;
 
-function destroy(gpu: GpuContext): void {
-  gpu.destroy();
-  gpu.device.destroy();
-}
-
 /** The candidates of software adapters and of GPUs; with subgroups of 4 and of 8. */
 async function allVariants(
   shape: AttentionShape,
@@ -89,7 +85,7 @@ describe('every variant', async () => {
   let tiny: PinnedModel;
   let reference: Float32Array[];
   beforeAll(async () => {
-    gpu = await openContext();
+    gpu = await shareContext();
     // With its vocabulary in f16, as the reference has it; the other has it in int8.
     random = await PinnedModel.load(gpu, `${RANDOM}.gguf`, { headPrecision: 'f16' });
     tiny = await PinnedModel.load(gpu, TINY, {});
@@ -97,7 +93,7 @@ describe('every variant', async () => {
     reference = [];
     for (const { ids } of golden.cases) reference.push(await random.logits(transformer, ids));
   });
-  afterAll(() => destroy(gpu));
+  afterAll(() => gpu.destroy());
 
   it.for(await allVariants(SHAPE))('%j reproduces golden logits and greedy ids', async (variants) => {
     const transformer = await random.with(variants);
@@ -123,10 +119,10 @@ describe.for(OTHERS)(
     let gpu: GpuContext;
     let model: PinnedModel;
     beforeAll(async () => {
-      gpu = await openContext();
+      gpu = await shareContext();
       model = await PinnedModel.load(gpu, `test/fixtures/${name}.gguf`, { precision, headPrecision: 'f16' });
     });
-    afterAll(() => destroy(gpu));
+    afterAll(() => gpu.destroy());
 
     it.for(own)('%j reproduces golden logits', async (pinned) => {
       const transformer = await model.with(pinned);
@@ -139,8 +135,11 @@ describe.for(OTHERS)(
 
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */
-  async function loadSabotaged(isWrong: (spec: PipelineSpec) => boolean): Promise<LocalEngine> {
-    const gpu = await openContext();
+  async function loadSabotaged(
+    isWrong: (spec: PipelineSpec) => boolean,
+    options: EngineOptions = {},
+  ): Promise<LocalEngine> {
+    const gpu = await shareContext();
     const compile = gpu.pipeline.bind(gpu);
     gpu.pipeline = (spec) =>
       compile(
@@ -149,7 +148,7 @@ describe('a driver that miscompiles', () => {
           : spec,
       );
     try {
-      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)));
+      return await LocalEngine.load(gpu, oneFile(await readFile(TINY)), options);
     } catch (error) {
       expect(gpu.bytes).toBe(0);
       throw error;
@@ -164,6 +163,26 @@ describe('a driver that miscompiles', () => {
     expect(JSON.stringify(engine.info.kernels.chosen)).not.toContain('"blocks\\":4,\\"tokens');
     expect((await collect(engine.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
     await engine.dispose();
+  });
+
+  it('is not believed on the next load either, which checks nothing again', async () => {
+    const options = { tuning: false, tuningStore: storeInMemory() };
+    const first = await loadSabotaged(
+      (spec) => spec.shader === 'ternary_matmul' && spec.constants?.['BLOCKS'] === 4,
+      options,
+    );
+    const { rejected, chosen } = first.info.kernels;
+    expect(rejected.join()).toContain('"blocks":4');
+    await first.dispose();
+    const checked: string[] = [];
+    const second = await loadSabotaged(({ shader, constants }) => {
+      checked.push(`${shader} ${JSON.stringify(constants)}`);
+      return false;
+    }, options);
+    expect(second.info.kernels).toEqual({ rejected, chosen });
+    expect(checked.filter((each) => each.startsWith('ternary_matmul {"BLOCKS":4'))).toEqual([]);
+    expect((await collect(second.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
+    await second.dispose();
   });
 
   it('fails the load where no variant is right, and leaves nothing on the GPU', async () => {

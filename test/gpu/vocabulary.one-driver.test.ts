@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { bytesSource } from '../../src/files/byte-source';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
 import { collect } from '../support/collect';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { relativeError } from '../support/golden';
 import { oneFile } from '../support/model-files';
 import { referenceLogits } from '../support/reference-model';
@@ -36,11 +36,9 @@ describe.for(SHAPES)('%s', async ([, shape]) => {
   const trained = shape.encoding === 'I2_S';
 
   async function load(options: EngineOptions = {}): Promise<LocalEngine> {
-    const gpu = await openContext();
+    const gpu = await shareContext();
     const files = oneFile(bytesSource(model.bytes));
-    const engine = await LocalEngine.load(gpu, files, { tuning: false, ...options }, () =>
-      gpu.device.destroy(),
-    );
+    const engine = await LocalEngine.load(gpu, files, { tuning: false, ...options });
     expect(engine.info.codePaths).toMatchObject({ embedding: 'ternary', head: 'ternary' });
     return engine;
   }

@@ -1,5 +1,4 @@
 // One way to test in Chromium and Firefox alike: open a page, call the functions it offers, read what it complained about.
-import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from './chromium';
 import { firefoxUnavailable, launchFirefox } from './firefox';
@@ -19,7 +18,7 @@ export interface TestPage {
 
 /** A running browser. */
 export interface TestBrowser {
-  /** Opens a page and waits until its modules have run. Each has its own storage in Chromium, but not in Firefox. */
+  /** Opens a page and waits until its modules have run. Pages of one origin share their storage. */
   open: (url: string) => Promise<TestPage>;
   close: () => Promise<void>;
 }
@@ -55,15 +54,16 @@ function testPage(page: Evaluator, errors: string[], openTab: TestPage['openTab'
 
 async function startChromium(): Promise<TestBrowser> {
   const browser = await launchChromium();
-  const show = async (page: Page, url: string): Promise<TestPage> => {
+  const context = await browser.newContext();
+  const open = async (url: string): Promise<TestPage> => {
+    const page = await context.newPage();
     const errors: string[] = [];
     page.setDefaultTimeout(NO_TIMEOUT);
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(url);
-    return testPage(page, errors, async (other) => show(await page.context().newPage(), other));
+    return testPage(page, errors, open);
   };
-  const open = async (url: string) => show(await (await browser.newContext()).newPage(), url);
   return { open, close: () => browser.close() };
 }
 

@@ -1,6 +1,7 @@
 // One model on one device, run with whichever kernel variants a test asks for: weights are loaded and kernels compiled once.
 import type { GpuContext } from '../../src/gpu/context';
 import { ReadbackRing } from '../../src/gpu/readback';
+import { storeInMemory } from '../../src/gpu/tuning-memory';
 import { resolveOptions } from '../../src/engine/sampling';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
@@ -19,6 +20,8 @@ const CONTEXT = 256;
 /** A model whose weights are on the GPU. */
 export class PinnedModel {
   readonly #readbacks: ReadbackRing;
+  /** A variant that several tests run is checked once. */
+  readonly #store = storeInMemory();
 
   private constructor(
     private readonly gpu: GpuContext,
@@ -37,14 +40,14 @@ export class PinnedModel {
     return new PinnedModel(gpu, model, weights, precisions);
   }
 
-  /** The forward pass with these variants, each checked with its known answers as in any load. */
+  /** The forward pass with these variants, each checked with its known answers as in any first load. */
   with(variants: Partial<Variants & FixedChoices>): Promise<Transformer> {
     const { gpu, model, weights } = this;
     const { activations, headPrecision } = this.precisions;
     return Transformer.create(gpu, model.config, weights, {
       contextLength: CONTEXT,
       variants,
-      tuner: { budgetMs: 0 },
+      tuner: { budgetMs: 0, store: this.#store },
       activations,
       exactHead: headPrecision === 'f16',
     });
@@ -56,7 +59,7 @@ export class PinnedModel {
     const cache = await this.#cache(transformer);
     await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
     const encoder = gpu.device.createCommandEncoder();
-    transformer.encodeLogits(encoder);
+    await transformer.encodeLogits(encoder);
     gpu.device.queue.submit([encoder.finish()]);
     const logits = await gpu.read(transformer.work.logits, 0, model.config.vocabularySize * 4);
     cache.destroy();

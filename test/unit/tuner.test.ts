@@ -1,11 +1,19 @@
 // The tuner's choices, with a clock and a device that do what the test says.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { TernionError } from '../../src/errors';
 import type { GpuContext } from '../../src/gpu/context';
 import { fixedGrid } from '../../src/gpu/grid';
-import { Tuner, type Tunable, type TuningRecord, type TuningStore } from '../../src/gpu/tuner';
+import { Tuner, type Tunable } from '../../src/gpu/tuner';
+import type { TuningRecords, TuningStore } from '../../src/gpu/tuning-memory';
+
+const shaders = vi.hoisted(() => ({ hash: 'as they are' }));
+vi.mock('../../src/gpu/shader', async (original) => ({
+  ...(await original<object>()),
+  shadersHash: async () => shaders.hash,
+}));
 
 /** A device on which time passes only when dispatches run. */
-function fakeDevice() {
+function fakeDevice(description = 'x') {
   let time = 0;
   let pending = 0;
   const pass = {
@@ -16,8 +24,11 @@ function fakeDevice() {
   };
   const gpu = {
     assertAlive() {},
+    capabilities: {},
     device: {
-      adapterInfo: { vendor: 'v', architecture: 'a', device: 'd', description: 'x' },
+      adapterInfo: { vendor: 'v', architecture: 'a', device: 'd', description },
+      features: new Set(['timestamp-query']),
+      limits: {},
       createCommandEncoder: () => ({ beginComputePass: () => pass, finish: () => ({}) }),
       queue: {
         submit() {
@@ -31,18 +42,27 @@ function fakeDevice() {
   return { gpu, now: () => time, spend: (ms: number) => (time += ms) };
 }
 
+/** What a check finds: true or false, or that the variant does not compile. */
+type Finding = boolean | 'does not compile';
+
 /** A kernel whose variant n takes `ms[n]`, is right if `right[n]`, and takes 10 ms to compile and check. */
 function kernel(
   device: ReturnType<typeof fakeDevice>,
   ms: number[],
-  right = ms.map(() => true),
-): Tunable<number> {
+  right: Finding[] = ms.map(() => true),
+): Tunable<number> & { checks: number[] } {
+  const checks: number[] = [];
   return {
     name: 'kernel',
+    checked: 'kernel check',
     candidates: ms.map((_, i) => i),
+    checks,
     check: async (variant) => {
       device.spend(10);
-      return right[variant]!;
+      checks.push(variant);
+      const found = right[variant]!;
+      if (found === 'does not compile') throw new TernionError('internal', found);
+      return found;
     },
     work: async (variant) => ({
       dispatches: [
@@ -57,15 +77,30 @@ function kernel(
   };
 }
 
-function memoryStore(): TuningStore & { records: Record<string, TuningRecord> } {
+/** A store that has what was saved, or `text`, as JSON. */
+function memoryStore(text = '{}') {
   const store = {
-    records: {} as Record<string, TuningRecord>,
-    load: async () => structuredClone(store.records),
-    save: async (records: Record<string, TuningRecord>) => {
-      store.records = structuredClone(records);
+    text,
+    load: async () => JSON.parse(store.text) as TuningRecords,
+    save: async (records: TuningRecords) => {
+      store.text = JSON.stringify(records);
     },
   };
   return store;
+}
+
+/** One load with a tunable kernel: which variant it picks, which it checks and which it rejects. */
+async function load(
+  store: TuningStore | undefined,
+  ms: number[],
+  { right, budgetMs, description }: { right?: Finding[]; budgetMs?: number; description?: string } = {},
+) {
+  const device = fakeDevice(description);
+  const tuner = new Tuner(device.gpu, { now: device.now, budgetMs, store });
+  const tunable = kernel(device, ms, right);
+  const picked = await tuner.choose(tunable);
+  await tuner.save();
+  return { picked, checked: tunable.checks, rejected: tuner.report.rejected, took: device.now() };
 }
 
 describe('the tuner', () => {
@@ -117,29 +152,129 @@ describe('the tuner', () => {
     const tuner = new Tuner(device.gpu, { now: device.now, budgetMs: 9 });
     expect(await tuner.choose(kernel(device, [3, 1]))).toBe(0);
   });
+});
 
-  it('remembers: a later load starts with the best so far and tries what is left', async () => {
+describe('what is remembered', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('a later load starts with the best so far and tries what is left', async () => {
     const store = memoryStore();
     const times = [4, 3, 2, 1];
     const picks: number[] = [];
-    for (let load = 0; load < 4; load++) {
-      const device = fakeDevice();
-      // Room for one alternative a load: 10 ms to check, at most 8 runs of 4 ms to time.
-      const tuner = new Tuner(device.gpu, { now: device.now, budgetMs: 12, store });
-      picks.push(await tuner.choose(kernel(device, times)));
-      await tuner.save();
-    }
+    // Room for one alternative a load: 10 ms to check, at most 8 runs of 4 ms to time.
+    for (let i = 0; i < 4; i++) picks.push((await load(store, times, { budgetMs: 12 })).picked);
     expect(picks).toEqual([1, 2, 3, 3]);
   });
 
-  it('checks again what it remembers, for drivers change', async () => {
+  it('what was right is not checked again', async () => {
     const store = memoryStore();
-    const first = fakeDevice();
-    const tuner = new Tuner(first.gpu, { now: first.now, store });
-    expect(await tuner.choose(kernel(first, [2, 1]))).toBe(1);
-    await tuner.save();
-    const later = fakeDevice();
-    const again = new Tuner(later.gpu, { now: later.now, store });
-    expect(await again.choose(kernel(later, [2, 1], [true, false]))).toBe(0);
+    expect(await load(store, [2, 1])).toMatchObject({ picked: 1, checked: [0, 1] });
+    expect(await load(store, [2, 1])).toEqual({ picked: 1, checked: [], rejected: [], took: 0 });
+  });
+
+  it('an alternative is expected to take what the first one took when it was checked', async () => {
+    const store = memoryStore();
+    await load(store, [2, 1], { budgetMs: 0 });
+    expect(await load(store, [2, 1], { budgetMs: 9 })).toMatchObject({ picked: 0, checked: [] });
+    expect(await load(store, [2, 1], { budgetMs: 10 })).toMatchObject({ picked: 1, checked: [1] });
+  });
+
+  it('what was wrong stays rejected and is named each time', async () => {
+    const store = memoryStore();
+    const right = [false, true];
+    const first = await load(store, [2, 1], { right });
+    expect(first).toMatchObject({ picked: 1, rejected: ['kernel: 0'] });
+    // Even if a check would now say otherwise.
+    expect(await load(store, [2, 1])).toMatchObject({ picked: 1, checked: [], rejected: ['kernel: 0'] });
+  });
+
+  it('what did not run is tried again', async () => {
+    const store = memoryStore();
+    const failing = await load(store, [2, 1], { right: ['does not compile', true], budgetMs: 0 });
+    expect(failing).toMatchObject({ picked: 1, rejected: ['kernel: 0'] });
+    expect(await load(store, [2, 1], { budgetMs: 0 })).toMatchObject({
+      picked: 0,
+      checked: [0],
+      rejected: [],
+    });
+  });
+
+  it('a load that fails remembers nothing, and none fails by what is remembered alone', async () => {
+    const store = memoryStore();
+    await expect(load(store, [1], { right: [false] })).rejects.toMatchObject({ code: 'kernel-check-failed' });
+    expect(store.text).toBe('{}');
+    await load(store, [2, 1], { right: [false, true], budgetMs: 0 });
+    // The one that is known to be right is no candidate here.
+    const again = await load(store, [2], { budgetMs: 0 });
+    expect(again).toMatchObject({ picked: 0, checked: [0], rejected: [] });
+  });
+
+  it('is not of other shaders', async () => {
+    const store = memoryStore();
+    await load(store, [2, 1]);
+    shaders.hash = 'changed';
+    expect(await load(store, [2, 1])).toMatchObject({ checked: [0, 1] });
+    shaders.hash = 'as they are';
+    expect(await load(store, [2, 1])).toMatchObject({ checked: [] });
+  });
+
+  it('another adapter knows nothing of it', async () => {
+    const store = memoryStore();
+    await load(store, [2, 1]);
+    expect(await load(store, [2, 1], { description: 'y' })).toMatchObject({ checked: [0, 1] });
+    expect(await load(store, [2, 1])).toMatchObject({ checked: [] });
+  });
+
+  it('is forgotten after thirty days, and when the clock says nothing sensible', async () => {
+    const day = 24 * 3600e3;
+    vi.useFakeTimers({ toFake: ['Date'], now: 100 * day });
+    const store = memoryStore();
+    await load(store, [2, 1]);
+    for (const [days, checked] of [
+      [129, []],
+      [131, [0, 1]],
+      [130, [0, 1]],
+    ] as const) {
+      vi.setSystemTime(days * day);
+      expect(await load(store, [2, 1]), `day ${days}`).toMatchObject({ checked });
+    }
+  });
+
+  it('a store that is damaged or fails is an empty one', async () => {
+    const sound = memoryStore();
+    await load(sound, [2, 1]);
+    const damages: [string | RegExp, string][] = [
+      [/^.*$/, '[1, 2]'],
+      [/^.*$/, 'null'],
+      [/.$/, ''],
+      [/"right":true/, '"right":"true"'],
+      [/"right":true/, '"right":1'],
+      [/"ms":10/, '"ms":-10'],
+      [/"ms":10/, '"ms":null'],
+      [/"checks":{/, '"checks":[],"x":{'],
+      [/"times":/, '"time":'],
+      [/"since":\d+/, '"since":"now"'],
+    ];
+    for (const [pattern, replacement] of damages) {
+      const store = memoryStore(sound.text.replace(pattern, replacement));
+      expect(store.text).not.toBe(sound.text);
+      expect(await load(store, [2, 1]), store.text).toMatchObject({ picked: 1, checked: [0, 1] });
+    }
+    const failing = {
+      load: () => Promise.reject(new Error('no')),
+      save: () => Promise.reject(new Error('no')),
+    };
+    expect(await load(failing, [2, 1])).toMatchObject({ picked: 1 });
+  });
+
+  it('nothing is written where nothing is new', async () => {
+    const store = memoryStore();
+    await load(store, [2, 1]);
+    store.save = () => Promise.reject(new Error('written'));
+    const save = vi.spyOn(store, 'save');
+    await load(store, [2, 1]);
+    expect(save).not.toHaveBeenCalled();
   });
 });

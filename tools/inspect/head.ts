@@ -22,9 +22,9 @@ export async function* inspectHead(
 ): AsyncGenerator<Compared, void, undefined> {
   const { gpu, work, config, activations, headInput } = transformer;
   const { width, vocabularySize, eps, tiedHead } = config;
-  const run = (encode: (encoder: GPUCommandEncoder) => void): void => {
+  const run = async (encode: (encoder: GPUCommandEncoder) => void | Promise<void>): Promise<void> => {
     const encoder = gpu.device.createCommandEncoder();
-    encode(encoder);
+    await encode(encoder);
     gpu.device.queue.submit([encoder.finish()]);
   };
   const one = new Readings(transformer, 1);
@@ -33,7 +33,7 @@ export async function* inspectHead(
   const matrix = tiedHead || !weights.has('output.weight') ? 'token_embd.weight' : 'output.weight';
   const logits = { layer: undefined, result: 'logits', shape: [vocabularySize], kernel: KERNELS[format] };
 
-  run((encoder) => transformer.encodeLogits(encoder));
+  await run((encoder) => transformer.encodeLogits(encoder));
   const last = await one.floats(work.last, width);
   yield {
     layer: undefined,
@@ -53,7 +53,7 @@ export async function* inspectHead(
   };
   if (!headInput) return;
 
-  run((encoder) => transformer.encodeNext(encoder, []));
+  await run((encoder) => transformer.encodeNext(encoder, []));
   const input = await one.matrixInput(headInput.rows, headInput.packing);
   const kernel = 'rms_norm_quantize';
   const inGroups = format === 'ternary' && activations === 'int8-group';

@@ -135,7 +135,7 @@ function refusal(url: string, { status, statusText, headers }: Response): Error 
 }
 
 /** Retry-After in milliseconds: it comes as seconds or as a date. */
-function retryAfter(headers: Headers): number | undefined {
+export function retryAfter(headers: Headers): number | undefined {
   const value = headers.get('retry-after');
   if (value === null) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();

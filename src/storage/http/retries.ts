@@ -35,7 +35,7 @@ export class Retries {
 }
 
 /** Waits. Rejects with `aborted` when the signal fires. */
-function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   throwIfAborted(signal);
   let timer: ReturnType<typeof setTimeout>;
   const waiting = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));

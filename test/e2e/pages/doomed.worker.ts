@@ -1,5 +1,5 @@
 // Ternion's worker, with a page that can have it end itself, or be busy for a time or for ever.
-import '../../../src/worker/main';
+import './quick.worker';
 
 /** What the page orders, besides Comlink's messages. */
 export type Order = 'close' | { busyMs: number };

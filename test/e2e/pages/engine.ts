@@ -5,14 +5,23 @@ import {
   type ChatMessage,
   type Engine,
   type GenerateOptions,
+  type LoadOptions,
   type LoadProgress,
   type Session,
-  type StreamTransport,
 } from '../../../src/index';
 import { collect, type Collected } from '../../support/collect';
 import { endAnswer, type Ending, type Moment } from '../../support/endings';
 import { misuses } from '../../support/misuses';
+import { createQuick } from './quick';
 import { refusal, type Refusal } from './refusal';
+
+/** What travels as JSON. */
+export interface PageLoadOptions extends Pick<
+  LoadOptions,
+  'streamTransport' | 'precision' | 'headPrecision'
+> {
+  quick?: boolean;
+}
 
 let engine: Engine;
 let session: Session;
@@ -52,20 +61,13 @@ Object.assign(globalThis, {
     for (let i = 0; i < steps; i++) sum += i;
     return sum;
   },
-  async load(
-    url: string,
-    streamTransport?: StreamTransport,
-    contextLength?: number,
-    precision?: 'fast' | 'exact',
-    headPrecision?: 'int8' | 'f16',
-  ) {
+  /** Loads with the kernels that this browser's GPU is thought to run fastest, or with those that compile soonest (`quick`). */
+  async load(url: string, { quick, ...options }: PageLoadOptions = {}) {
     const progress: LoadProgress[] = [];
     engine = await loadModel(url, {
       onProgress: (each) => progress.push(each),
-      ...(streamTransport && { streamTransport }),
-      ...(contextLength && { contextLength }),
-      ...(precision && { precision }),
-      ...(headPrecision && { headPrecision }),
+      ...(quick && { createWorker: createQuick }),
+      ...options,
     });
     session = engine.createSession();
     return { info: engine.info, progress };
@@ -102,14 +104,14 @@ Object.assign(globalThis, {
     refusal(() => loadModel(url, { chatTemplate: () => 'x' })),
   /** Loads with a template of the page's own. */
   async loadWithTemplate(url: string, chatTemplate: string, templateOptions: Record<string, unknown>) {
-    engine = await loadModel(url, { chatTemplate, templateOptions });
+    engine = await loadModel(url, { chatTemplate, templateOptions, createWorker: createQuick });
     session = engine.createSession();
     return engine.info;
   },
   nextLogits: async (ids: number[]) => Array.from(await engine.nextLogits(ids)),
   /** What a model of these bytes makes of texts, and how it refuses one that is too long. */
   async embedWith(bytes: number[], texts: string[]) {
-    await using embedder = await loadModel(Uint8Array.from(bytes));
+    await using embedder = await loadModel(Uint8Array.from(bytes), { createWorker: createQuick });
     const vectors = await embedder.embed(texts);
     const tooLong = await refusal(() => embedder.embed('x'.repeat(10_000)));
     const aborted = await refusal(() => embedder.embed(texts, { signal: AbortSignal.abort() }));
@@ -167,10 +169,11 @@ Object.assign(globalThis, {
     return refusal(() => collect(other.send('Hello')));
   },
   /** Loads another model in place of the one that is here. `meanwhile` is what calls get until it is ready. */
-  async reload(url: string) {
+  async reload(url: string, options: Omit<PageLoadOptions, 'quick' | 'streamTransport'> = {}) {
     const before = session;
     let call: Promise<Refusal | undefined> | undefined;
-    await engine.load(url, { onProgress: () => void (call ??= refusal(() => engine.tokenize('x'))) });
+    const onProgress = (): void => void (call ??= refusal(() => engine.tokenize('x')));
+    await engine.load(url, { onProgress, ...options });
     const meanwhile = await call;
     const old = await refusal(() => collect(before.send('Hello')));
     await before.dispose();

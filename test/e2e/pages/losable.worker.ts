@@ -1,5 +1,5 @@
 // Ternion's worker, which keeps the device that it was given, so that a page can have it lost at any moment.
-import '../../../src/worker/main';
+import './quick.worker';
 
 /** What the page orders, besides Comlink's messages. Each order is answered with `'lost'` once a device was lost. */
 export type Order = 'lose' | { loseAtSubmit: number };

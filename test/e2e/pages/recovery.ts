@@ -90,6 +90,7 @@ Object.assign(globalThis, {
     await until(() => losses > before);
     const { text } = await collect(session.send(second));
     await session.dispose();
+    statuses = [];
     return text;
   },
 

@@ -7,6 +7,7 @@ import {
   storageUsage,
   type TernionError,
 } from '../../../src/index';
+import { createQuick } from './quick';
 import type { StorageTask, StorageResult } from './storage.worker';
 
 /** Starts a worker on `task`; resolves to what it read, or to the code of what went wrong. */
@@ -31,7 +32,10 @@ Object.assign(globalThis, {
   /** Loads a model with an engine, by its address or from a response; where its bytes came from, or what went wrong. */
   async load(url: string, by: 'address' | 'response' = 'address', sha256?: string) {
     try {
-      const engine = await loadModel(by === 'response' ? await fetch(url) : url, { sha256 });
+      const engine = await loadModel(by === 'response' ? await fetch(url) : url, {
+        sha256,
+        createWorker: createQuick,
+      });
       const { source } = engine.info;
       await engine.dispose();
       return source;

@@ -176,9 +176,10 @@ const workgroup = (threads: number, tile: number, split: number): AttentionVaria
   tile,
   split,
 });
-const lanes = (count: number, teams: number, split: number, tokens = 1): AttentionVariant => ({
+const lanes = (count: number, teams: number, split: number, tokens = 1, ahead = 1): AttentionVariant => ({
   kind: 'lanes',
   lanes: count,
+  ahead,
   teams,
   tokens,
   split,
@@ -199,19 +200,20 @@ const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
   // Two and three tokens a team; 40 tokens are no multiple of six.
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 2), 'f16'],
   [{ heads: 2, kvHeads: 2, headDim: 32 }, lanes(4, 2, 32, 3), 'f32'],
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16), 'f16'],
+  // Four keys on their way at once.
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16, 1, 4), 'f16'],
   // 100 dimensions, which the cache pads.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'f16'],
   // Values of f16 in 32 bits.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(8, 32, 64), 'f32'],
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32), 'f32'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 1, 2), 'f32'],
   // Codes in int8: pairs of dimensions that share a word, heads with room behind them, and the widest.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'int8'],
   [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(8, 16, 32), 'int8'],
   [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'int8'],
   [{ heads: 1, kvHeads: 1, headDim: 256 }, lanes(4, 1, 64), 'int8'],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32, 2), 'int8'],
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16), 'int8'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16, 1, 4), 'int8'],
 ];
 
 describe.each(CASES)('%j with %j in %s', (shape, variant, format) => {

@@ -146,9 +146,16 @@ describe('logits that are not all finite', () => {
   test.each(cases)('give no token, and count none: %s, %d', async (_name, value, mode) => {
     const logits = normals(3000, 4);
     logits[1234] = value;
-    const sampler = await Sampler.create({ logits, mode, options: { topK: 40, topP: 0.9, minP: 0.1 } });
-    expect(await sampler.draw()).toBe(NO_TOKEN);
-    expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3000)))).toBe(0);
+    for (const threads of [8, 256]) {
+      const sampler = await Sampler.create({
+        logits,
+        mode,
+        options: { topK: 40, topP: 0.9, minP: 0.1 },
+        threads,
+      });
+      expect(await sampler.draw()).toBe(NO_TOKEN);
+      expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3000)))).toBe(0);
+    }
     const none = await Sampler.create({ logits: new Float32Array(7).fill(value), mode });
     expect(await none.draw()).toBe(NO_TOKEN);
   });
@@ -186,7 +193,7 @@ describe('greedy', () => {
     for (const tie of ties) {
       const logits = new Float32Array(3000).fill(-1);
       for (const token of tie) logits[token] = 2;
-      for (const threads of [8, 64]) {
+      for (const threads of [8, 64, 256]) {
         expect(await (await Sampler.create({ logits, threads })).draw()).toBe(tie[0]);
       }
     }
@@ -254,13 +261,20 @@ describe('drawing', () => {
     }
   });
 
-  test('gives the same tokens whatever the number of threads', async () => {
-    const logits = normals(1500, 6);
-    const options = { topK: 900, topP: 0.95 };
-    const [few, many] = await Promise.all(
-      [8, 64].map((threads) => Sampler.create({ logits, mode, options, threads })),
-    );
-    expect(await few!.histogram(50)).toEqual(await many!.histogram(50));
+  // Few threads add up in a loop, many share the work; 1501 logits are no whole vectors of four.
+  test.each([
+    [{}, 64],
+    [{ topK: 7 }, 64],
+    [{ topP: 0.3 }, 64],
+    [{ minP: 0.4 }, 64],
+    [{ topK: 900, topP: 0.95, minP: 0.01 }, 64],
+    [{ topK: 900, topP: 0.95 }, 256],
+    [{ topK: 2 ** 31, topP: 0 }, 64],
+  ])('with %j gives the same tokens with 8 and with %i threads', async (options, threads) => {
+    const logits = normals(1501, 6);
+    const few = await Sampler.create({ logits, mode, options });
+    const many = await Sampler.create({ logits, mode, options, threads });
+    expect(await many.histogram(20)).toEqual(await few.histogram(20));
   });
 
   test('gives other tokens for other seeds and other steps', async () => {
@@ -399,7 +413,7 @@ describe('penalties', () => {
   ])('%j and biases change the logits, and what is best, as the reference does', async (options) => {
     const setting = { logits, mode: { penalties: true }, options, history: history.slice() };
     for (const biased of [false, true]) {
-      const sampler = await Sampler.create(biased ? { ...setting, bias } : setting);
+      const sampler = await Sampler.create({ ...setting, ...(biased && { bias, threads: 256 }) });
       const token = await sampler.draw();
       const expected = penalised({ ...OFF, ...options }, biased);
       // Three operations in f32.

@@ -88,7 +88,12 @@ const PLANNING = {
   cache: FLAG,
   templateOptions: JSON_OBJECTS,
 } satisfies Record<string, readonly WrongValue[]>;
-const IN_THREAD = { chatTemplate: [...STRING, ...FUNCTION], device: FUNCTION, variants: JSON_OBJECTS };
+const IN_THREAD = {
+  chatTemplate: [...STRING, ...FUNCTION],
+  device: FUNCTION,
+  gpu: NOTHING,
+  variants: JSON_OBJECTS,
+};
 const ON_PAGE = { chatTemplate: STRING, createWorker: FUNCTION };
 
 const GENERATING = {

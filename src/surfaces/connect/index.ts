@@ -1,0 +1,23 @@
+// `ternion/connect`: the engine's own way of speaking, over a server.
+
+export { connect } from './connect';
+export { loadOrConnect, type Placed } from './load-or-connect';
+export { TernionError, type TernionErrorCode } from '../../errors';
+export type { ChatMessage, FinishReason, Prompt } from '../../engine/types';
+export type {
+  ConnectedEngine,
+  ConnectOptions,
+  Ids,
+  RemoteAlternative,
+  RemoteAnswer,
+  RemoteChunk,
+  RemoteEngine,
+  RemoteGenerateOptions,
+  RemoteLogprob,
+  RemoteSession,
+  RemoteUsage,
+  ServerInfo,
+  ServerKind,
+  WithIds,
+  WithoutIds,
+} from './types';

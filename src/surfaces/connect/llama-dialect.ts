@@ -1,0 +1,156 @@
+// llama-server's own paths, which say ids: its OpenAI paths do not.
+
+import type { Prompt } from '../../engine/types';
+import { TernionError } from '../../errors';
+import { reasoningMarksIn, ReasoningSplitter, type SplitText } from '../../tokenizer/reasoning';
+import { WITH_IDS, type Dialect, type End, type Piece, type Question } from './dialect';
+import { serverFailed } from './failures';
+import type { HttpServer } from './http';
+import { idsIn, listIn, numberIn, objectIn, textIn, type Json } from './json';
+import { messageOf } from './openai-dialect';
+import type { RemoteAlternative, RemoteGenerateOptions, RemoteLogprob, WithIds } from './types';
+
+/** `/apply-template` makes a prompt of messages, and `/completion` continues it. */
+export class LlamaDialect implements Dialect<WithIds> {
+  readonly ids = WITH_IDS;
+  /** The server's chat template; undefined until it was asked for. */
+  #template: string | undefined;
+
+  constructor(
+    private readonly http: HttpServer,
+    private readonly model: string,
+  ) {}
+
+  async *ask(
+    { prompt, options, streamed }: Question,
+    signal: AbortSignal,
+  ): AsyncGenerator<Piece<WithIds>, End> {
+    const url = `${this.http.root}/completion`;
+    const body = { ...requestOf(options), model: this.model, stream: streamed };
+    const rendered = await this.#prompt(prompt, options, signal);
+    const splitter = Array.isArray(prompt) ? await this.#splitter(rendered, signal) : undefined;
+    const question = { ...body, prompt: rendered };
+    let last: number | undefined;
+    for await (const event of this.#events(url, question, signal)) {
+      const piece = pieceIn(event, options);
+      last = piece.tokenIds.at(-1) ?? last;
+      const over = event.stop === true;
+      yield splitter ? { ...piece, ...split(splitter, piece.text, over) } : piece;
+      if (over) return endIn(event, last);
+    }
+    throw serverFailed(url, 'ended the stream before the answer');
+  }
+
+  async #prompt(
+    prompt: Prompt,
+    { templateOptions = {} }: RemoteGenerateOptions,
+    signal: AbortSignal,
+  ): Promise<string | number[]> {
+    if (typeof prompt === 'string') return prompt;
+    if (!Array.isArray(prompt)) return Array.from(prompt.tokenIds);
+    const { tools, ...variables } = templateOptions;
+    const url = `${this.http.root}/apply-template`;
+    const conversation = { messages: prompt.map(messageOf), tools, chat_template_kwargs: variables };
+    const rendered = objectIn(
+      await this.http.post(url, { ...conversation, model: this.model }, signal),
+    ).prompt;
+    if (typeof rendered === 'string') return rendered;
+    throw serverFailed(url, 'made no prompt of the messages');
+  }
+
+  /** Takes reasoning out of the text, which is sent as the model writes it, if the server's template knows marks for it. */
+  async #splitter(prompt: string | number[], signal: AbortSignal): Promise<ReasoningSplitter | undefined> {
+    this.#template ??= textIn(await this.#templateText(signal));
+    const marks = reasoningMarksIn(this.#template);
+    if (!marks || typeof prompt !== 'string') return undefined;
+    return new ReasoningSplitter({ marks, opened: prompt.trimEnd().endsWith(marks.open) });
+  }
+
+  /** A server may not say: then the reasoning stays in the text. */
+  async #templateText(signal: AbortSignal): Promise<unknown> {
+    try {
+      return objectIn(await this.http.get(`${this.http.root}/props`, signal)).chat_template;
+    } catch (error) {
+      if (error instanceof TernionError && error.code === 'server-failed') return '';
+      throw error;
+    }
+  }
+
+  async *#events(url: string, body: Json, signal: AbortSignal): AsyncGenerator<Json, void> {
+    if (body.stream === true) yield* this.http.events(url, body, signal);
+    else yield objectIn(await this.http.post(url, body, signal));
+  }
+}
+
+function split(splitter: ReasoningSplitter, piece: string, over: boolean): SplitText {
+  const now = splitter.push(piece);
+  const rest = over ? splitter.flush() : { text: '', reasoning: '' };
+  return { text: now.text + rest.text, reasoning: now.reasoning + rest.reasoning };
+}
+
+/** Everything is said that has another default there. */
+function requestOf(options: RemoteGenerateOptions): Json {
+  const { maxTokens, temperature = 0, topK = 0, topP = 1, minP = 0, seed, stop = [] } = options;
+  const {
+    repetitionPenalty = 1,
+    frequencyPenalty = 0,
+    presencePenalty = 0,
+    logitBias = {},
+    logprobs,
+  } = options;
+  return {
+    return_tokens: true,
+    cache_prompt: true,
+    n_predict: maxTokens ?? -1,
+    temperature,
+    top_k: topK,
+    top_p: topP,
+    min_p: minP,
+    repeat_penalty: repetitionPenalty,
+    // All of the context, and not the last 64 tokens.
+    repeat_last_n: -1,
+    frequency_penalty: frequencyPenalty,
+    presence_penalty: presencePenalty,
+    seed,
+    stop: typeof stop === 'string' ? [stop] : stop,
+    logit_bias: Object.entries(logitBias).map(([id, bias]) => [Number(id), bias]),
+    // Of none it says nothing, not even the sampled token's own.
+    n_probs: logprobs === undefined ? 0 : Math.max(1, logprobs),
+  };
+}
+
+/** The last event of a stream brings counts and no token; an answer that is not streamed is one event with all. */
+function pieceIn(event: Json, { logprobs: asked = 0 }: RemoteGenerateOptions): Piece<WithIds> {
+  return {
+    text: textIn(event.content),
+    reasoning: '',
+    tokenIds: idsIn(event.tokens) ?? [],
+    logprobs: listIn(event.completion_probabilities).flatMap((token) => logprobIn(objectIn(token), asked)),
+    promptTokens: numberIn(event.tokens_evaluated),
+    // `tokens_cached` is not it: that counts what stands in the cache after the answer.
+    cachedTokens: numberIn(objectIn(event.timings).cache_n),
+    completionTokens: numberIn(event.tokens_predicted),
+  };
+}
+
+/** A token of which the server gave a probability, with `asked` alternatives; nothing if it did not say which token. */
+function logprobIn({ id, token, logprob, top_logprobs }: Json, asked: number): RemoteLogprob<WithIds>[] {
+  const tokenId = numberIn(id);
+  if (tokenId === undefined) return [];
+  const tops = listIn(top_logprobs).map((top) => alternativeIn(objectIn(top)));
+  // Beside the sampled token stands what was given out with it, which may be nothing yet; in the list it is the token's own.
+  const text = tops.find((top) => top.tokenId === tokenId)?.text ?? textIn(token);
+  return [{ tokenId, text, logprob: numberIn(logprob) ?? -Infinity, alternatives: tops.slice(0, asked) }];
+}
+
+function alternativeIn({ id, token, logprob }: Json): RemoteAlternative {
+  return { tokenId: numberIn(id), text: textIn(token), logprob: numberIn(logprob) ?? -Infinity };
+}
+
+function endIn({ stop_type: type, stopping_word: word }: Json, last: number | undefined): End {
+  if (type === 'limit') return { finishReason: 'length', stopReason: undefined };
+  return {
+    finishReason: 'stop',
+    stopReason: type === 'word' ? textIn(word) : type === 'eos' ? last : undefined,
+  };
+}

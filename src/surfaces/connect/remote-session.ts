@@ -1,0 +1,200 @@
+// A conversation with a server: what was said is kept here, and told to the server with each turn.
+
+import { chunkStream, type Outlet } from '../../engine/chunk-stream';
+import { RequestQueue } from '../../engine/request-queue';
+import type { ChatMessage, Prompt } from '../../engine/types';
+import { TernionError } from '../../errors';
+import { AnswerClock } from './answer-clock';
+import type { Dialect, End, Piece } from './dialect';
+import type {
+  Ids,
+  RemoteAnswer,
+  RemoteChunk,
+  RemoteGenerateOptions,
+  RemoteLogprob,
+  RemoteSession,
+} from './types';
+
+/** Makes the prompt of a turn when its time has come: it depends on what was said before. */
+type Prompting = () => Prompt;
+
+/** What a reader was given of an answer; the content is null as long as that is nothing. */
+type Given = ChatMessage & { content: string | null };
+
+/** A session whose arguments were read. */
+export class DialectSession<I extends Ids> implements RemoteSession<I> {
+  messages: ChatMessage[] = [];
+  readonly #turns = new RequestQueue();
+  readonly #disposal = new AbortController();
+
+  constructor(
+    private readonly dialect: Dialect<I>,
+    private readonly onDispose: () => void,
+  ) {}
+
+  generate(prompt: Prompt, options: RemoteGenerateOptions = {}): ReadableStream<RemoteChunk<I>> {
+    return this.#stream(() => prompt, options, true);
+  }
+
+  send(text: string, options: RemoteGenerateOptions = {}): ReadableStream<RemoteChunk<I>> {
+    return this.#stream(() => [...this.messages, { role: 'user', content: text }], options, true);
+  }
+
+  async complete(prompt: Prompt, options: RemoteGenerateOptions = {}): Promise<RemoteAnswer<I>> {
+    const whole = new WholeAnswer<I>();
+    const reader = this.#stream(() => prompt, options, false).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return whole.answer(this.dialect);
+      whole.push(value);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposal.abort(new TernionError('disposed', 'The session was disposed.'));
+    // What is under way comes to its end first.
+    await this.#turns.enter();
+    this.#turns.leave();
+    this.onDispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #stream(
+    prompting: Prompting,
+    options: RemoteGenerateOptions,
+    streamed: boolean,
+  ): ReadableStream<RemoteChunk<I>> {
+    const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
+    return chunkStream<RemoteChunk<I>>(
+      (outlet, signal) => this.#run(prompting, options, streamed, outlet, signal),
+      ends,
+    );
+  }
+
+  async #run(
+    prompting: Prompting,
+    options: RemoteGenerateOptions,
+    streamed: boolean,
+    outlet: Outlet<RemoteChunk<I>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
+    const clock = new AnswerClock();
+    try {
+      await this.#turns.enter(signal);
+    } catch {
+      this.#putLast(outlet, clock, { finishReason: 'abort', stopReason: undefined });
+      return;
+    }
+    try {
+      const prompt = prompting();
+      await this.#turn(
+        prompt,
+        this.dialect.ask({ prompt, options, streamed }, signal),
+        outlet,
+        signal,
+        clock,
+      );
+    } finally {
+      this.#turns.leave();
+    }
+  }
+
+  async #turn(
+    prompt: Prompt,
+    pieces: AsyncGenerator<Piece<I>, End>,
+    outlet: Outlet<RemoteChunk<I>>,
+    signal: AbortSignal,
+    clock: AnswerClock,
+  ): Promise<void> {
+    /** What the reader was given. */
+    const given: Given = { role: 'assistant', content: null };
+    try {
+      for (;;) {
+        const { done, value } = await nextOf(pieces, signal);
+        if (done) return this.#putLast(outlet, clock, value);
+        const chunk = this.#chunkOf(value);
+        clock.piece(value, this.dialect.ids.count(value.tokenIds), !chunk);
+        if (!chunk) continue;
+        if (outlet.put(chunk)) append(given, chunk);
+        await outlet.wanted();
+      }
+    } finally {
+      // Closes the connection, if it is still there.
+      await pieces.return({ finishReason: 'abort', stopReason: undefined });
+      if (given.content !== null && Array.isArray(prompt)) this.messages = [...prompt, given];
+    }
+  }
+
+  /** The chunk that a piece becomes; undefined if it brings nothing for a reader. */
+  #chunkOf({ text, reasoning, tokenIds, logprobs }: Piece<I>): RemoteChunk<I> | undefined {
+    if (text === '' && reasoning === '' && !this.dialect.ids.count(tokenIds)) return undefined;
+    return {
+      text,
+      ...(reasoning !== '' && { reasoning }),
+      tokenIds,
+      ...(logprobs.length > 0 && { logprobs }),
+    };
+  }
+
+  #putLast(outlet: Outlet<RemoteChunk<I>>, clock: AnswerClock, { finishReason, stopReason }: End): void {
+    const tokenIds = this.dialect.ids.join([]);
+    outlet.put({ text: '', tokenIds, finishReason, usage: clock.usage(stopReason) });
+  }
+}
+
+/** Adds what a reader was given to the message that it becomes. */
+function append(message: Given, { text, reasoning }: RemoteChunk): void {
+  message.content = `${message.content ?? ''}${text}`;
+  if (reasoning !== undefined) message.reasoning_content = (message.reasoning_content ?? '') + reasoning;
+}
+
+/** The next piece. An answer that the signal ended is over, and has not failed. */
+async function nextOf<I extends Ids>(
+  pieces: AsyncGenerator<Piece<I>, End>,
+  signal: AbortSignal,
+): Promise<IteratorResult<Piece<I>, End>> {
+  const aborted = { done: true, value: { finishReason: 'abort', stopReason: undefined } } as const;
+  if (signal.aborted) return aborted;
+  try {
+    return await pieces.next();
+  } catch (error) {
+    if (signal.aborted) return aborted;
+    if (error instanceof TernionError) throw error;
+    throw new TernionError('server-failed', 'The server did not answer as it should.', { cause: error });
+  }
+}
+
+/** The chunks of an answer, put together. */
+class WholeAnswer<I extends Ids> {
+  #text = '';
+  #reasoning: string | undefined;
+  #logprobs: RemoteLogprob<I>[] | undefined;
+  readonly #tokenIds: I['tokenIds'][] = [];
+  #last: RemoteChunk<I> | undefined;
+
+  push(chunk: RemoteChunk<I>): void {
+    this.#text += chunk.text;
+    if (chunk.reasoning !== undefined) this.#reasoning = (this.#reasoning ?? '') + chunk.reasoning;
+    if (chunk.logprobs) (this.#logprobs ??= []).push(...chunk.logprobs);
+    this.#tokenIds.push(chunk.tokenIds);
+    this.#last = chunk;
+  }
+
+  answer({ ids }: Dialect<I>): RemoteAnswer<I> {
+    const { finishReason, usage } = this.#last ?? {};
+    if (!finishReason || !usage)
+      throw new TernionError('internal', 'An answer has ended without its last chunk.');
+    return {
+      text: this.#text,
+      ...(this.#reasoning !== undefined && { reasoning: this.#reasoning }),
+      tokenIds: ids.join(this.#tokenIds),
+      ...(this.#logprobs && { logprobs: this.#logprobs }),
+      finishReason,
+      usage,
+    };
+  }
+}

@@ -1,0 +1,7 @@
+// `ternion/node`: models under Node, and a server of the OpenAI API in front of them.
+
+export { loadModel, planModel } from './load-model';
+export { serve, type RunningServer, type ServeOptions } from './serve';
+export { TernionError, type TernionErrorCode } from '../../errors';
+export type { LoadProgress, LocalLoadOptions as LoadOptions } from '../../plan/load-options';
+export type { LocalPlanOptions as PlanOptions, ModelPlan } from '../../plan/plan-model';

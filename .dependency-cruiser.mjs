@@ -10,6 +10,7 @@ const ROOMS = {
     'boundary',
     'api',
     'worker',
+    'tabs',
     'engine',
     'plan',
     'inference',

@@ -27,6 +27,7 @@ export type {
   Prompt,
   SampledLogprob,
   Session,
+  SharingInfo,
   SourceInfo,
   StepProfile,
   TemplateFunction,

@@ -28,6 +28,7 @@ export type {
   Prompt,
   SampledLogprob,
   Session,
+  SharingInfo,
   SourceInfo,
   StepProfile,
   TemplateFunction,

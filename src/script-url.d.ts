@@ -4,4 +4,6 @@ declare module '*?script-url' {
   /** Makes an address of the script, for a module worker. If it is a blob's, it is to be revoked when it was used. */
   const makeScriptUrl: () => string;
   export default makeScriptUrl;
+  /** Another one for every other script; the same for all while sources are served as they are. */
+  export const version: string;
 }

@@ -2,11 +2,15 @@
 
 import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
+import { tabEnvironment } from '../tabs/environment';
+import { engineKey } from '../tabs/engine-key';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { RemoteEngine } from './remote-engine';
-import { sendableSource } from './sendable';
+import { version } from '../worker/main?script-url';
+import { sendableOptions, sendableSource } from './sendable';
+import { SharedLink } from './shared-link';
 import { hiddenMs } from './suspend-when-hidden';
 import { WorkerLink } from './worker-link';
 
@@ -25,6 +29,12 @@ export interface LoadOptions extends ModelOptions {
    * for a minute. It comes back with the first call that needs it. Default false.
    */
   suspendWhenHidden?: boolean | number;
+  /**
+   * Have one engine for all tabs of the origin that load this model in this way: the model is on the GPU once, in a worker of
+   * one of them, and another tab takes it over, with the answers under way, when that one is gone. For models at addresses.
+   * Default false. `engine.info.sharing` says whether it is so.
+   */
+  shared?: boolean;
 }
 
 /** Loads the model at `source` in a Web Worker. Rejects with a `TernionError`. */
@@ -35,11 +45,26 @@ export async function loadRemote(source: ModelSource, options: LoadOptions = {})
   const { createWorker, streamTransport } = options;
   const suspendAfterMs = hiddenMs(options.suspendWhenHidden);
   const sent = await sendableSource(source, options);
-  const link = await WorkerLink.start('ternion', { createWorker, signal: options.signal });
+  const shared = options.shared ? await sharedLink(sent, options) : undefined;
+  const link =
+    shared instanceof SharedLink
+      ? shared
+      : await WorkerLink.start('ternion', { createWorker, signal: options.signal, notSharedBecause: shared });
   try {
     return await RemoteEngine.load(link, sent, options, { streamTransport, suspendAfterMs });
   } catch (error) {
     link.close();
     throw error;
   }
+}
+
+/** The way to the engine that all tabs share; why there is none if there cannot be. */
+async function sharedLink(sent: ModelSource, options: LoadOptions): Promise<SharedLink | string> {
+  if (typeof sent !== 'string') return 'Only a model at an address can be known again in another tab.';
+  const tabs = await tabEnvironment();
+  if (typeof tabs === 'string') return tabs;
+  const lobby = await engineKey(sent, sendableOptions(options), version);
+  const startWorker = (signal: AbortSignal): Promise<WorkerLink> =>
+    WorkerLink.start('ternion', { createWorker: options.createWorker, signal });
+  return new SharedLink({ tabs, lobby, startWorker });
 }

@@ -2,6 +2,10 @@
 
 import type { Remote } from 'comlink';
 import { chunkStream, type Outlet } from '../engine/chunk-stream';
+import { Conversation } from '../engine/conversation';
+import type { AnswerPiece } from '../engine/answer';
+import type { FittedPrompt } from '../engine/fit-prompt';
+import { randomSeed } from '../engine/sampling';
 import { wholeAnswer } from '../engine/whole-answer';
 import { TernionError } from '../errors';
 import type {
@@ -25,6 +29,7 @@ import { framesOfPort, framesOfStream } from '../worker/frames';
 import {
   toError,
   type Outcome,
+  type RemoteGenerateOptions,
   type RemotePrompt,
   type RewindTo,
   type SessionState,
@@ -33,8 +38,9 @@ import {
   type WorkerApi,
 } from '../worker/protocol';
 import { sendableSource } from './sendable';
+import { RemoteAnswer } from './remote-answer';
 import { SuspendWhenHidden } from './suspend-when-hidden';
-import type { WorkerLink } from './worker-link';
+import type { EngineLink, LinkedWorker } from './engine-link';
 
 /** What of the options of a page concerns its side alone. */
 export interface RemoteEngineOptions {
@@ -60,7 +66,7 @@ export class RemoteEngine implements Engine {
   private readonly streamTransport: StreamTransport | undefined;
 
   private constructor(
-    private readonly link: WorkerLink,
+    private readonly link: EngineLink,
     info: ModelInfo,
     { streamTransport, suspendAfterMs }: RemoteEngineOptions,
   ) {
@@ -69,9 +75,9 @@ export class RemoteEngine implements Engine {
     if (suspendAfterMs !== undefined) this.#hidden = new SuspendWhenHidden(this, suspendAfterMs);
   }
 
-  /** Has the worker load the model at `source`, which can be sent. The engine owns the worker from then on. */
+  /** Has the worker load the model at `source`, which can be sent. The engine owns the link from then on. */
   static async load(
-    link: WorkerLink,
+    link: EngineLink,
     source: ModelSource,
     options: ModelOptions,
     own: RemoteEngineOptions = {},
@@ -85,6 +91,10 @@ export class RemoteEngine implements Engine {
 
   async load(source: ModelSource, options: ModelOptions = {}): Promise<void> {
     this.#assertUsable();
+    if (this.link.sharing.shared) {
+      const message = 'Other tabs use this engine: it keeps its model. Load another model with loadModel.';
+      throw new TernionError('unsupported-feature', message);
+    }
     const sent = await sendableSource(source, options);
     this.#assertUsable();
     const model = ++this.#model;
@@ -96,7 +106,7 @@ export class RemoteEngine implements Engine {
   }
 
   get info(): ModelInfo {
-    return this.#info;
+    return { ...this.#info, sharing: this.link.sharing };
   }
 
   async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
@@ -109,7 +119,7 @@ export class RemoteEngine implements Engine {
 
   async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
     this.#assertUsable();
-    return this.#counted(this.link.embed(texts, options));
+    return this.#counted(this.link.use((worker) => worker.embed(texts, options), options?.signal));
   }
 
   async nextLogits(tokenIds: ArrayLike<number>): Promise<Float32Array> {
@@ -123,7 +133,7 @@ export class RemoteEngine implements Engine {
   async suspend(): Promise<void> {
     this.#assertUsable();
     const model = this.#model;
-    this.#update(model, await this.link.call((api) => api.suspend()));
+    this.#update(model, await this.link.use((worker) => worker.call((api) => api.suspend())));
   }
 
   async resume(): Promise<void> {
@@ -160,10 +170,10 @@ export class RemoteEngine implements Engine {
     return this.dispose();
   }
 
-  /** Calls the worker; its failures are thrown. */
-  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>): Promise<T> {
+  /** Calls the worker; its failures are thrown. While there is no worker, `signal` ends the wait for one with `aborted`. */
+  async call<T>(run: (api: Remote<WorkerApi>) => Promise<Outcome<T>>, signal?: AbortSignal): Promise<T> {
     this.#assertUsable();
-    return this.#counted(this.link.call(run));
+    return this.#counted(this.link.use((worker) => worker.call(run), signal));
   }
 
   /** Fires when the engine is disposed of. */
@@ -218,7 +228,7 @@ export class RemoteEngine implements Engine {
     this.#gone();
     this.#disposal.abort();
     try {
-      await unlessLost(this.link.call((api) => api.dispose()));
+      await unlessLost(this.link.dispose());
       // What the worker still has for readers who may come back is fetched before it ends.
       await Promise.allSettled(this.#running);
     } finally {
@@ -234,7 +244,7 @@ export class RemoteEngine implements Engine {
 /** What the sessions of one model share. */
 interface SessionContext {
   engine: RemoteEngine;
-  link: WorkerLink;
+  link: EngineLink;
   /** Whether the model that the session was made for is still the engine's. */
   isCurrent: () => boolean;
   onState: (state: SessionState) => void;
@@ -243,7 +253,7 @@ interface SessionContext {
 /** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream or another call ends. */
 export class RemoteSession implements Session {
   readonly #id: number;
-  #state: SessionState = { tokenIds: [], messages: [], gpuBytes: 0 };
+  #state: SessionState = { tokenIds: [], messages: [], sequence: [], marks: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
 
   constructor(private readonly context: SessionContext) {
@@ -271,7 +281,9 @@ export class RemoteSession implements Session {
   }
 
   async fork(): Promise<RemoteSession> {
-    return new RemoteSession(this.context).from((api, copy) => api.forkSession(this.#id, copy));
+    const copy = new RemoteSession(this.context);
+    copy.#update(await this.#call((api, id) => api.forkSession(id, copy.#id)));
+    return copy;
   }
 
   async rewind(to: RewindTo): Promise<void> {
@@ -292,9 +304,10 @@ export class RemoteSession implements Session {
 
   async dispose(): Promise<void> {
     // With its model gone, so is the session.
-    const { engine, isCurrent } = this.context;
+    const { engine, link, isCurrent } = this.context;
     if (!isCurrent()) return;
     this.#disposal.abort();
+    link.forget(this.#id);
     await unlessLost(engine.call((api) => api.disposeSession(this.#id)));
   }
 
@@ -311,35 +324,56 @@ export class RemoteSession implements Session {
     );
   }
 
-  /**
-   * Has the worker answer, and puts what comes into `outlet`: one frame for each read, until `ending` fires. Then the worker
-   * ends the answer, and what is still on its way is fetched to the end, so that this side knows what the session is left with.
-   */
+  /** Has a worker answer, and the next one go on if that is lost and there is another. */
   async #answer(
     what: RemotePrompt,
-    options: GenerateOptions,
+    options: RemoteGenerateOptions,
     outlet: Outlet,
     ending: AbortSignal,
   ): Promise<void> {
-    const { engine, link } = this.context;
-    this.#assertCurrent();
-    const request = link.nextNumber();
-    const onEnding = (): void => link.abort(request);
-    const opening = engine.call((api) => api.generate(request, this.#id, what, options));
+    this.#assertUsable();
+    const { link } = this.context;
+    // Another worker has to draw with the seed that the first one drew with.
+    const seed = link.sharing.shared ? { seed: options.seed ?? randomSeed() } : {};
+    const answer = new RemoteAnswer(what, { ...options, ...seed }, outlet);
+    try {
+      await link.use((worker) => this.#read(worker, answer, ending), ending);
+    } catch (error) {
+      if (!ending.aborted || !(error instanceof TernionError) || error.code !== 'aborted') throw error;
+      // It was ended while there was no worker.
+      const { prompt, chunk } = answer.end();
+      if (prompt) this.#keep(prompt, answer.given);
+      outlet.put(chunk);
+    }
+  }
+
+  /**
+   * Has the worker answer, or go on with an answer, and gives what comes: one frame for each read, until `ending` fires. Then
+   * the worker ends the answer, and what is still on its way is fetched to the end, so that this side knows what the session
+   * is left with.
+   */
+  async #read(worker: LinkedWorker, answer: RemoteAnswer, ending: AbortSignal): Promise<void> {
+    // The last worker may have been lost between the last chunk and the word that it was the last.
+    if (answer.ended) return;
+    const request = worker.nextNumber();
+    const onEnding = (): void => worker.abort(request);
+    const opening = worker.call((api) => api.generate(request, this.#id, answer.rest, answer.options));
     // Listening begins once the call is on its way, so that an abort never overtakes it.
     if (ending.aborted) onEnding();
     ending.addEventListener('abort', onEnding, { once: true });
     try {
       const channel = await opening;
       const read = 'stream' in channel ? framesOfStream(channel.stream) : framesOfPort(channel.port);
+      // A reader who was given the last chunk of another worker may not be back yet.
+      if (answer.begun) await worker.untilOver(answer.outlet.wanted());
       for (;;) {
-        const frame = await link.untilOver(read());
+        const frame = await worker.untilOver(read());
         if (!frame) return;
         if ('failure' in frame) throw toError(frame.failure);
         if (frame.state) this.#update(frame.state);
-        outlet.put(frame.chunk);
+        answer.give(frame);
         // Nothing but the end comes after the last chunk.
-        if (!frame.chunk.finishReason) await outlet.wanted();
+        if (!frame.chunk.finishReason) await worker.untilOver(answer.outlet.wanted());
       }
     } finally {
       ending.removeEventListener('abort', onEnding);
@@ -347,19 +381,39 @@ export class RemoteSession implements Session {
   }
 
   async #call<T>(run: (api: Remote<WorkerApi>, id: number) => Promise<Outcome<T>>): Promise<T> {
-    this.#assertCurrent();
-    return this.context.engine.call((api) => run(api, this.#id));
+    this.#assertUsable();
+    const { signal } = this.#disposal;
+    try {
+      return await this.context.engine.call((api) => run(api, this.#id), signal);
+    } catch (error) {
+      throw signal.aborted ? disposed() : error;
+    }
   }
 
-  #assertCurrent(): void {
-    if (!this.context.isCurrent())
-      throw new TernionError('disposed', 'The model of this session was disposed.');
+  /** Another worker would not know of a session that was disposed of in the one before. */
+  #assertUsable(): void {
+    if (!this.context.isCurrent() || this.#disposal.signal.aborted) throw disposed();
   }
 
   #update(state: SessionState): void {
     this.#state = state;
-    this.context.onState(state);
+    const { link, onState } = this.context;
+    // No worker has to be told of a session that is disposed of.
+    if (!this.#disposal.signal.aborted) link.remember(this.#id, state);
+    onState(state);
   }
+
+  /** Notes what the session is left with after an answer that no worker has ended. */
+  #keep(prompt: FittedPrompt, given: AnswerPiece): void {
+    const conversation = new Conversation(this.#state);
+    conversation.keep(prompt, given);
+    const { messages, sequence, marks } = conversation;
+    this.#update({ ...this.#state, messages, sequence, marks });
+  }
+}
+
+function disposed(): TernionError {
+  return new TernionError('disposed', 'The session, or its model, was disposed.');
 }
 
 /** Waits for a disposal. With the worker, all that it held is gone, which is what was asked for. */

@@ -1,8 +1,8 @@
 // The page's way to a worker: starts it, calls it, notices when it is gone, and ends it.
 
-import { proxy, releaseProxy, wrap, type Remote } from 'comlink';
+import { proxy, releaseProxy, wrap, type Endpoint, type Remote } from 'comlink';
 import { TernionError, throwIfAborted, untilAborted, untilFired } from '../errors';
-import type { EmbedOptions, ModelInfo } from '../engine/types';
+import type { EmbedOptions, ModelInfo, SharingInfo } from '../engine/types';
 import type { CloneableOptions, LoadProgress, ModelOptions } from '../plan/load-options';
 import type { ModelPlan } from '../plan/plan-model';
 import { webLocks } from '../storage/cache/locks';
@@ -15,6 +15,7 @@ import {
   type StreamTransport,
   type WorkerApi,
 } from '../worker/protocol';
+import type { EngineLink, LinkedWorker } from './engine-link';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
 import { concernsWorkers, notStarted } from './start-failures';
@@ -34,37 +35,75 @@ export interface LinkOptions {
   signal?: AbortSignal | undefined;
   /** Longest wait for the worker's first answer, ms. */
   greetingMs?: number;
-  /** How patient to be with a worker that cannot take a Web Lock. */
+  /** How patient to be with a worker that cannot take a Web Lock, or may be frozen. */
   heartbeat?: HeartbeatOptions;
+  /** Why the worker serves this page alone, where it was to serve all tabs. */
+  notSharedBecause?: string | undefined;
 }
 
-/** A worker and the calls to it. Owns the worker: `close` ends it. */
-export class WorkerLink {
+/** Where a worker is heard and spoken to. */
+interface Connection {
+  endpoint: Endpoint;
+  /** Tells of a script that fails, by `error` events, where that can be heard. */
+  script?: Pick<Worker, 'addEventListener' | 'removeEventListener'>;
+  /** Ends the connection, and with it the worker if that is this page's. */
+  end(): void;
+}
+
+/** A worker and the calls to it. Owns the worker, if it is this page's: `close` ends it. */
+export class WorkerLink implements EngineLink, LinkedWorker {
+  readonly sharing: SharingInfo;
   readonly #api: Remote<WorkerApi>;
   /** Fires when nothing can be asked of the worker any more; the reason is the error that says why. */
   readonly #over = new AbortController();
   #heartbeat: Heartbeat | undefined;
+  private readonly heartbeat: HeartbeatOptions | undefined;
   /** What the worker still does for a call that was aborted. */
   #cleaningUp: Promise<unknown> | undefined;
   #counter = 0;
+  #closed = false;
 
   private constructor(
-    private readonly worker: Worker,
-    private readonly heartbeat: HeartbeatOptions | undefined,
+    private readonly connection: Connection,
+    { heartbeat, notSharedBecause }: LinkOptions,
   ) {
-    this.#api = wrap<WorkerApi>(worker);
+    this.heartbeat = heartbeat;
+    this.sharing = { shared: false, ...(notSharedBecause !== undefined && { reason: notSharedBecause }) };
+    this.#api = wrap<WorkerApi>(connection.endpoint);
+  }
+
+  /**
+   * Speaks to a worker of another tab, which answers at `endpoint`. Rejects with `worker-lost` if it does not say hello, and
+   * with `aborted`. `end` is called when the link is closed, or was not made.
+   */
+  static async join(
+    endpoint: Endpoint,
+    end: () => void,
+    { signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
+  ): Promise<WorkerLink> {
+    const link = new WorkerLink({ endpoint, end }, options);
+    try {
+      await untilAborted(link.#greet(greetingMs), signal);
+      // A tab that is frozen keeps its locks: only its silence shows.
+      link.#listen();
+      return link;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
   }
 
   /** Starts a worker. Rejects with `worker-lost` if it does not say hello, and with `aborted`. */
   static async start(
     name: string,
-    { createWorker, signal, greetingMs = GREETING_MS, heartbeat }: LinkOptions = {},
+    { createWorker, signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
   ): Promise<WorkerLink> {
     const watch = new ViolationWatch(concernsWorkers);
     const script = new WorkerScript();
     let link: WorkerLink | undefined;
     try {
-      link = new WorkerLink(createWorker?.() ?? script.start(name), heartbeat);
+      const worker = createWorker?.() ?? script.start(name);
+      link = new WorkerLink({ endpoint: worker, script: worker, end: () => worker.terminate() }, options);
       await untilAborted(link.#greet(greetingMs), signal);
       return link;
     } catch (error) {
@@ -76,6 +115,10 @@ export class WorkerLink {
       watch.stop();
       script.release();
     }
+  }
+
+  use<T>(work: (worker: WorkerLink) => Promise<T>): Promise<T> {
+    return work(this);
   }
 
   /** Fires when the worker is lost, or the link closed. */
@@ -106,6 +149,14 @@ export class WorkerLink {
   /** Waits for `work` of the worker's; rejects with `worker-lost` if it is lost meanwhile, or was before. */
   untilOver<T>(work: Promise<T>): Promise<T> {
     return untilFired(work, this.over, () => this.over.reason as TernionError);
+  }
+
+  /** There is no other worker that would have to know. */
+  remember(): void {}
+  forget(): void {}
+
+  dispose(): Promise<void> {
+    return this.call((api) => api.dispose());
   }
 
   /** A number that no other request or session of this worker has. */
@@ -155,12 +206,14 @@ export class WorkerLink {
     return this.#abortable(signal, (api, request) => api.embed(request, texts, options));
   }
 
-  /** Ends the worker, whatever it does; after an aborted call it has a moment to clean up. What is pending rejects. */
+  /** Ends the worker, whatever it does; after an aborted call it has a moment to clean up. What is pending rejects. Nothing happens the second time. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#end(new TernionError('disposed', 'The worker was ended.'));
     const terminate = (): void => {
       this.#api[releaseProxy]();
-      this.worker.terminate();
+      this.connection.end();
     };
     if (!this.#cleaningUp) return terminate();
     const timer = setTimeout(terminate, CLEAN_UP_MS);
@@ -176,14 +229,15 @@ export class WorkerLink {
     const lockName = `ternion worker ${crypto.randomUUID()}`;
     const onError = ({ message }: ErrorEvent): void => this.#end(lost(message || 'Its script failed.'));
     // Later errors are those of its calls, or of nobody's: a worker that throws one lives on.
-    this.worker.addEventListener('error', onError);
+    const { script } = this.connection;
+    script?.addEventListener('error', onError);
     const timer = setTimeout(() => this.#end(lost(`It did not answer in ${withinMs} ms.`)), withinMs);
     try {
       const { holdsLock } = await this.call((api) => api.hello(lockName));
       this.#watch(holdsLock ? lockName : undefined);
     } finally {
       clearTimeout(timer);
-      this.worker.removeEventListener('error', onError);
+      script?.removeEventListener('error', onError);
     }
   }
 
@@ -201,7 +255,7 @@ export class WorkerLink {
   }
 
   #listen(): void {
-    if (this.over.aborted) return;
+    if (this.over.aborted || this.#heartbeat) return;
     const ping = (): Promise<unknown> => this.call((api) => api.ping());
     const onSilence = (): void => this.#end(lost('It has not answered for long.'));
     this.#heartbeat = new Heartbeat(ping, onSilence, this.heartbeat);

@@ -13,6 +13,7 @@ import {
   argument,
   callable,
   fields,
+  flag,
   number,
   oneOf,
   optional,
@@ -39,6 +40,7 @@ const loadOptions: Read<LoadOptions> = fields({
   ...loadable(chatTemplate),
   createWorker,
   streamTransport: optional(oneOf('auto', 'message-port')),
+  shared: optional(flag),
   suspendWhenHidden: optional((value, at) =>
     typeof value === 'boolean' ? value : number({ min: 0, max: Number.MAX_SAFE_INTEGER })(value, at),
   ),

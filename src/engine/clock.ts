@@ -14,6 +14,7 @@ export class Clock {
   #queued = this.#start;
   #first: number | undefined;
   #last = this.#start;
+  #tokens = 0;
 
   /** To be called when the GPU is there. */
   queued(): void {
@@ -24,9 +25,10 @@ export class Clock {
   token(): void {
     this.#last = performance.now();
     this.#first ??= this.#last;
+    this.#tokens++;
   }
 
-  /** What the times and what was counted come to. */
+  /** What the times and what was counted come to. Tokens of an answer that was begun elsewhere took none of the times. */
   usage(counts: UsageCounts): Usage {
     const first = this.#first ?? performance.now();
     const decodeMs = this.#first === undefined ? 0 : this.#last - first;
@@ -35,7 +37,7 @@ export class Clock {
       queueMs: this.#queued - this.#start,
       prefillMs: first - this.#queued,
       decodeMs,
-      tokensPerSecond: decodeMs > 0 ? ((counts.completionTokens - 1) * 1000) / decodeMs : 0,
+      tokensPerSecond: decodeMs > 0 ? ((this.#tokens - 1) * 1000) / decodeMs : 0,
       timeToFirstTokenMs: this.#first === undefined ? 0 : first - this.#start,
     };
   }

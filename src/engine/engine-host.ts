@@ -62,6 +62,11 @@ export class EngineHost implements Engine {
     throw noModel();
   }
 
+  /** A checksum of what was read of the model; it is the same wherever that came from. */
+  get fingerprint(): string {
+    return this.#loaded().fingerprint;
+  }
+
   async tokenize(input: string | readonly ChatMessage[], options?: TokenizeOptions): Promise<number[]> {
     return this.#loaded().tokenize(input, options);
   }

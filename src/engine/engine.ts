@@ -102,7 +102,13 @@ export class LocalEngine implements Omit<Engine, 'load'> {
 
   get info(): ModelInfo {
     const { latest, gpuBytes } = this.residence;
-    return { ...this.model.info, ...describeResident(latest), source: this.source, gpuBytes };
+    return {
+      ...this.model.info,
+      ...describeResident(latest),
+      source: this.source,
+      sharing: { shared: false },
+      gpuBytes,
+    };
   }
 
   async tokenize(input: string | readonly ChatMessage[], options: TokenizeOptions = {}): Promise<number[]> {

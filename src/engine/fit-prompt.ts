@@ -12,6 +12,13 @@ export interface FittedPrompt extends EncodedPrompt {
   omittedTurns: number;
 }
 
+/** An answer as far as its reader was given it, as plain data. Whoever has it can go on with it, on another engine of the model. */
+export interface BegunAnswer {
+  prompt: FittedPrompt;
+  /** Tokens given so far. */
+  sampled: readonly number[];
+}
+
 /** What decides how long a prompt can be. */
 export type Room = Pick<ResolvedOptions, 'maxTokens' | 'contextOverflow'> & { contextLength: number };
 

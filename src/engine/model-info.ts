@@ -9,7 +9,7 @@ import type { ModelInfo } from './types';
 export type DeviceInfo = Pick<ModelInfo, 'kernels' | 'adapter' | 'codePaths'>;
 
 /** The part that says which model it is. */
-export type StaticInfo = Omit<ModelInfo, keyof DeviceInfo | 'gpuBytes' | 'source'>;
+export type StaticInfo = Omit<ModelInfo, keyof DeviceInfo | 'gpuBytes' | 'source' | 'sharing'>;
 
 /** Describes a model that has come onto its first device. */
 export function describeModel(model: ModelFile, chat: ChatFormat, resident: Resident): StaticInfo {

@@ -58,6 +58,7 @@ export function resolveOptions({
   };
 }
 
-function randomSeed(): number {
+/** A seed for whoever gives none. */
+export function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

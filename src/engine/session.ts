@@ -6,9 +6,9 @@ import type { ModelConfig } from '../model/config';
 import { Answer, type AnswerPiece } from './answer';
 import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock, type UsageCounts } from './clock';
-import { Conversation } from './conversation';
+import { Conversation, type ConversationData } from './conversation';
 import { requireGenerating } from './embedding';
-import { fitPrompt, type FittedPrompt } from './fit-prompt';
+import { fitPrompt, type BegunAnswer, type FittedPrompt } from './fit-prompt';
 import { RequestQueue } from './request-queue';
 import { resolveOptions, type ResolvedOptions } from './sampling';
 import { writeSession, type ModelIdentity } from './saved-session';
@@ -23,7 +23,7 @@ import type {
   Prompt,
   Session,
 } from './types';
-import { wholeAnswer } from './whole-answer';
+import { append, wholeAnswer } from './whole-answer';
 
 /** What all sessions of an engine share. */
 export interface SessionHost extends CacheHost {
@@ -36,6 +36,14 @@ export interface SessionHost extends CacheHost {
   onDispose(session: LocalSession): void;
 }
 
+/** A session beside its engine, as those see it who serve it to somebody else. */
+export interface HostedSession extends Pick<
+  LocalSession,
+  Exclude<keyof Session, 'fork'> | 'goOn' | 'memory' | 'remember'
+> {
+  fork(): Promise<HostedSession>;
+}
+
 /** What an answer gets from its end when no token comes with it. */
 const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
 const NOTHING_COUNTED: UsageCounts = {
@@ -46,8 +54,11 @@ const NOTHING_COUNTED: UsageCounts = {
   omittedTurns: 0,
 };
 
-/** Makes the prompt of a turn when its time has come: it depends on what was said before. */
-type Encode = (chat: ChatFormat, options: ResolvedOptions) => FittedPrompt;
+/** Makes the prompt of a turn when its time has come: it depends on what was said before. The answer may have begun elsewhere. */
+type Encode = (
+  chat: ChatFormat,
+  options: ResolvedOptions,
+) => FittedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
 
 /**
  * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
@@ -60,7 +71,7 @@ export class LocalSession implements Session {
 
   constructor(
     private readonly host: SessionHost,
-    private readonly conversation = new Conversation(),
+    private conversation = new Conversation(),
     private readonly cache = new SessionCache(host),
   ) {}
 
@@ -72,14 +83,42 @@ export class LocalSession implements Session {
     return this.conversation.messages;
   }
 
-  generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
-    return this.#stream((chat, resolved) => this.#fit(prompt, chat, resolved), options);
+  /** `onPrompt` is told the prompt as soon as it is known what tokens it is, which is before the first chunk. */
+  generate(
+    prompt: Prompt,
+    options: GenerateOptions = {},
+    onPrompt?: (prompt: FittedPrompt) => void,
+  ): ReadableStream<GenerateChunk> {
+    return this.#stream((chat, resolved) => this.#fit(prompt, chat, resolved), options, onPrompt);
   }
 
-  send(text: string, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+  send(
+    text: string,
+    options: GenerateOptions = {},
+    onPrompt?: (prompt: FittedPrompt) => void,
+  ): ReadableStream<GenerateChunk> {
     const encode: Encode = (chat, resolved) =>
       this.#fit([...this.messages, { role: 'user', content: text }], chat, resolved);
-    return this.#stream(encode, options);
+    return this.#stream(encode, options, onPrompt);
+  }
+
+  /**
+   * Streams the rest of an answer that was begun in such a session of another engine, from the next token on. The options
+   * are those of its beginning, with the seed that it was sampled with.
+   */
+  goOn({ prompt, sampled }: BegunAnswer, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+    return this.#stream(() => ({ ...prompt, sampled }), options);
+  }
+
+  /** What stays of the session when its engine is gone: another engine of the same model goes on with it. */
+  get memory(): ConversationData {
+    const { messages, sequence, marks } = this.conversation;
+    return { messages, sequence, marks };
+  }
+
+  /** Takes over the conversation of a session of another engine. Its tokens are evaluated with the next prompt. */
+  remember(memory: ConversationData): void {
+    this.conversation = new Conversation(memory);
   }
 
   complete(prompt: Prompt, options?: GenerateOptions): Promise<WholeAnswer> {
@@ -139,9 +178,18 @@ export class LocalSession implements Session {
     }
   }
 
-  #stream(encode: Encode, options: GenerateOptions): ReadableStream<GenerateChunk> {
+  #stream(
+    encode: Encode,
+    options: GenerateOptions,
+    onPrompt: (prompt: FittedPrompt) => void = () => {},
+  ): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
-    return chunkStream((outlet, signal) => this.#run(encode, options, outlet, signal), ends);
+    const encodeAloud: Encode = (chat, resolved) => {
+      const prompt = encode(chat, resolved);
+      onPrompt(prompt);
+      return prompt;
+    };
+    return chunkStream((outlet, signal) => this.#run(encodeAloud, options, outlet, signal), ends);
   }
 
   async #run(encode: Encode, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
@@ -178,14 +226,12 @@ export class LocalSession implements Session {
     // What continues raw text is text, whatever it looks like.
     const answer = new Answer(chat, options, prompt.messages && chat.reasoning);
     const limit = Math.min(options.maxTokens, this.host.contextLength - prompt.ids.length);
-    const run = this.#runOf(prompt.ids, options, limit);
     /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
     const given: AnswerPiece = { text: '', tokenIds: [] };
+    for (const token of prompt.sampled ?? []) append(given, answer.push({ token }));
+    const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds]);
     const give = (chunk: GenerateChunk): void => {
-      if (!outlet.put(chunk)) return;
-      given.text += chunk.text;
-      given.tokenIds.push(...chunk.tokenIds);
-      if (chunk.reasoning) given.reasoning = (given.reasoning ?? '') + chunk.reasoning;
+      if (outlet.put(chunk)) append(given, chunk);
     };
     // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
     const giveLast = async (piece: AnswerPiece, finishReason: FinishReason): Promise<void> => {
@@ -237,11 +283,11 @@ export class LocalSession implements Session {
     return fitPrompt(prompt, chat, this.conversation.sequence, room);
   }
 
-  #runOf(promptIds: number[], options: ResolvedOptions, limit: number): TokenRun {
+  #runOf(promptIds: number[], options: ResolvedOptions, limit: number, sampled: number[]): TokenRun {
     const { queue, residence } = this.host;
     const { sampler, mode, logitBias, logprobs } = options;
     const sampling = { sampler, mode, logitBias, logprobs };
-    const continuation = { promptIds, sampled: [], sampling, limit };
+    const continuation = { promptIds, sampled, sampling, limit };
     return new TokenRun(queue, residence, continuation, (resident) => this.cache.on(resident));
   }
 

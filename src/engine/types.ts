@@ -135,6 +135,15 @@ export interface GenerateChunk {
   usage?: Usage;
 }
 
+/** Whether an engine is one for several tabs. */
+export interface SharingInfo {
+  shared: boolean;
+  /** Of one that is: whether its worker, and so the GPU memory, belongs to this tab. Another tab may take it over later. */
+  here?: boolean;
+  /** Why it is not, where that was asked for. */
+  reason?: string;
+}
+
 /** A whole answer: what the chunks of a stream come to. */
 export interface Answer {
   text: string;
@@ -191,12 +200,17 @@ export interface ModelInfo {
   kernels: { chosen: Record<string, string>; rejected: string[] };
   /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */
   source: SourceInfo;
+  /** Whether other tabs of the origin use the same engine (`shared` of `loadModel`). */
+  sharing: SharingInfo;
   /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */
   adapter: { vendor: string; architecture: string; device: string; description: string };
   /** The code path chosen for each capability. */
   codePaths: {
-    /** How chunks reach the page: as a transferred stream, or over a MessagePort where streams cannot be transferred. */
-    stream: 'local' | 'transferred' | 'message-port';
+    /**
+     * How chunks reach the page: as a transferred stream; over a MessagePort where streams cannot be transferred; or over a
+     * BroadcastChannel from the tab that has the engine of all.
+     */
+    stream: 'local' | 'transferred' | 'message-port' | 'broadcast-channel';
     /** Where attention's scores and sums meet: in registers of a subgroup, or in workgroup memory. */
     reduction: 'subgroups' | 'workgroup';
     /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */

@@ -31,3 +31,13 @@ export async function wholeAnswer(chunks: ReadableStream<GenerateChunk>): Promis
     };
   }
 }
+
+/** Adds what `piece` says to what came before it. */
+export function append(
+  whole: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
+  { text, reasoning, tokenIds }: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
+): void {
+  whole.text += text;
+  whole.tokenIds.push(...tokenIds);
+  if (reasoning) whole.reasoning = (whole.reasoning ?? '') + reasoning;
+}

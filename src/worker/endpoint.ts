@@ -1,12 +1,17 @@
 // The worker's side: owns the GPU and the engine, and answers the page's calls.
 
-import { transfer } from 'comlink';
+import { expose, transfer } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
+import { TernionError } from '../errors';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
-import type { LocalSession } from '../engine/session';
+import type { ConversationData } from '../engine/conversation';
+import type { FittedPrompt } from '../engine/fit-prompt';
+import type { HostedSession } from '../engine/session';
 import type {
   ChatMessage,
   DetokenizeOptions,
+  GenerateChunk,
+  GenerateOptions,
   ModelInfo,
   ProfileOptions,
   StepProfile,
@@ -15,6 +20,8 @@ import type {
 import type { CloneableOptions, EngineStatus, LoadProgress } from '../plan/load-options';
 import { webLocks } from '../storage/cache/locks';
 import type { ModelSource } from '../storage/sources/model-source';
+import { tabEnvironment, type TabEnvironment } from '../tabs/environment';
+import { openLobby } from '../tabs/lobby';
 import { framesOf, serveFrames } from './frames';
 import {
   outcomeOf,
@@ -31,13 +38,35 @@ import {
   type StatusReport,
   type WorkerApi,
 } from './protocol';
+import { SharedEngine, SoleTenancy, type HostedEngine, type Tenancy } from './tenancy';
+
+/** What an endpoint serves, and to whom. */
+export interface EndpointOptions {
+  engine?: HostedEngine;
+  /** How it has the engine. Default: for itself. */
+  tenancy?: Tenancy;
+  /** Serves a page of another tab. */
+  elsewhere?: boolean;
+}
 
 /** One engine and its sessions. Sessions are numbered by the page and made at their first use. */
 export class WorkerEndpoint implements WorkerApi {
-  readonly #engine = new EngineHost();
+  readonly #engine: HostedEngine;
+  #tenancy: Tenancy;
+  /** The engine, once this endpoint's page serves it to other tabs. */
+  #shared: SharedEngine | undefined;
+  readonly #elsewhere: boolean;
   #transfersStreams = false;
-  readonly #sessions = new Map<number, LocalSession>();
+  readonly #sessions = new Map<number, HostedSession>();
   readonly #requests = new Map<number, AbortController>();
+  /** Whether the page has left. */
+  #left = false;
+
+  constructor({ engine = new EngineHost(), tenancy, elsewhere = false }: EndpointOptions = {}) {
+    this.#engine = engine;
+    this.#tenancy = tenancy ?? new SoleTenancy(engine);
+    this.#elsewhere = elsewhere;
+  }
 
   hello(lockName: string): Promise<Outcome<Greeting>> {
     return outcomeOf(async () => {
@@ -63,9 +92,9 @@ export class WorkerEndpoint implements WorkerApi {
     const report = (status: EngineStatus): void => onStatus({ status, info: this.#info });
     return outcomeOf(async () => {
       await this.#abortable(request, (signal) =>
-        this.#engine.load(source, { ...options, signal, onProgress, onStatus: report }),
+        this.#tenancy.load(source, { ...options, signal, onProgress, onStatus: report }),
       );
-      this.#transfersStreams = streamTransport !== 'message-port' && canTransferStreams();
+      this.#transfersStreams = !this.#elsewhere && streamTransport !== 'message-port' && canTransferStreams();
       return this.#info;
     });
   }
@@ -91,6 +120,7 @@ export class WorkerEndpoint implements WorkerApi {
     texts: string | readonly string[],
     options: RemoteEmbedOptions,
   ): Promise<Outcome<Float32Array[]>> {
+    this.#tenancy.wake();
     const outcome = await outcomeOf(() =>
       this.#abortable(request, (signal) => this.#engine.embed(texts, { ...options, signal })),
     );
@@ -102,11 +132,13 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   async nextLogits(ids: ArrayLike<number>): Promise<Outcome<Float32Array>> {
+    this.#tenancy.wake();
     const outcome = await outcomeOf(() => this.#engine.nextLogits(ids));
     return 'value' in outcome ? transfer(outcome, [outcome.value.buffer]) : outcome;
   }
 
   profile(options?: ProfileOptions): Promise<Outcome<StepProfile | undefined>> {
+    this.#tenancy.wake();
     return outcomeOf(() => this.#engine.profile(options));
   }
 
@@ -118,16 +150,14 @@ export class WorkerEndpoint implements WorkerApi {
   ): Outcome<FrameChannel> {
     try {
       const session = this.#session(id);
+      this.#tenancy.wake();
       const signal = this.#begin(request);
-      const chunks =
-        'send' in what
-          ? session.send(what.send, { ...options, signal })
-          : session.generate(what.prompt, { ...options, signal });
-      const frames = framesOf(
-        chunks,
-        () => this.#state(session),
-        () => this.#requests.delete(request),
-      );
+      const begun = new PromptReport(this.#tenancy.shared);
+      const frames = framesOf(answerOf(session, what, { ...options, signal }, begun.hear), {
+        state: () => this.#state(session),
+        prompt: begun.take,
+        onEnd: () => this.#requests.delete(request),
+      });
       if (this.#transfersStreams) return transfer({ value: { stream: frames } }, [frames]);
       const { port1, port2 } = new MessageChannel();
       serveFrames(frames, port1);
@@ -138,6 +168,7 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   forkSession(id: number, copy: number): Promise<Outcome<SessionState>> {
+    this.#tenancy.wake();
     return outcomeOf(async () => this.#added(copy, await this.#session(id).fork()));
   }
 
@@ -150,23 +181,25 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   saveSession(id: number): Promise<Outcome<Blob>> {
+    this.#tenancy.wake();
     return outcomeOf(() => this.#session(id).save());
   }
 
   restoreSession(id: number, blob: Blob): Promise<Outcome<SessionState>> {
+    this.#tenancy.wake();
     return outcomeOf(async () => this.#added(id, await this.#engine.restoreSession(blob)));
   }
 
   suspend(): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
-      await this.#engine.suspend();
+      await this.#tenancy.suspend();
       return this.#info;
     });
   }
 
   resume(): Promise<Outcome<ModelInfo>> {
     return outcomeOf(async () => {
-      await this.#engine.resume();
+      await this.#tenancy.resume();
       return this.#info;
     });
   }
@@ -177,16 +210,69 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   dispose(): Promise<Outcome<void>> {
+    return outcomeOf(() => this.leave());
+  }
+
+  share(lobby: string): Promise<Outcome<void>> {
     return outcomeOf(async () => {
-      await this.#engine.dispose();
-      this.#sessions.clear();
+      const tabs = await tabEnvironment();
+      if (typeof tabs === 'string') throw new TernionError('internal', `The worker cannot share. ${tabs}`);
+      await this.shareWith(tabs, lobby);
     });
+  }
+
+  /** As `share`, with other means than the browser's. */
+  async shareWith(tabs: TabEnvironment, lobby: string): Promise<void> {
+    const shared = new SharedEngine(this.#engine);
+    this.#shared = shared;
+    this.#tenancy = shared.join();
+    await openLobby(tabs, lobby, shared.closing, ({ port, gone }) => {
+      const options = { engine: this.#engine, tenancy: shared.join(), elsewhere: true };
+      const endpoint = new WorkerEndpoint(options);
+      expose(endpoint, port);
+      gone.addEventListener('abort', () => void endpoint.leave());
+    });
+  }
+
+  unused(): Promise<Outcome<void>> {
+    return outcomeOf(() => this.#shared?.vacant);
+  }
+
+  fingerprint(): Outcome<string> {
+    try {
+      return { value: this.#engine.fingerprint };
+    } catch (error) {
+      return { failure: toFailure(error) };
+    }
+  }
+
+  remember(id: number, memory: ConversationData): Outcome<void> {
+    try {
+      return { value: this.#session(id).remember(memory) };
+    } catch (error) {
+      return { failure: toFailure(error) };
+    }
+  }
+
+  /** Its page is gone, or will not use it any more: ends all that it had. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    if (this.#tenancy.shared) {
+      const disposals = [...this.#sessions.values()].map((session) => session.dispose());
+      for (const request of this.#requests.values()) request.abort();
+      await Promise.all(disposals);
+    }
+    await this.#tenancy.leave();
+    this.#sessions.clear();
   }
 
   get #info(): ModelInfo {
     const { info } = this.#engine;
-    const stream = this.#transfersStreams ? 'transferred' : 'message-port';
-    return { ...info, codePaths: { ...info.codePaths, stream } };
+    const here = this.#transfersStreams ? 'transferred' : 'message-port';
+    return {
+      ...info,
+      codePaths: { ...info.codePaths, stream: this.#elsewhere ? 'broadcast-channel' : here },
+    };
   }
 
   /** Runs a request that the page can abort until it ends. */
@@ -205,7 +291,7 @@ export class WorkerEndpoint implements WorkerApi {
     return controller.signal;
   }
 
-  #session(id: number): LocalSession {
+  #session(id: number): HostedSession {
     let session = this.#sessions.get(id);
     if (!session) {
       session = this.#engine.createSession();
@@ -214,15 +300,49 @@ export class WorkerEndpoint implements WorkerApi {
     return session;
   }
 
-  /** A session that was not made by its first use. */
-  #added(id: number, session: LocalSession): SessionState {
+  /** A session that was not made by its first use; rejects with `disposed` if its page has left meanwhile. */
+  async #added(id: number, session: HostedSession): Promise<SessionState> {
+    if (this.#left) {
+      await session.dispose();
+      throw new TernionError('disposed', 'The engine was disposed.');
+    }
     this.#sessions.set(id, session);
     return this.#state(session);
   }
 
-  #state({ tokenIds, messages }: LocalSession): SessionState {
-    return { tokenIds: [...tokenIds], messages: [...messages], gpuBytes: this.#engine.info.gpuBytes };
+  #state({ tokenIds, messages, memory }: HostedSession): SessionState {
+    const { sequence, marks } = this.#tenancy.shared ? memory : { sequence: [], marks: [] };
+    const { gpuBytes } = this.#engine.info;
+    return { tokenIds: [...tokenIds], messages: [...messages], sequence, marks, gpuBytes };
   }
+}
+
+/** Keeps an answer's prompt from when it is known until it is reported, if somebody might have to go on with the answer. */
+class PromptReport {
+  #prompt: FittedPrompt | undefined;
+  readonly hear: ((prompt: FittedPrompt) => void) | undefined;
+
+  constructor(isWanted: boolean) {
+    if (isWanted) this.hear = (prompt) => void (this.#prompt = prompt);
+  }
+
+  /** The prompt, once. */
+  readonly take = (): FittedPrompt | undefined => {
+    const prompt = this.#prompt;
+    this.#prompt = undefined;
+    return prompt;
+  };
+}
+
+function answerOf(
+  session: HostedSession,
+  what: RemotePrompt,
+  options: GenerateOptions,
+  onPrompt: ((prompt: FittedPrompt) => void) | undefined,
+): ReadableStream<GenerateChunk> {
+  if ('send' in what) return session.send(what.send, options, onPrompt);
+  if ('prompt' in what) return session.generate(what.prompt, options, onPrompt);
+  return session.goOn(what.begun, options);
 }
 
 /** Safari, to date, throws a DataCloneError. */

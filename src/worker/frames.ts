@@ -1,14 +1,31 @@
 // A generation as frames: plain data that crosses from worker to page, errors included, pull by pull.
 
 import { TernionError } from '../errors';
+import type { FittedPrompt } from '../engine/fit-prompt';
 import type { GenerateChunk } from '../engine/types';
-import { toFailure, type Frame, type PortReply, type PortRequest, type SessionState } from './protocol';
+import {
+  toFailure,
+  type Frame,
+  type FramePort,
+  type PortReply,
+  type PortRequest,
+  type SessionState,
+} from './protocol';
 
-/** The frames of `chunks`. Demand passes through: a chunk is asked for when a frame is. `onEnd` is called once. */
+/** What an answer's frames say beside its chunks. */
+export interface FrameSource {
+  /** What the answer left behind. */
+  state: () => SessionState;
+  /** The answer's prompt, once it is known and until it was taken. */
+  prompt: () => FittedPrompt | undefined;
+  /** Called once, at the end. */
+  onEnd: () => void;
+}
+
+/** The frames of `chunks`. Demand passes through: a chunk is asked for when a frame is. */
 export function framesOf(
   chunks: ReadableStream<GenerateChunk>,
-  state: () => SessionState,
-  onEnd: () => void,
+  { state, prompt, onEnd }: FrameSource,
 ): ReadableStream<Frame> {
   const reader = chunks.getReader();
   return new ReadableStream<Frame>(
@@ -17,7 +34,12 @@ export function framesOf(
         try {
           const { done, value } = await reader.read();
           if (!done) {
-            controller.enqueue(value.finishReason ? { chunk: value, state: state() } : { chunk: value });
+            const begun = prompt();
+            controller.enqueue({
+              chunk: value,
+              ...(value.finishReason && { state: state() }),
+              ...(begun && { prompt: begun }),
+            });
             return;
           }
         } catch (error) {
@@ -56,7 +78,7 @@ export function serveFrames(frames: ReadableStream<Frame>, port: MessagePort): v
 export type ReadFrame = () => Promise<Frame | undefined>;
 
 /** Reads frames through a port that `serveFrames` serves, one after the other. */
-export function framesOfPort(port: MessagePort): ReadFrame {
+export function framesOfPort(port: FramePort): ReadFrame {
   return async () => {
     const reply = await new Promise<PortReply>((resolve, reject) => {
       port.onmessage = ({ data }: MessageEvent<PortReply>) => resolve(data);
@@ -64,9 +86,10 @@ export function framesOfPort(port: MessagePort): ReadFrame {
         reject(new TernionError('internal', 'A chunk could not be read from its port.'));
       port.postMessage('pull' satisfies PortRequest);
     });
-    if (reply !== 'end') return reply.frame;
-    port.close();
-    return undefined;
+    const frame = reply === 'end' ? undefined : reply.frame;
+    // Nothing is read behind a failure.
+    if (!frame || 'failure' in frame) port.close();
+    return frame;
   };
 }
 

@@ -1,6 +1,8 @@
 // What page and worker say to each other. Both sides import this file, and nothing else of each other.
 
 import { TernionError, type TernionErrorCode } from '../errors';
+import type { ConversationData, Mark } from '../engine/conversation';
+import type { BegunAnswer, FittedPrompt } from '../engine/fit-prompt';
 import type { ModelPlan } from '../plan/plan-model';
 import type {
   ChatMessage,
@@ -39,15 +41,25 @@ export type Outcome<T> = { value: T } | { failure: Failure };
 /** The parts of a session that the page mirrors. */
 export interface SessionState {
   tokenIds: number[];
-  messages: ChatMessage[];
+  messages: readonly ChatMessage[];
+  /** All tokens of the conversation, of an engine that tabs share; else neither they nor the marks are sent. */
+  sequence: readonly number[];
+  marks: readonly Mark[];
   gpuBytes: number;
 }
 
-/** One message of a generation: a chunk (the last one with what it left behind), or the failure that ended it. */
-export type Frame = { chunk: GenerateChunk; state?: SessionState } | { failure: Failure };
+/**
+ * One message of a generation: a chunk, or the failure that ended it. The last chunk comes with what the answer left behind,
+ * the first one with its prompt, if tabs share the engine: it takes no more to go on with the answer elsewhere.
+ */
+export type Frame =
+  { chunk: GenerateChunk; state?: SessionState; prompt?: FittedPrompt } | { failure: Failure };
+
+/** What is used of a MessagePort that frames come through. */
+export type FramePort = Pick<MessagePort, 'postMessage' | 'onmessage' | 'onmessageerror' | 'close'>;
 
 /** How the frames of a generation come: as a stream, or pulled one by one through a port. */
-export type FrameChannel = { stream: ReadableStream<Frame> } | { port: MessagePort };
+export type FrameChannel = { stream: ReadableStream<Frame> } | { port: FramePort };
 
 /** From page to worker, through the port of a generation. */
 export type PortRequest = 'pull';
@@ -105,11 +117,20 @@ export interface WorkerApi {
   suspend(): Promise<Outcome<ModelInfo>>;
   resume(): Promise<Outcome<ModelInfo>>;
   disposeSession(session: number): Promise<Outcome<void>>;
+  /** Gives the engine up. It is disposed of unless other tabs have it too. */
   dispose(): Promise<Outcome<void>>;
+  /** Serves the engine to the other tabs of that lobby, from before the load on. */
+  share(lobby: string): Promise<Outcome<void>>;
+  /** Resolves when no tab has the engine any more. */
+  unused(): Promise<Outcome<void>>;
+  /** A checksum of what was read of the model. */
+  fingerprint(): Outcome<string>;
+  /** Gives a session the conversation that it had in another worker. */
+  remember(session: number, memory: ConversationData): Outcome<void>;
 }
 
-/** `generate(prompt)`, or `send(text)`. */
-export type RemotePrompt = { prompt: Prompt } | { send: string };
+/** `generate(prompt)`, `send(text)`, or the rest of an answer that was begun in another worker. */
+export type RemotePrompt = { prompt: Prompt } | { send: string } | { begun: BegunAnswer };
 export type RewindTo = Parameters<Session['rewind']>[0];
 export type RemoteEmbedOptions = Omit<EmbedOptions, 'signal'>;
 export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;

@@ -2,6 +2,7 @@
 // The built script is part of the module that imports it. (Vite's own `?worker&inline` starts the worker itself, from a string,
 // which pages with Trusted Types forbid.)
 
+import { createHash } from 'node:crypto';
 import { build, type Plugin } from 'vite';
 
 const QUERY = '?script-url';
@@ -21,9 +22,13 @@ export function scriptUrl(): Plugin {
       async handler(id) {
         const entry = id.slice(0, -QUERY.length);
         if (isServing)
-          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
-        const code = JSON.stringify(await bundle(entry));
-        return `const code = ${code}; export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`;
+          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url; export const version = 'served';`;
+        const code = await bundle(entry);
+        const version = createHash('sha256').update(code).digest('hex').slice(0, 16);
+        return (
+          `const code = ${JSON.stringify(code)}; export const version = '${version}'; ` +
+          `export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`
+        );
       },
     },
   };

@@ -1,5 +1,7 @@
 // What a session answers: text and ids, over several turns, sampled, and up to a stop string.
 import { describe, expect, test } from 'vitest';
+import type { FittedPrompt } from '../../../src/engine/fit-prompt';
+import type { GenerateChunk } from '../../../src/engine/types';
 import { collect } from '../../support/collect';
 import { COUNT, STORY, goldenFor, useSessions } from '../../support/sessions';
 
@@ -57,6 +59,55 @@ describe('an answer', () => {
   });
 });
 
+/** A template with so much in front of each answer. */
+const template = (opening: string): string =>
+  "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+  `{% if add_generation_prompt %}{{ 'Assistant: ${opening}' }}{% endif %}`;
+
+describe('an answer that was begun in another engine', () => {
+  const DRAWN = { temperature: 1, seed: 5, repetitionPenalty: 1.2, frequencyPenalty: 0.2, maxTokens: 12 };
+  const REASONED = { chatTemplate: template('<think>'), maxTokens: 12 };
+
+  test.each([
+    ['drawn with penalties', 'Tell me a story.', DRAWN, [1, 7]],
+    ['with log-probabilities', 'Count from 3 to 9.', { logprobs: 1 }, [2]],
+    ['amid its reasoning', 'Count from 3 to 9.', REASONED, [4]],
+    ['cut amid a character', 'Say hello in Japanese.', {}, [1, 2, 3]],
+    ['cut amid a stop string', 'Count from 3 to 9.', { stop: ', 6, 7' }, [8, 10]],
+  ])('goes on as it would have there: %s', async (_what, question, options, cuts) => {
+    let prompt: FittedPrompt | undefined;
+    const first = open();
+    const whole = await collect(first.send(question, options, (known) => (prompt = known)));
+    for (const cut of cuts) {
+      const session = open();
+      const sampled = whole.tokenIds.slice(0, cut);
+      const rest = await collect(session.goOn({ prompt: prompt!, sampled }, options));
+      expect([...sampled, ...rest.tokenIds]).toEqual(whole.tokenIds);
+      expect(said(rest.chunks)).toEqual(said(whole.chunks.slice(cut)));
+      expect(rest.finishReason).toBe(whole.finishReason);
+      expect(rest.usage).toMatchObject({ completionTokens: whole.tokenIds.length });
+      expect(session.messages).toEqual(first.messages);
+      expect(session.memory).toEqual(first.memory);
+    }
+  });
+
+  /** Text, reasoning, and tokens that have log-probabilities. */
+  const said = (chunks: readonly GenerateChunk[]): object => ({
+    text: chunks.map(({ text }) => text).join(''),
+    reasoning: chunks.map(({ reasoning = '' }) => reasoning).join(''),
+    rated: chunks.flatMap(({ logprobs = [] }) => logprobs.map(({ tokenId }) => tokenId)),
+  });
+
+  test('leaves a conversation that goes on elsewhere, too', async () => {
+    const [first, second] = [open(), open()];
+    await collect(first.send('My name is Ravi.'));
+    second.remember(structuredClone(first.memory));
+    const { text } = await collect(second.send('What is my name?'));
+    expect(text).toBe('Your name is Ravi.');
+    expect(second.messages).toHaveLength(4);
+  });
+});
+
 describe('a whole answer', () => {
   test('is what its stream comes to', async () => {
     const { chunks, usage, ...streamed } = await collect(open().generate(COUNT.messages));
@@ -76,10 +127,6 @@ describe('a whole answer', () => {
 });
 
 describe('reasoning', () => {
-  const template = (opening: string): string =>
-    "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
-    `{% if add_generation_prompt %}{{ 'Assistant: ${opening}' }}{% endif %}`;
-
   test('that the prompt opens is apart from the text, and in the messages where templates expect it', async () => {
     const session = open();
     const options = { chatTemplate: template('<think>'), maxTokens: 12 };

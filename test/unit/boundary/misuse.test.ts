@@ -132,6 +132,7 @@ const FUNCTIONS: Record<string, Row[]> = {
       onProgress: FUNCTION,
       onStatus: FUNCTION,
       streamTransport: NOTHING,
+      shared: FLAG,
       suspendWhenHidden: [...FLAG, '0', '1.5'],
     }),
   ],

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { shaderText, unroll } from '../../src/gpu/shader';
 import { LocalEngine } from '../../src/engine/engine';
+import { transformerOf } from '../../bench/core/internals';
 import { expectFailure } from '../support/expect-failure';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';
@@ -58,7 +59,7 @@ describe('@unroll', () => {
 
 describe('shaderText', () => {
   test('resolves imports from shaders/lib, and writes constants into the text', async () => {
-    const text = await shaderText('rms_norm', { COLS: 768, THREADS: 16, EPSILON: 1e-6 }, {});
+    const text = await shaderText('rms_norm', { COLS: 768, THREADS: 16, EPSILON: 1e-6, HELD: 0 }, {});
     expect(text).toContain('fn reduce_sum_max');
     expect(text).toContain('struct State');
     expect(text).toMatch(/\b768\b/);
@@ -66,7 +67,7 @@ describe('shaderText', () => {
   });
 
   test('keeps what its conditions say, and drops the rest', async () => {
-    const constants = { COLS: 8, THREADS: 8, EPSILON: 1e-6 };
+    const constants = { COLS: 8, THREADS: 8, EPSILON: 1e-6, HELD: 0 };
     const within = await shaderText('rms_norm', constants, { one_subgroup: true });
     expect(within).toMatch(/^enable subgroups;/m);
     expect(within).toContain('subgroupAdd');
@@ -93,7 +94,10 @@ describe('shaderText', () => {
 
 test('a pipeline is compiled once for each variant', async () => {
   const gpu = await openContext();
-  const spec = (cols: number) => ({ shader: 'rms_norm', constants: { COLS: cols, THREADS: 8, EPSILON: 1 } });
+  const spec = (cols: number) => ({
+    shader: 'rms_norm',
+    constants: { COLS: cols, THREADS: 8, EPSILON: 1, HELD: 0 },
+  });
   const [first, second, other] = await Promise.all([64, 64, 128].map((cols) => gpu.pipeline(spec(cols))));
   expect(second).toBe(first);
   expect(other).not.toBe(first);
@@ -101,7 +105,7 @@ test('a pipeline is compiled once for each variant', async () => {
   gpu.destroy();
 });
 
-/** Loads the embedded model, and tells which shaders that compiled, and what the compiler had to say. */
+/** Loads the embedded model, and has all compiled that it may need; tells which shaders that compiled, and what the compiler had to say. */
 async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
   const context = await openContext(options);
   const names = new Set<string>();
@@ -119,6 +123,10 @@ async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
     tuning: false,
     headPrecision,
   });
+  // What is compiled only when it is wanted: other ways to choose a token, and the head of `nextLogits`.
+  const transformer = transformerOf(engine);
+  await transformer.sampler({ penalties: true, random: true }, 1);
+  await transformer.encodeLogits(context.device.createCommandEncoder());
   const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
   await engine.dispose();
   return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };
@@ -155,7 +163,7 @@ test('every shader is used on some kind of device, and compiles there without a 
 test('a shader that does not compile is an error that names it and the line', async () => {
   const gpu = await openContext();
   // An array of more threads than WGSL allows.
-  const constants = { COLS: 64, THREADS: 1_000_000, EPSILON: 1 };
+  const constants = { COLS: 64, THREADS: 1_000_000, EPSILON: 1, HELD: 0 };
   gpu.device.pushErrorScope('validation');
   await expectFailure(
     gpu.pipeline({ shader: 'rms_norm', constants }),

@@ -19,6 +19,9 @@ export async function chat(
 ): Promise<void> {
   const lines = createInterface({ input, ...(interactive && { output, prompt: '> ' }) });
   let answer: AbortController | undefined;
+  let over = false;
+  // Lines that came before the end are still answered, but newer versions of Node let nobody be prompted then.
+  lines.on('close', () => (over = true));
   lines.on('SIGINT', () => (answer ? answer.abort() : lines.close()));
   await using session = engine.createSession();
   lines.prompt();
@@ -34,6 +37,6 @@ export async function chat(
       answer = undefined;
       output.write('\n');
     }
-    lines.prompt();
+    if (!over) lines.prompt();
   }
 }

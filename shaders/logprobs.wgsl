@@ -6,20 +6,16 @@
 //   ids         u32: ids[0] is the token that was chosen, or NO_TOKEN
 //   record      u32 [2 + 2·wanted]: that token and its log-probability, then the likeliest tokens with theirs, likeliest first;
 //               NO_TOKEN where the vocabulary has no more
-//   shape       tokens of the vocabulary, its slices, and how many are wanted, at most MOST
+//   shape       see lib/logprobs.wgsl
 //
 // ln p = logit − largest − ln Σ exp(logit − largest).
 //
 // One workgroup.
 
 import constants::{THREADS, MOST};
+import package::lib::best::best_of_group;
+import package::lib::logprobs::Shape;
 import package::lib::sampler::{Best, better, follows, no_token};
-
-struct Shape {
-  vocabulary: u32,
-  slices: u32,
-  wanted: u32,
-}
 
 @group(0) @binding(0) var<storage, read> plain: array<f32>;
 @group(0) @binding(1) var<storage, read> candidates: array<Best>;
@@ -27,8 +23,6 @@ struct Shape {
 @group(0) @binding(3) var<storage, read> ids: array<u32>;
 @group(0) @binding(4) var<storage, read_write> record: array<u32>;
 @group(0) @binding(5) var<uniform> shape: Shape;
-
-var<workgroup> partial: array<Best, THREADS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(local_invocation_index) lane: u32) {
@@ -49,10 +43,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       let token = candidates[i / shape.wanted * MOST + i % shape.wanted];
       if (rank == 0u || follows(token, last)) { mine = better(mine, token); }
     }
-    partial[lane] = mine;
-    workgroupBarrier();
-    last = partial[0];
-    for (var i = 1u; i < THREADS; i++) { last = better(last, partial[i]); }
+    last = best_of_group(mine, lane);
     workgroupBarrier();
     if (lane == 0u) {
       record[2u + 2u * rank] = last.token;

@@ -5,19 +5,15 @@
 //   plain       f32 [vocabulary]: the same
 //   candidates  Best [slices, MOST]: the `wanted` likeliest of each slice, likeliest first; no_token where there are no more
 //   masses      vec2f [slices]: the largest logit of a slice, and Σ exp(logit − largest)
-//   shape       tokens of the vocabulary, its slices, and how many are wanted, at most MOST
+//   shape       see lib/logprobs.wgsl
 //
 // A workgroup sees SLICE tokens, and looks through them once for each that is wanted: they are few, and nothing needs sorting.
 // Workgroups: x = slices = ceil(vocabulary / SLICE).
 
 import constants::{SLICE, THREADS, MOST};
+import package::lib::best::best_of_group;
+import package::lib::logprobs::Shape;
 import package::lib::sampler::{Best, better, follows, no_token};
-
-struct Shape {
-  vocabulary: u32,
-  slices: u32,
-  wanted: u32,
-}
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read_write> plain: array<f32>;
@@ -25,7 +21,6 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> masses: array<vec2f>;
 @group(0) @binding(4) var<uniform> shape: Shape;
 
-var<workgroup> partial: array<Best, THREADS>;
 var<workgroup> sums: array<f32, THREADS>;
 
 @compute @workgroup_size(THREADS)
@@ -40,10 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let token = Best(logits[i], i);
       if (rank == 0u || follows(token, last)) { mine = better(mine, token); }
     }
-    partial[lane] = mine;
-    workgroupBarrier();
-    last = partial[0];
-    for (var i = 1u; i < THREADS; i++) { last = better(last, partial[i]); }
+    last = best_of_group(mine, lane);
     workgroupBarrier();
     if (rank == 0u) { largest = last.value; }
     if (lane == 0u && rank < shape.wanted) { candidates[group.x * MOST + rank] = last; }

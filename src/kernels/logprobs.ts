@@ -2,7 +2,7 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid } from '../gpu/grid';
-import { NO_TOKEN, SLICE, sliceCount, type SampleBuffers } from './sample';
+import { areMany, NO_TOKEN, SLICE, sliceCount, type SampleBuffers } from './sample';
 
 /** The most alternatives that can be asked for. */
 export const MOST_LOGPROBS = 20;
@@ -68,16 +68,17 @@ export async function logprobs(
   const slices = sliceCount(vocabulary);
   const shape = gpu.uniform([vocabulary, slices, count]);
   const shared = { THREADS: threads, MOST: MOST_LOGPROBS };
+  const conditions = { many: areMany(threads) };
   const [before, behind] = await Promise.all([
     gpu.dispatch(
       'likeliest of slices',
-      { shader: 'logprobs_slices', constants: { ...shared, SLICE } },
+      { shader: 'logprobs_slices', constants: { ...shared, SLICE }, conditions },
       [logits, plain, candidates, masses, shape],
       fixedGrid(slices),
     ),
     gpu.dispatch(
       'log-probabilities',
-      { shader: 'logprobs', constants: shared },
+      { shader: 'logprobs', constants: shared, conditions },
       [plain, candidates, masses, ids, record, shape],
       fixedGrid(1),
     ),

@@ -43,8 +43,10 @@ export function sampleThreadsFor(capabilities: Capabilities): number {
   return isSoftwareAdapter(capabilities) ? capabilities.subgroupMaxSize : 256;
 }
 
-/** From so many threads on a workgroup is a GPU's: loads take long there, and whatever one thread does alone. */
-const MANY = 64;
+/** Whether a workgroup of so many threads is a GPU's: loads take long there, and whatever one thread does alone. */
+export function areMany(threads: number): boolean {
+  return threads >= 64;
+}
 
 /** Sampling parameters with every default filled in. */
 export interface SamplerParameters {
@@ -80,7 +82,7 @@ export function sample(
 ): Promise<Dispatch[]> {
   const { logits, best, options, history, bias, state, ids } = buffers;
   const slices = sliceCount(vocabulary);
-  const many = threads >= MANY;
+  const many = areMany(threads);
   const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
   return Promise.all([
     gpu.dispatch(

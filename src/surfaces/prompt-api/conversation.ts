@@ -3,7 +3,7 @@
 import type { ChatMessage } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { TemplateOptions } from '../../tokenizer';
-import type { LanguageModelEngine } from './shared-engine';
+import type { LanguageModelEngine } from './engine-loader';
 
 /** A prompt with its answer, or what was appended at once: the oldest is what is left out first. */
 export type Turn = readonly ChatMessage[];

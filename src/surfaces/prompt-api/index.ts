@@ -2,7 +2,7 @@
 
 export { createLanguageModel, installLanguageModel } from './language-model';
 export type { TernionLanguageModelOptions } from './language-model';
-export type { LanguageModelEngine, LanguageModelSource } from './shared-engine';
+export type { LanguageModelEngine, LanguageModelSource } from './engine-loader';
 export type {
   Availability,
   CreateMonitor,

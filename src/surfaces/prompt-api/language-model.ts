@@ -9,7 +9,7 @@ import { DownloadMonitor } from './monitor';
 import { readInitialPrompts } from './prompts';
 import { PARAMS, samplingOf } from './sampling';
 import { PromptSession, type SessionParts } from './session';
-import { SharedEngine, type LanguageModelEngine, type LanguageModelSource } from './shared-engine';
+import { EngineLoader, type LanguageModelEngine, type LanguageModelSource } from './engine-loader';
 import { readTools, toTemplateTools } from './tools';
 import type {
   Availability,
@@ -42,7 +42,7 @@ export function createLanguageModel(
   options: TernionLanguageModelOptions = {},
 ): LanguageModelClass {
   const { seed, onChunk } = options;
-  const shared = new SharedEngine(source, options.load ?? {});
+  const loader = new EngineLoader(source, options.load ?? {});
 
   class LanguageModel extends PromptSession {
     /** @param key what only this function has: scripts cannot construct sessions. */
@@ -57,7 +57,7 @@ export function createLanguageModel(
         signal?.throwIfAborted();
         const wish = readWish(given);
         const initial = readInitialPrompts(given.initialPrompts);
-        const engine = await load(shared, given);
+        const engine = await load(loader, given);
         if (isUnsupported(wish, engine)) throw notSupported(REFUSED);
         const session = engine.createSession();
         const conversation = new Conversation(engine, initial, templateOptionsOf(wish.tools));
@@ -71,9 +71,9 @@ export function createLanguageModel(
 
     static async availability(given: LanguageModelCreateCoreOptions = {}): Promise<Availability> {
       const wish = readWish(given);
-      if (isUnsupported(wish, shared.ready)) return 'unavailable';
-      if (shared.ready) return 'available';
-      return shared.loading ? 'downloading' : availabilityOf(shared);
+      if (isUnsupported(wish, loader.ready)) return 'unavailable';
+      if (loader.ready) return 'available';
+      return loader.loading ? 'downloading' : availabilityOf(loader);
     }
 
     static async params(): Promise<LanguageModelParams | null> {
@@ -146,9 +146,9 @@ function templateOptionsOf(tools: readonly LanguageModelTool[]): TemplateOptions
 }
 
 /** What a model that is not loaded can be told to be. Rejects where that cannot be found out at the moment. */
-async function availabilityOf(shared: SharedEngine): Promise<Availability> {
+async function availabilityOf(loader: EngineLoader): Promise<Availability> {
   try {
-    const plan = await shared.plan();
+    const plan = await loader.plan();
     if (plan?.code !== undefined) return 'unavailable';
     return plan && plan.download.missing > 0 ? 'downloadable' : 'available';
   } catch (error) {
@@ -160,14 +160,14 @@ async function availabilityOf(shared: SharedEngine): Promise<Availability> {
 
 /** The engine, with the monitor told how far its download is. */
 async function load(
-  shared: SharedEngine,
+  loader: EngineLoader,
   { signal, monitor }: LanguageModelCreateOptions,
 ): Promise<LanguageModelEngine> {
   const progress = new DownloadMonitor();
   monitor?.(progress);
   progress.tell(0);
   // The end is told once the model is there, not when its last byte has come.
-  const engine = await shared.get(signal, (loaded) => progress.tell(Math.min(loaded, 1 - Number.EPSILON)));
+  const engine = await loader.get(signal, (loaded) => progress.tell(Math.min(loaded, 1 - Number.EPSILON)));
   progress.tell(1);
   return engine;
 }

@@ -9,7 +9,7 @@ import type { Conversation } from './conversation';
 import { exceptionOf, quotaExceeded } from './failures';
 import { readPrompt, type ReadPrompt } from './prompts';
 import type { Sampling } from './sampling';
-import type { LanguageModelEngine } from './shared-engine';
+import type { LanguageModelEngine } from './engine-loader';
 import { runCalls } from './tools';
 import type {
   LanguageModel,
@@ -288,15 +288,22 @@ export class PromptSession extends EventTarget implements LanguageModel {
     const { templateOptions } = conversation;
     const chunks = session.generate(prompt, { ...options, temperature, topK, seed, signal, templateOptions });
     let last: GenerateChunk | undefined;
-    // A callback of the caller's that throws ends the generation, as it leaves the loop.
-    for await (const chunk of chunks as unknown as AsyncIterable<GenerateChunk>) {
-      if (chunk.finishReason === 'abort') {
-        signal.throwIfAborted();
-        throw new TernionError('disposed', 'The engine was disposed amid an answer.');
+    const reader = chunks.getReader();
+    try {
+      for (;;) {
+        const { done, value: chunk } = await reader.read();
+        if (done) break;
+        if (chunk.finishReason === 'abort') {
+          signal.throwIfAborted();
+          throw new TernionError('disposed', 'The engine was disposed amid an answer.');
+        }
+        this.#parts.onChunk?.(chunk, this);
+        onChunk(chunk);
+        last = chunk;
       }
-      this.#parts.onChunk?.(chunk, this);
-      onChunk(chunk);
-      last = chunk;
+    } finally {
+      // A callback of the caller's that throws ends the generation. One that has ended is not cancelled any more.
+      await reader.cancel().catch(() => {});
     }
     if (!last) throw new TernionError('internal', 'An answer ended without its last chunk.');
     return last;

@@ -44,7 +44,7 @@ export async function offerTo(
   answer: Answer,
   { onOwner = () => {}, signal }: OfferOptions = {},
 ): Promise<Offer> {
-  const made = new PageOffer(container, locks, answer, onOwner, await beginLife(locks));
+  const made = new StandingOffer(container, locks, answer, onOwner, await beginLife(locks));
   try {
     await untilAborted(made.start(), signal);
     return made;
@@ -54,7 +54,7 @@ export async function offerTo(
   }
 }
 
-class PageOffer implements Offer {
+class StandingOffer implements Offer {
   clientId = '';
   owns = false;
   readonly #since = Date.now();

@@ -5,7 +5,7 @@ import { WorkerEndpoint } from '../../../src/worker/endpoint';
 const matmul = { blocks: 2, tokens: 1, split: 1, products: 'pairs', broadcast: false } as const;
 
 /**
- * On SwiftShader a load compiles for four seconds, with these for two (of the processor's time). Prompts have the kernels of
+ * On SwiftShader a load compiles for four seconds, with these for two (of the processor's time, measured under Node). Prompts have the kernels of
  * answers, which so are compiled once.
  */
 const VARIANTS: Partial<Variants> = {

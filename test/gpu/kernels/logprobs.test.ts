@@ -76,7 +76,7 @@ function zip<T>(a: readonly T[], b: readonly T[]): (readonly [T, T])[] {
 
 describe('log-probabilities', () => {
   test('pass the check with known answers', async () => {
-    for (const threads of [4, 8]) expect(await checkLogprobs(gpu, threads)).toBe(true);
+    for (const threads of [4, 8, 256]) expect(await checkLogprobs(gpu, threads)).toBe(true);
   });
 
   // One slice of 1024 tokens, its edges, and several.
@@ -90,7 +90,7 @@ describe('log-probabilities', () => {
     await compare({ logits: normals(3000, 1, 5), chosen: 2999, count });
   });
 
-  test.each([4, 64])('by %i threads', async (threads) => {
+  test.each([4, 64, 256])('by %i threads', async (threads) => {
     await compare({ logits: normals(3000, 2, 5), chosen: 7, count: 20, threads });
   });
 

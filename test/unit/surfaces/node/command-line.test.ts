@@ -7,7 +7,7 @@ import { chat } from '../../../../src/surfaces/node/chat';
 import { readCommand, UsageError } from '../../../../src/surfaces/node/command-line';
 import { planText } from '../../../../src/surfaces/node/plan-text';
 import { bytesText, ProgressLine, progressText } from '../../../../src/surfaces/node/progress-line';
-import { ScriptedEngine } from '../../../support/scripted-sessions';
+import { SteppedEngine } from '../../../support/stepped-engine';
 
 describe('a command', () => {
   test('has a model and options', () => {
@@ -120,7 +120,7 @@ test('a plan for people', () => {
 });
 
 test('a conversation: a line in, an answer out, each with those before it', async () => {
-  const engine = new ScriptedEngine(({ promptIds }) => [`${promptIds.length}`, '!']);
+  const engine = new SteppedEngine(({ promptIds }) => [`${promptIds.length}`, '!']);
   const output = new PassThrough();
   await chat(engine, { input: Readable.from(['Hi\n', '\n', 'Again\n']), output, interactive: false });
   output.end();

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
 import { serve, type RunningServer, type ServeOptions } from '../../../../src/surfaces/node/serve';
-import { ScriptedEngine, type Step } from '../../../support/scripted-sessions';
+import { SteppedEngine, type Step } from '../../../support/stepped-engine';
 import { until } from '../../../support/wait';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Hi' }];
@@ -13,7 +13,7 @@ let server: RunningServer | undefined;
 afterEach(() => server?.close({ now: true }));
 
 async function serving(steps: Step[], options: ServeOptions = {}) {
-  const engine = new ScriptedEngine(() => steps);
+  const engine = new SteppedEngine(() => steps);
   server = await serve(engine, options);
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'local' });
   return { engine, client, server, url: server.url };

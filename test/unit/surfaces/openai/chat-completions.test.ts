@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { TernionError } from '../../../../src/errors';
 import { createFetch } from '../../../../src/surfaces/openai';
 import { jsonOf, post, postJson, streamed, type Wire } from '../../../support/api-requests';
-import { END_ID, idsOf, rendered, ScriptedEngine, type Step } from '../../../support/scripted-sessions';
+import { END_ID, idsOf, rendered, SteppedEngine, type Step } from '../../../support/stepped-engine';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const HELLO: Step[] = ['Hel', 'lo', '!'];
@@ -13,7 +13,7 @@ const HELLO_IDS = [...idsOf('H'), ...idsOf('l'), ...idsOf('!'), END_ID];
 function serving(steps: Step[] | Step[][] = HELLO, toolCalls?: 'hermes') {
   const scripts = (Array.isArray(steps[0]) ? steps : [steps]) as Step[][];
   let answered = 0;
-  const engine = new ScriptedEngine(() => scripts[answered++ % scripts.length]!, { toolCalls });
+  const engine = new SteppedEngine(() => scripts[answered++ % scripts.length]!, { toolCalls });
   const fetch = createFetch(engine);
   const chat = (fields: object): Promise<{ status: number; json: Wire }> =>
     postJson(fetch, 'chat/completions', { model: 'm', messages: MESSAGES, ...fields });

@@ -3,7 +3,7 @@ import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
 import { describe, expect, test } from 'vitest';
 import { TernionError } from '../../../../src/errors';
 import { createFetch, type Fetch } from '../../../../src/surfaces/openai';
-import { ScriptedEngine, type Step } from '../../../support/scripted-sessions';
+import { SteppedEngine, type Step } from '../../../support/stepped-engine';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Hi' }];
 const TOOL_CALL = '<tool_call>{"name": "add", "arguments": {"a": 3, "b": 4}}</tool_call>';
@@ -16,7 +16,7 @@ function clientOf(fetch: Fetch): OpenAI {
 /** Says the steps of one answer after the other. */
 function serving(...answers: Step[][]) {
   let answered = 0;
-  const engine = new ScriptedEngine(() => answers[answered++ % answers.length]!, { toolCalls: 'hermes' });
+  const engine = new SteppedEngine(() => answers[answered++ % answers.length]!, { toolCalls: 'hermes' });
   return { engine, client: clientOf(createFetch(engine)) };
 }
 
@@ -227,7 +227,7 @@ describe('models', () => {
 
   test('a function chooses among engines', async () => {
     const engines = new Map(
-      ['small', 'owner/large'].map((name) => [name, new ScriptedEngine(() => [name], { name })] as const),
+      ['small', 'owner/large'].map((name) => [name, new SteppedEngine(() => [name], { name })] as const),
     );
     const client = clientOf(
       createFetch(async (model) => engines.get(model), { models: [...engines.keys()] }),
@@ -241,14 +241,14 @@ describe('models', () => {
 });
 
 test('options that cannot be used are refused', () => {
-  const engine = new ScriptedEngine(() => []);
+  const engine = new SteppedEngine(() => []);
   for (const options of [{ sessions: 0 }, { sessions: 1.5 }, { pingInterval: 0 }, { pingInterval: NaN }]) {
     expect(() => createFetch(engine, options)).toThrow(TernionError);
   }
 });
 
 test('other paths and methods are refused', async () => {
-  const fetch = createFetch(new ScriptedEngine(() => []));
+  const fetch = createFetch(new SteppedEngine(() => []));
   expect((await fetch('http://local/v1/embeddings', { method: 'POST' })).status).toBe(404);
   expect((await fetch('http://local/')).status).toBe(404);
   expect((await fetch('http://local/v1/chat/completions')).status).toBe(405);

@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { createFetch } from '../../../../src/surfaces/openai';
 import { jsonOf, post, postJson, streamed } from '../../../support/api-requests';
-import { END_ID, idsOf, ScriptedEngine } from '../../../support/scripted-sessions';
+import { END_ID, idsOf, SteppedEngine } from '../../../support/stepped-engine';
 
 /** Answers `ab` to everything, and then the number of the answer. */
 function serving() {
   let answered = 0;
-  const engine = new ScriptedEngine(() => ['a', 'b', String(answered++)]);
+  const engine = new SteppedEngine(() => ['a', 'b', String(answered++)]);
   const fetch = createFetch(engine);
   return { engine, fetch, complete: (fields: object) => postJson(fetch, 'completions', fields) };
 }

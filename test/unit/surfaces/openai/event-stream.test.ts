@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { createFetch } from '../../../../src/surfaces/openai';
 import { parseEvents, post } from '../../../support/api-requests';
-import { ScriptedEngine, type Step } from '../../../support/scripted-sessions';
+import { SteppedEngine, type Step } from '../../../support/stepped-engine';
 import { until } from '../../../support/wait';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
@@ -11,7 +11,7 @@ const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const TEXT: Step[] = ['a\n\nb', 'data: ', 'é\r\n', '日本', '🙂', '\u2028', { reasoning: 'hm' }];
 
 function serving(steps: Step[], options = {}) {
-  const engine = new ScriptedEngine(() => steps);
+  const engine = new SteppedEngine(() => steps);
   return { engine, fetch: createFetch(engine, options) };
 }
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createFetch } from '../../../../src/surfaces/openai';
 import { post, postJson, type Wire } from '../../../support/api-requests';
-import { ScriptedEngine, type Step } from '../../../support/scripted-sessions';
+import { SteppedEngine, type Step } from '../../../support/stepped-engine';
 import { until } from '../../../support/wait';
 
 interface Message {
@@ -11,7 +11,7 @@ interface Message {
 }
 
 function serving({ sessions, steps = ['Yes'] }: { sessions?: number; steps?: Step[] } = {}) {
-  const engine = new ScriptedEngine(() => steps);
+  const engine = new SteppedEngine(() => steps);
   const fetch = createFetch(engine, sessions === undefined ? {} : { sessions });
   /** Says something more in a conversation; gives what was cached of its prompt. */
   const say = async (messages: Message[], content: string): Promise<number> => {

@@ -21,7 +21,7 @@ interface Loading {
 }
 
 /** Loads once, however many wait; ends the load if nobody does any more. */
-export class SharedEngine {
+export class EngineLoader {
   #ready: LanguageModelEngine | undefined;
   #loading: Loading | undefined;
 

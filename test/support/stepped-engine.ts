@@ -1,4 +1,5 @@
-// An engine without a model, for what stands in front of engines: its sessions say what a script says, and keep the contract.
+// An engine without a model that goes step by step: a token for each step of a script, so that tests can count them and stop
+// between two. `scripted-engine.ts` has a template with roles and stop strings instead.
 import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
 import type {
@@ -20,15 +21,15 @@ import { TernionError } from '../../src/errors';
 export type Step = string | { reasoning: string } | { fail: Error } | { wait: Promise<void> };
 
 /** What the model says to a request: its steps, after which it stops by itself. */
-export type Script = (request: ScriptedRequest) => Step[];
+export type Script = (request: SteppedRequest) => Step[];
 
 /** A request as it came to a session. */
-export interface ScriptedRequest {
+export interface SteppedRequest {
   prompt: Prompt;
   options: GenerateOptions;
   /** The ids of the prompt. */
   promptIds: number[];
-  session: ScriptedSession;
+  session: SteppedSession;
 }
 
 /** The id that ends an answer. */
@@ -48,9 +49,9 @@ export function rendered(messages: readonly ChatMessage[]): string {
 }
 
 /** An engine whose answers are `script`'s. Requests take turns on it, as they do on a GPU. */
-export class ScriptedEngine implements Engine {
-  readonly requests: ScriptedRequest[] = [];
-  readonly sessions: ScriptedSession[] = [];
+export class SteppedEngine implements Engine {
+  readonly requests: SteppedRequest[] = [];
+  readonly sessions: SteppedSession[] = [];
   readonly queue = new RequestQueue();
   /** Tokens that were sampled. */
   steps = 0;
@@ -72,8 +73,8 @@ export class ScriptedEngine implements Engine {
     return String.fromCharCode(...Array.from(ids));
   }
 
-  createSession(): ScriptedSession {
-    const session = new ScriptedSession(this);
+  createSession(): SteppedSession {
+    const session = new SteppedSession(this);
     this.sessions.push(session);
     return session;
   }
@@ -93,12 +94,12 @@ export class ScriptedEngine implements Engine {
   [Symbol.asyncDispose] = (): Promise<void> => this.load();
 }
 
-export class ScriptedSession implements Session {
+export class SteppedSession implements Session {
   tokenIds: number[] = [];
   messages: ChatMessage[] = [];
   readonly #disposal = new AbortController();
 
-  constructor(private readonly engine: ScriptedEngine) {}
+  constructor(private readonly engine: SteppedEngine) {}
 
   generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => signal !== undefined);
@@ -149,8 +150,8 @@ class Turn {
   #text = '';
 
   constructor(
-    private readonly engine: ScriptedEngine,
-    private readonly session: ScriptedSession,
+    private readonly engine: SteppedEngine,
+    private readonly session: SteppedSession,
     private readonly prompt: Prompt,
     private readonly options: GenerateOptions,
     private readonly outlet: Outlet,

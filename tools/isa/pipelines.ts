@@ -7,6 +7,7 @@ import { KvCache } from '../../src/inference/kv-cache';
 import { Transformer } from '../../src/inference/transformer';
 import { candidates, type Candidates, type Variants } from '../../src/inference/variants';
 import { Int8RowWriter } from '../../src/kernels/int8-rows';
+import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
 import { allocateWeights } from '../../src/model/load';
 import type { ModelWeights } from '../../src/model/weights';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
@@ -129,8 +130,24 @@ async function loadKernels(gpu: CompilingContext, { embedding }: ModelWeights): 
   return gpu.takeMade();
 }
 
+/** A sampler with log-probabilities would check them first, on a device that computes nothing. */
+async function logprobKernels(
+  gpu: CompilingContext,
+  vocabulary: number,
+  threads: number,
+): Promise<MadeDispatch[]> {
+  const buffer = (label: string): GPUBuffer => gpu.createBuffer(label, vocabulary * 4);
+  const sampling = { logits: buffer('logits'), ids: buffer('ids') };
+  const buffers = createLogprobBuffers(gpu, vocabulary, sampling);
+  await logprobs(gpu, vocabulary, threads, MOST_LOGPROBS, buffers);
+  for (const each of Object.values<GPUBuffer>({ ...buffers })) gpu.free(each);
+  return gpu.takeMade();
+}
+
 /** All that `transformer` can be asked to dispatch. */
 async function addUses(uses: Uses, gpu: CompilingContext, transformer: Transformer): Promise<void> {
+  // The exact head is compiled when it is first wanted.
+  await transformer.encodeLogits(gpu.device.createCommandEncoder());
   uses.add('head', gpu.takeMade());
   const { config, variants } = transformer;
   const cache = await KvCache.create(gpu, config, CONTEXT, variants.cacheFormat);
@@ -143,6 +160,7 @@ async function addUses(uses: Uses, gpu: CompilingContext, transformer: Transform
   for (const penalties of [false, true])
     for (const random of [false, true]) await transformer.sampler({ penalties, random });
   uses.add('sampling', gpu.takeMade());
+  uses.add('sampling', await logprobKernels(gpu, config.vocabularySize, variants.sampleThreads));
   await transformer.compile();
   uses.add('other', gpu.takeMade());
   cache.destroy();

@@ -18,6 +18,7 @@ const ROOMS = {
     'kernels',
     'gpu',
     'formats',
+    'grammar',
     'tokenizer',
     'storage',
     'files',

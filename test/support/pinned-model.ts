@@ -69,7 +69,7 @@ export class PinnedModel {
   /** The `count` ids that follow `ids`, each the likeliest. */
   async greedy(transformer: Transformer, ids: readonly number[], count: number): Promise<number[]> {
     const cache = await this.#cache(transformer);
-    const sampling = resolveOptions({});
+    const sampling = resolveOptions({}, this.model.config.vocabularySize);
     const sampled: number[] = [];
     const continuation = { promptIds: ids, sampled, sampling, limit: count };
     const generation = await Generation.create(transformer, this.#readbacks, cache, continuation);

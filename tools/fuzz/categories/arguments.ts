@@ -31,7 +31,7 @@ function limitsOf({ vocabularySize }: Tokenizer): ModelLimits {
 const TARGETS = {
   generateOptions(given: unknown, { tokenizer }: ChatFormat): unknown {
     const own = options(generateOptions(limitsOf(tokenizer), chatTemplate), given);
-    const { sampler, ...rest } = resolveOptions(own);
+    const { sampler, ...rest } = resolveOptions(own, tokenizer.vocabularySize);
     const { seed, ...figures } = sampler;
     return [figures, { ...rest, logitBias: [...rest.logitBias] }, own.seed !== undefined && seed];
   },

@@ -1,4 +1,5 @@
 // An engine without a model, for tests of what stands above it: answers come from a script, all else is as the contract says.
+import { runTools } from '../../src/boundary/run-tools';
 import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
 import type {
@@ -10,6 +11,8 @@ import type {
   GenerateOptions,
   ModelInfo,
   Prompt,
+  RunOptions,
+  RunResult,
   Session,
   TokenizeOptions,
   Usage,
@@ -113,10 +116,14 @@ export class ScriptedSession implements Session {
     return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 
-  async complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer> {
+  async complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer<never>> {
     const { text, tokenIds, finishReason, usage, chunks } = await collect(this.generate(prompt, options));
     const reasoning = chunks.map((chunk) => chunk.reasoning ?? '').join('');
     return { text, ...(reasoning && { reasoning }), tokenIds, finishReason: finishReason!, usage: usage! };
+  }
+
+  run(text: string, options: RunOptions): Promise<RunResult> {
+    return runTools(this, text, options);
   }
 
   async fork(): Promise<ScriptedSession> {
@@ -253,6 +260,6 @@ function usage(
   stopReason?: string | number,
 ): Usage {
   const none = { queueMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0, timeToFirstTokenMs: 0 };
-  const counts = { promptTokens, cachedTokens, completionTokens, omittedTokens: 0, omittedTurns: 0 };
+  const counts = { promptTokens, cachedTokens, completionTokens, forcedTokens: 0, omittedTokens: 0, omittedTurns: 0 };
   return { ...none, ...counts, ...(stopReason !== undefined && { stopReason }) };
 }

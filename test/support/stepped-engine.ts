@@ -110,7 +110,8 @@ export class SteppedSession implements Session {
     return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 
-  complete = unscripted as () => Promise<Answer>;
+  complete = unscripted as () => Promise<Answer<never>>;
+  run = unscripted as Session['run'];
   fork = unscripted as () => Promise<Session>;
   rewind = unscripted as () => Promise<void>;
   save = unscripted as () => Promise<Blob>;
@@ -229,6 +230,7 @@ class Turn {
     return {
       promptTokens: this.#promptIds.length,
       cachedTokens: this.#cached,
+      forcedTokens: 0,
       completionTokens: this.#sampled.length,
       queueMs: 0,
       prefillMs: 1,

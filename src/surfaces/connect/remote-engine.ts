@@ -1,9 +1,10 @@
 // An engine over a server, as callers hold it: what they give is read here, as it is for a local one.
 
+import type { ReadOptions } from '../../boundary/answer-shapes';
 import { generateOptions, type TemplateReader } from '../../boundary/options';
 import { prompt, sentText } from '../../boundary/prompts';
 import { argument, options, refusal, type Read } from '../../boundary/read';
-import type { ChatMessage, GenerateOptions, Prompt } from '../../engine/types';
+import type { ChatMessage, Prompt } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { Dialect } from './dialect';
 import { DialectSession } from './remote-session';
@@ -27,7 +28,7 @@ const noTemplate: TemplateReader = (value, at) => {
 };
 
 const readPrompt: Read<Prompt> = prompt(LIMITS);
-const readOptions: Read<GenerateOptions> = generateOptions(LIMITS, noTemplate);
+const readOptions: Read<ReadOptions> = generateOptions(LIMITS, noTemplate);
 
 /** An engine that speaks a server's dialect. */
 export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
@@ -90,7 +91,9 @@ class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
 }
 
 function remoteOptions(how: RemoteGenerateOptions | undefined): RemoteGenerateOptions {
-  const { contextOverflow = 'error', ...read } = options(readOptions, how);
+  const { contextOverflow = 'error', responseFormat, tools, ...read } = options(readOptions, how);
+  if (responseFormat) throw refusal('options.responseFormat', 'is not passed on to servers yet');
+  if (tools) throw refusal('options.tools', 'are not passed on to servers yet');
   if (contextOverflow === 'error') return read;
   throw refusal(
     'options.contextOverflow',

@@ -27,11 +27,7 @@ export function concernsWorkers({ effectiveDirective, sample }: Violation): bool
 }
 
 /** The `worker-lost` error of a worker that never began, which names the directive that forbids it, if one does. */
-export function notStarted(
-  kind: WorkerKind,
-  cause: unknown,
-  violation: Violation | undefined,
-): TernionError {
+export function notStarted(kind: WorkerKind, cause: unknown, violation: Violation | undefined): TernionError {
   return new TernionError('worker-lost', `The worker did not start${reason(kind, violation)}`, { cause });
 }
 

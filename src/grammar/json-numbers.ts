@@ -50,7 +50,9 @@ export function multiples(of: number, bounds: NumberBounds): string | 'too-many'
   const last = -ceilDiv(-high, step);
   if (first > last) return undefined;
   if (last - first >= MAX_MULTIPLES) return 'too-many';
-  return anyOf(Array.from({ length: Number(last - first) + 1 }, (_, i) => literal(`${(first + BigInt(i)) * step}`)));
+  return anyOf(
+    Array.from({ length: Number(last - first) + 1 }, (_, i) => literal(`${(first + BigInt(i)) * step}`)),
+  );
 }
 
 /** The least and the greatest integer n within ±`most` for which n / scale is within the bounds. */
@@ -81,13 +83,20 @@ function ceilDiv(value: bigint, by: bigint): bigint {
 }
 
 /** The parts below and from zero on, of which `range` gives the magnitudes. */
-function bySign(low: bigint, high: bigint, range: (from: bigint, to: bigint) => string | undefined): string[] {
+function bySign(
+  low: bigint,
+  high: bigint,
+  range: (from: bigint, to: bigint) => string | undefined,
+): string[] {
   if (low > high) return [];
   const from = low > 0n ? low : 0n;
   const positive = high >= from ? range(from, high) : undefined;
   const to = high < 0n ? -high : 1n;
   const negative = low < 0n && -low >= to ? range(to, -low) : undefined;
-  return [...(negative === undefined ? [] : [`"-" ${negative}`]), ...(positive === undefined ? [] : [positive])];
+  return [
+    ...(negative === undefined ? [] : [`"-" ${negative}`]),
+    ...(positive === undefined ? [] : [positive]),
+  ];
 }
 
 /** The integers from `from` (0 or more) to `to`, without leading zeros. */
@@ -117,7 +126,8 @@ function sameLength(low: string, high: string): string {
   const alternatives: string[] = [];
   if (!lowIsWhole) alternatives.push(`${digit(a, a)} ${sameLength(low.slice(1), '9'.repeat(rest))}`);
   const [first, last] = [lowIsWhole ? a : a + 1, highIsWhole ? b : b - 1];
-  if (first <= last) alternatives.push(rest === 0 ? digit(first, last) : `${digit(first, last)} ${digitsBetween(rest, rest)}`);
+  if (first <= last)
+    alternatives.push(rest === 0 ? digit(first, last) : `${digit(first, last)} ${digitsBetween(rest, rest)}`);
   if (!highIsWhole) alternatives.push(`${digit(b, b)} ${sameLength('0'.repeat(rest), high.slice(1))}`);
   return anyOf(alternatives);
 }

@@ -64,7 +64,9 @@ class RegexWriter {
   }
 
   #choice(options: readonly RegexTree[], next: string): string | undefined {
-    const expressions = options.map((option) => this.before(option, next)).filter((option) => option !== undefined);
+    const expressions = options
+      .map((option) => this.before(option, next))
+      .filter((option) => option !== undefined);
     return expressions.length === 0 ? undefined : this.#named(expressions.join(' | '));
   }
 

@@ -1,5 +1,5 @@
 // Answers that are calls from their first character on: the formats `llama-3-json` and `pythonic`.
-import type { FoundCall, StreamedCalls, ToolCallStream } from './tool-call-format';
+import type { WholeCall, StreamedCalls, ToolCallStream } from './tool-call-format';
 import { isSpace } from './tool-call-members';
 import { follow, type CallReader } from './tool-call-reader';
 
@@ -13,7 +13,7 @@ export interface CallPunctuation {
 
 /** Calls, and what the format wants between them; as soon as something else stands there, the rest is text. */
 export class CallAnswer implements ToolCallStream {
-  readonly #calls: FoundCall[] = [];
+  readonly #calls: WholeCall[] = [];
   #place: Exclude<Outside, 'end'> = 'between';
   #reader: CallReader;
   /** What is no part of a call yet. */
@@ -26,7 +26,7 @@ export class CallAnswer implements ToolCallStream {
     this.#reader = readerOf(0);
   }
 
-  get calls(): readonly FoundCall[] {
+  get calls(): readonly WholeCall[] {
     return this.#calls;
   }
 

@@ -18,6 +18,12 @@ export interface FoundCall {
   arguments: Record<string, unknown>;
 }
 
+/** A call of an answer that is whole. */
+export interface WholeCall extends FoundCall {
+  /** Which call of the answer, from 0. */
+  index: number;
+}
+
 /** A part of a call as it comes. Joined over the pieces of one `index`, `argumentsText` is the arguments as JSON. */
 export interface CallPiece {
   /** Which call of the answer, from 0. */
@@ -42,7 +48,7 @@ export interface StreamedCalls {
  */
 export interface ToolCallStream {
   /** The whole calls so far: those whose arguments are complete, and parse. */
-  readonly calls: readonly FoundCall[];
+  readonly calls: readonly WholeCall[];
   /** Takes the next text of the answer. */
   push(text: string): StreamedCalls;
   /** Ends the answer: what was kept back and is no call after all is text. */

@@ -17,7 +17,8 @@ export interface MemberListener {
   end(key: string): boolean;
 }
 
-type Place = 'before' | 'first-key' | 'next-key' | 'key' | 'colon' | 'before-value' | 'value' | 'behind-value';
+type Place =
+  'before' | 'first-key' | 'next-key' | 'key' | 'colon' | 'before-value' | 'value' | 'behind-value';
 
 /**
  * Knows where in an object the text is. Of nested values only strings and brackets are told apart: whether they are JSON

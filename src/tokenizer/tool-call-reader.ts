@@ -1,5 +1,5 @@
 // What reads one call as its text comes, however the format writes it.
-import type { CallPiece, FoundCall } from './tool-call-format';
+import type { CallPiece, FoundCall, WholeCall } from './tool-call-format';
 
 /** `broken`: the text from where `read` has stopped does not belong to a call. */
 export type CallState = 'reading' | 'closed' | 'broken';
@@ -19,10 +19,11 @@ export interface CallReader {
 }
 
 /** Has `reader` read on in `text`, with what there is to give and the call that became whole; gives what `read` gives. */
-export function follow(reader: CallReader, text: string, pieces: CallPiece[], calls: FoundCall[]): number {
+export function follow(reader: CallReader, text: string, pieces: CallPiece[], calls: WholeCall[]): number {
   const wasWhole = reader.call !== undefined;
   const end = reader.read(text);
   pieces.push(...reader.take());
-  if (reader.call && !wasWhole) calls.push(reader.call);
+  const { call, index } = reader;
+  if (call && !wasWhole) calls.push({ index, ...call });
   return end;
 }

@@ -1,5 +1,5 @@
 // Calls between tags, amid text: the format `hermes`.
-import { CALL_MARKS, type FoundCall, type StreamedCalls, type ToolCallStream } from './tool-call-format';
+import { CALL_MARKS, type WholeCall, type StreamedCalls, type ToolCallStream } from './tool-call-format';
 import { isSpace } from './tool-call-members';
 import { CallObject } from './tool-call-object';
 import { follow } from './tool-call-reader';
@@ -8,7 +8,7 @@ const { open: OPEN, close: CLOSE } = CALL_MARKS;
 
 /** Text until a tag; the call in it; and white space until its closing tag, which models forget where it would come last. */
 export class TaggedCalls implements ToolCallStream {
-  readonly #calls: FoundCall[] = [];
+  readonly #calls: WholeCall[] = [];
   #pending = '';
   /** The call whose tag is open. */
   #object: CallObject | undefined;
@@ -19,7 +19,7 @@ export class TaggedCalls implements ToolCallStream {
 
   constructor(private readonly known: ReadonlySet<string>) {}
 
-  get calls(): readonly FoundCall[] {
+  get calls(): readonly WholeCall[] {
     return this.#calls;
   }
 

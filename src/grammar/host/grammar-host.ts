@@ -40,11 +40,7 @@ export class GrammarHost {
     return undefined;
   }
 
-  async follow(
-    answer: number,
-    ebnf: string,
-    endIds: readonly number[],
-  ): Promise<GrammarReplies['follow']> {
+  async follow(answer: number, ebnf: string, endIds: readonly number[]): Promise<GrammarReplies['follow']> {
     const kept = this.#compiled.get(ebnf);
     const grammar = kept ?? (await this.#compile(ebnf));
     const { GrammarMatcher } = this.#xgrammar.classes;
@@ -90,7 +86,7 @@ export class GrammarHost {
 
   #terminated(endIds: readonly number[]): GrammarStep {
     const mask = new Uint32Array(Math.ceil(this.#vocabularySize / 32));
-    for (const id of endIds) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << id % 32);
+    for (const id of endIds) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
     return { mask, forced: '', ended: true, endsWithForced: false };
   }
 }
@@ -102,7 +98,8 @@ function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[])
   if (over > 0) matcher.rollBack(over);
   answer.tokenIds.length = kept;
   for (const id of tokenIds) {
-    if (!matcher.acceptToken(id)) throw new TernionError('internal', `The grammar does not allow token ${id}.`);
+    if (!matcher.acceptToken(id))
+      throw new TernionError('internal', `The grammar does not allow token ${id}.`);
     answer.tokenIds.push(id);
   }
 }
@@ -115,6 +112,6 @@ async function maskOf(matcher: GrammarMatcher): Promise<Uint32Array<ArrayBuffer>
 /** Whether some token is allowed, and none but these. */
 function hasOnly(mask: Uint32Array, ids: readonly number[]): boolean {
   const others = mask.slice();
-  for (const id of ids) others[id >> 5] = (others[id >> 5] ?? 0) & ~(1 << id % 32);
+  for (const id of ids) others[id >> 5] = (others[id >> 5] ?? 0) & ~(1 << (id % 32));
   return mask.some((word) => word !== 0) && others.every((word) => word === 0);
 }

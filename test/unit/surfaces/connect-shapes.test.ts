@@ -277,8 +277,8 @@ describe('Ternion’s own server', () => {
       await session.complete('A text', { responseFormat });
       for (const { options } of behind.requests) expect(options.responseFormat).toEqual(responseFormat);
       // Each prompt is evaluated for its ids first.
-    const answered = behind.requests.filter(({ options }) => options.maxTokens !== 0);
-    expect(answered.map(({ prompt }) => prompt)).toEqual([QUESTION, 'A text']);
+      const answered = behind.requests.filter(({ options }) => options.maxTokens !== 0);
+      expect(answered.map(({ prompt }) => prompt)).toEqual([QUESTION, 'A text']);
     },
   );
 

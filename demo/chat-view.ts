@@ -8,6 +8,7 @@ const FOLLOW_DISTANCE = 64;
 
 const ENDINGS: Record<FinishReason, string> = {
   stop: 'complete',
+  'tool-calls': 'tools called',
   length: 'length limit reached',
   abort: 'stopped',
 };

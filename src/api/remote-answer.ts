@@ -50,6 +50,7 @@ export class RemoteAnswer {
       promptTokens: prompt?.ids.length ?? 0,
       cachedTokens: 0,
       completionTokens: this.given.tokenIds.length,
+      forcedTokens: 0,
       omittedTokens: prompt?.omittedTokens ?? 0,
       omittedTurns: prompt?.omittedTurns ?? 0,
     });

@@ -13,13 +13,13 @@ import type {
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
-  Engine,
+  CoreEngine,
+  CoreSession,
   GenerateChunk,
-  GenerateOptions,
+  PlainGenerateOptions,
   ModelInfo,
   ProfileOptions,
   Prompt,
-  Session,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
@@ -50,7 +50,7 @@ export interface RemoteEngineOptions {
 }
 
 /** An engine in a worker. */
-export class RemoteEngine implements Engine {
+export class RemoteEngine implements CoreEngine {
   #info: ModelInfo;
   /** Counts the models. A session belongs to one of them. */
   #model = 0;
@@ -251,7 +251,7 @@ interface SessionContext {
 }
 
 /** A session in a worker. `tokenIds` and `messages` follow the worker's when a stream or another call ends. */
-export class RemoteSession implements Session {
+export class RemoteSession implements CoreSession {
   readonly #id: number;
   #state: SessionState = { tokenIds: [], messages: [], sequence: [], marks: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
@@ -268,15 +268,15 @@ export class RemoteSession implements Session {
     return this.#state.messages;
   }
 
-  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk> {
+  generate(prompt: Prompt, options?: PlainGenerateOptions): ReadableStream<GenerateChunk> {
     return this.#stream({ prompt }, options);
   }
 
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk> {
+  send(text: string, options?: PlainGenerateOptions): ReadableStream<GenerateChunk> {
     return this.#stream({ send: text }, options);
   }
 
-  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer> {
+  complete(prompt: Prompt, options?: PlainGenerateOptions): Promise<Answer> {
     return wholeAnswer(this.generate(prompt, options));
   }
 
@@ -315,7 +315,7 @@ export class RemoteSession implements Session {
     return this.dispose();
   }
 
-  #stream(what: RemotePrompt, { signal, ...options }: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+  #stream(what: RemotePrompt, { signal, ...options }: PlainGenerateOptions = {}): ReadableStream<GenerateChunk> {
     const { engine, link } = this.context;
     const ends = [signal, this.#disposal.signal, engine.disposal, link.over].filter((each) => !!each);
     return chunkStream(

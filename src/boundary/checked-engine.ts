@@ -3,6 +3,8 @@
 import type {
   Answer,
   ChatMessage,
+  CoreEngine,
+  CoreSession,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
@@ -11,12 +13,17 @@ import type {
   ModelInfo,
   ProfileOptions,
   Prompt,
+  RunOptions,
+  RunResult,
   Session,
+  StandardSchema,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
+import { answerWith, streamOf, streamWith } from './asked';
+import type { ProcessorReader, ReadOptions } from './answer-shapes';
 import {
   detokenizeOptions,
   embedOptions,
@@ -36,17 +43,24 @@ import {
   type ModelLimits,
 } from './prompts';
 import { argument, list, options, text, type Read } from './read';
+import { runTools } from './run-tools';
 import { modelSource, savedSession } from './sources';
 
 /** An engine that loads with `Options`. */
-interface EngineBehind<Options extends ModelOptions> extends Engine {
+interface EngineBehind<Options extends ModelOptions> extends CoreEngine {
   load(source: ModelSource, options?: Options): Promise<void>;
 }
 
-/** What depends on the thread that an engine is in. */
-export interface EngineReaders<Options> {
-  loadOptions: Read<Options>;
+/** What depends on the thread that an engine is in: in another one there are no functions of the caller's. */
+export interface PlaceReaders {
   chatTemplate: TemplateReader;
+  /** Default: modules at addresses only. */
+  logitsProcessor?: ProcessorReader | undefined;
+}
+
+/** What is read of the calls of an engine. */
+export interface EngineReaders<Options> extends PlaceReaders {
+  loadOptions: Read<Options>;
 }
 
 /** Texts of one call of `embed`. */
@@ -100,12 +114,12 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
   }
 
   createSession(): Session {
-    return new CheckedSession(this.inner.createSession(), this.info, this.readers.chatTemplate);
+    return new CheckedSession(this.inner.createSession(), this.info, this.readers);
   }
 
   async restoreSession(given: Blob): Promise<Session> {
     const session = await this.inner.restoreSession(argument(savedSession, given, 'blob'));
-    return new CheckedSession(session, this.info, this.readers.chatTemplate);
+    return new CheckedSession(session, this.info, this.readers);
   }
 
   dispose(): Promise<void> {
@@ -119,14 +133,14 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 export class CheckedSession implements Session {
-  readonly #options: Read<GenerateOptions>;
+  readonly #options: Read<ReadOptions>;
 
   constructor(
-    private readonly inner: Session,
+    private readonly inner: CoreSession,
     private readonly limits: ModelLimits,
-    private readonly chatTemplate: TemplateReader,
+    private readonly readers: PlaceReaders,
   ) {
-    this.#options = generateOptions(limits, chatTemplate);
+    this.#options = generateOptions(limits, readers.chatTemplate, readers.logitsProcessor);
   }
 
   get tokenIds(): readonly number[] {
@@ -138,22 +152,35 @@ export class CheckedSession implements Session {
   }
 
   generate(given: Prompt, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => this.inner.generate(...this.#read(given, how)));
+    return streamOf(() => {
+      const [prompt, read] = this.#read(given, how);
+      return streamWith(read, (plain) => this.inner.generate(prompt, plain));
+    });
   }
 
   send(given: string, how?: GenerateOptions): ReadableStream<GenerateChunk> {
     return streamOf(() => {
       const read = argument(sentText, given, 'text');
-      return this.inner.send(read, options(this.#options, how));
+      return streamWith(options(this.#options, how), (plain) => this.inner.send(read, plain));
     });
   }
 
+  complete<Output>(
+    given: Prompt,
+    how: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
+  ): Promise<Answer<Output>>;
+  complete(given: Prompt, how?: GenerateOptions): Promise<Answer>;
   async complete(given: Prompt, how?: GenerateOptions): Promise<Answer> {
-    return this.inner.complete(...this.#read(given, how));
+    const [prompt, read] = this.#read(given, how);
+    return answerWith(read, (plain) => this.inner.complete(prompt, plain));
+  }
+
+  run(text: string, how: RunOptions): Promise<RunResult> {
+    return runTools(this, text, how);
   }
 
   async fork(): Promise<Session> {
-    return new CheckedSession(await this.inner.fork(), this.limits, this.chatTemplate);
+    return new CheckedSession(await this.inner.fork(), this.limits, this.readers);
   }
 
   async rewind(to: number | { turns: number }): Promise<void> {
@@ -173,19 +200,10 @@ export class CheckedSession implements Session {
   }
 
   /** The options first: they decide how long a prompt can be. */
-  #read(given: Prompt, how: GenerateOptions | undefined): [Prompt, GenerateOptions] {
+  #read(given: Prompt, how: GenerateOptions | undefined): [Prompt, ReadOptions] {
     const read = options(this.#options, how);
     const isShortened = read.contextOverflow === 'truncate-middle';
     const reader = isShortened ? promptToShorten(this.limits) : prompt(this.limits);
     return [argument(reader, given, 'prompt'), read];
-  }
-}
-
-/** The stream that `make` makes; if it throws, one that fails with the error. */
-function streamOf(make: () => ReadableStream<GenerateChunk>): ReadableStream<GenerateChunk> {
-  try {
-    return make();
-  } catch (error) {
-    return new ReadableStream({ start: (controller) => controller.error(error) });
   }
 }

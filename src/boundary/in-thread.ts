@@ -6,6 +6,7 @@ import type { LocalLoadOptions } from '../plan/load-options';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';
 import type { TemplateFunction } from '../tokenizer';
 import type { ModelSource } from '../storage/sources/model-source';
+import { anyProcessor } from './answer-shapes';
 import { CheckedEngine } from './checked-engine';
 import { JsonBudget } from './json';
 import { loadable, plannable, type TemplateReader } from './options';
@@ -61,7 +62,7 @@ export async function loadModel(
 ): Promise<CheckedEngine<LocalLoadOptions>> {
   const read = argument(modelSource, source, 'source');
   const engine = await loadHosted(read, options(loadOptions, given));
-  return new CheckedEngine(engine, { loadOptions, chatTemplate });
+  return new CheckedEngine(engine, { loadOptions, chatTemplate, logitsProcessor: anyProcessor });
 }
 
 /**

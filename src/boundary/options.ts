@@ -3,7 +3,6 @@
 import type {
   DetokenizeOptions,
   EmbedOptions,
-  GenerateOptions,
   ProfileOptions,
   TokenizeOptions,
 } from '../engine/types';
@@ -11,6 +10,7 @@ import { MOST_LOGPROBS } from '../kernels/logprobs';
 import type { ModelOptions } from '../plan/load-options';
 import type { ChatOptions, TemplateOptions } from '../tokenizer';
 import { OWN_VARIABLES } from '../tokenizer/messages';
+import { checkTogether, moduleProcessor, shapeReaders, type ProcessorReader, type ReadOptions } from './answer-shapes';
 import { JsonBudget } from './json';
 import type { ModelLimits } from './prompts';
 import {
@@ -124,13 +124,19 @@ const stops = list(text({ least: 1, most: 4096 }), {
   wanted: 'a string or a list of strings, none of them empty',
 });
 
-/** Of an answer of the model that has these limits. */
+/**
+ * Of an answer of the model that has these limits, with the templates and processors that can be used. What one option demands of
+ * another is checked.
+ */
 export function generateOptions(
   { vocabularySize }: ModelLimits,
   template: TemplateReader,
-): Read<GenerateOptions> {
+  processor: ProcessorReader = moduleProcessor,
+): Read<ReadOptions> {
   const penalty = optional(number({ min: -100, max: 100 }));
-  return fields({
+  const read = fields<ReadOptions>({
+    ...shapeReaders(vocabularySize),
+    logitsProcessor: processor,
     maxTokens: optional(number({ min: 0, max: MOST, integer: true })),
     temperature: optional(number({ min: 0, max: 100 })),
     topK: optional(number({ min: 0, max: 2 ** 31, integer: true })),
@@ -148,6 +154,11 @@ export function generateOptions(
     chatTemplate: template,
     templateOptions: optional(templateOptions),
   });
+  return (value, at) => {
+    const options = read(value, at);
+    checkTogether(options);
+    return options;
+  };
 }
 
 /** How far a session is to go back: tokens, or turns. */

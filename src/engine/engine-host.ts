@@ -11,7 +11,7 @@ import type {
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
-  Engine,
+  CoreEngine,
   ModelInfo,
   TokenizeOptions,
   ProfileOptions,
@@ -31,7 +31,7 @@ export async function loadHosted(source: ModelSource, options: LocalLoadOptions 
 }
 
 /** An engine in the thread that it is used from. It has no model until the first `load`. */
-export class EngineHost implements Engine {
+export class EngineHost implements CoreEngine {
   #model: LocalEngine | undefined;
   /** What the last model said of itself. */
   #info: ModelInfo | undefined;

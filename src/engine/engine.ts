@@ -26,7 +26,7 @@ import type {
   ChatMessage,
   DetokenizeOptions,
   EmbedOptions,
-  Engine,
+  CoreEngine,
   ModelInfo,
   ProfileOptions,
   SourceInfo,
@@ -44,7 +44,7 @@ interface LoadedModel {
 }
 
 /** A loaded model in the thread that it is used from. */
-export class LocalEngine implements Omit<Engine, 'load'> {
+export class LocalEngine implements Omit<CoreEngine, 'load'> {
   readonly #sessions = new Set<LocalSession>();
   /** Where the bytes came from; whoever opened them knows. */
   source: SourceInfo = { cached: false };

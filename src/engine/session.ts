@@ -19,9 +19,9 @@ import type {
   ChatMessage,
   FinishReason,
   GenerateChunk,
-  GenerateOptions,
+  PlainGenerateOptions,
   Prompt,
-  Session,
+  CoreSession,
 } from './types';
 import { append, wholeAnswer } from './whole-answer';
 
@@ -39,7 +39,7 @@ export interface SessionHost extends CacheHost {
 /** A session beside its engine, as those see it who serve it to somebody else. */
 export interface HostedSession extends Pick<
   LocalSession,
-  Exclude<keyof Session, 'fork'> | 'goOn' | 'memory' | 'remember'
+  Exclude<keyof CoreSession, 'fork'> | 'goOn' | 'memory' | 'remember'
 > {
   fork(): Promise<HostedSession>;
 }
@@ -50,6 +50,7 @@ const NOTHING_COUNTED: UsageCounts = {
   promptTokens: 0,
   cachedTokens: 0,
   completionTokens: 0,
+  forcedTokens: 0,
   omittedTokens: 0,
   omittedTurns: 0,
 };
@@ -64,7 +65,7 @@ type Encode = (
  * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
  * of an answer under way a `Continuation`); what is on a device can be made from that again, and is, on another one.
  */
-export class LocalSession implements Session {
+export class LocalSession implements CoreSession {
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
@@ -86,7 +87,7 @@ export class LocalSession implements Session {
   /** `onPrompt` is told the prompt as soon as it is known what tokens it is, which is before the first chunk. */
   generate(
     prompt: Prompt,
-    options: GenerateOptions = {},
+    options: PlainGenerateOptions = {},
     onPrompt?: (prompt: FittedPrompt) => void,
   ): ReadableStream<GenerateChunk> {
     return this.#stream((chat, resolved) => this.#fit(prompt, chat, resolved), options, onPrompt);
@@ -94,7 +95,7 @@ export class LocalSession implements Session {
 
   send(
     text: string,
-    options: GenerateOptions = {},
+    options: PlainGenerateOptions = {},
     onPrompt?: (prompt: FittedPrompt) => void,
   ): ReadableStream<GenerateChunk> {
     const encode: Encode = (chat, resolved) =>
@@ -106,7 +107,7 @@ export class LocalSession implements Session {
    * Streams the rest of an answer that was begun in such a session of another engine, from the next token on. The options
    * are those of its beginning, with the seed that it was sampled with.
    */
-  goOn({ prompt, sampled }: BegunAnswer, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+  goOn({ prompt, sampled }: BegunAnswer, options: PlainGenerateOptions = {}): ReadableStream<GenerateChunk> {
     return this.#stream(() => ({ ...prompt, sampled }), options);
   }
 
@@ -121,7 +122,7 @@ export class LocalSession implements Session {
     this.conversation = new Conversation(memory);
   }
 
-  complete(prompt: Prompt, options?: GenerateOptions): Promise<WholeAnswer> {
+  complete(prompt: Prompt, options?: PlainGenerateOptions): Promise<WholeAnswer> {
     return wholeAnswer(this.generate(prompt, options));
   }
 
@@ -180,7 +181,7 @@ export class LocalSession implements Session {
 
   #stream(
     encode: Encode,
-    options: GenerateOptions,
+    options: PlainGenerateOptions,
     onPrompt: (prompt: FittedPrompt) => void = () => {},
   ): ReadableStream<GenerateChunk> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
@@ -192,7 +193,7 @@ export class LocalSession implements Session {
     return chunkStream((outlet, signal) => this.#run(encodeAloud, options, outlet, signal), ends);
   }
 
-  async #run(encode: Encode, options: GenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
+  async #run(encode: Encode, options: PlainGenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.config);
@@ -239,6 +240,7 @@ export class LocalSession implements Session {
         promptTokens: prompt.ids.length,
         cachedTokens: run.cachedTokens,
         completionTokens: answer.tokenIds.length,
+        forcedTokens: 0,
         ...(answer.stopReason !== undefined && { stopReason: answer.stopReason }),
         omittedTokens,
         omittedTurns,

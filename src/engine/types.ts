@@ -1,6 +1,17 @@
 // The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
 
 import type { StepProfile } from '../inference/step-profile';
+import type {
+  AnySchema,
+  CompleteToolCall,
+  JsonSchema,
+  LogitsProcessor,
+  ResponseFormat,
+  StandardSchema,
+  ToolCallPiece,
+  ToolChoice,
+  ToolDefinition,
+} from './answer-shapes';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
@@ -14,6 +25,20 @@ import type {
 } from '../tokenizer';
 
 export type { ChatOptions, SourceInfo, StepProfile };
+export type {
+  AnySchema,
+  CompleteToolCall,
+  JsonSchema,
+  LogitsProcessor,
+  OutputOf,
+  ResponseFormat,
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+  ToolCallPiece,
+  ToolChoice,
+  ToolDefinition,
+} from './answer-shapes';
 export type {
   ChatMessage,
   TemplateFunction,
@@ -68,12 +93,52 @@ export interface GenerateOptions extends ChatOptions {
    * ids it leaves out what stands behind the first quarter. `usage` says how much.
    */
   contextOverflow?: 'error' | 'truncate-middle';
+  /**
+   * The shape of the answer: one that ends with finishReason `stop` has it, one that was cut is a beginning of it. What cannot be
+   * enforced is refused with `unsupported-feature` before anything is generated. Not together with `tools`, unless `toolChoice`
+   * is `none`. Default: any text.
+   */
+  responseFormat?: ResponseFormat;
+  /**
+   * Tools that the model may call, by name. It is told of them by its chat template, and its calls are held to their schemas;
+   * what it calls comes in `chunk.toolCalls`. A model whose template knows no tools refuses them with `unsupported-feature`.
+   */
+  tools?: Record<string, ToolDefinition>;
+  /** Which of `tools` it calls. Default `auto`. */
+  toolChoice?: ToolChoice;
+  /** Whether an answer may call several tools. Default true. */
+  parallelToolCalls?: boolean;
+  /** Only these tokens are sampled; none that ends an answer unless it is among them. Default: all. */
+  allowedTokens?: readonly number[];
+  /** These tokens are never sampled. Default: none. */
+  bannedTokens?: readonly number[];
+  /**
+   * Changes the logits of each token before it is sampled. A function only beside the engine (`ternion/inline`, Node): for a
+   * worker it is the default export of a module at an address. Logits are read back from the GPU and written to it for each
+   * token, which `allowedTokens`, `bannedTokens` and `logitBias` do without.
+   */
+  logitsProcessor?: LogitsProcessor | { url: string | URL };
   /** Ends the generation within one step; the last chunk then has finishReason `abort`. */
   signal?: AbortSignal;
 }
 
-/** Why a generation ended: an end token or stop string, a full budget or context, or the caller. */
-export type FinishReason = 'stop' | 'length' | 'abort';
+/** {@link ResponseFormat} as data that can be sent to a worker: schemas are JSON Schemas. */
+export type PlainFormat = ResponseFormat<JsonSchema>;
+
+/** {@link GenerateOptions} behind the boundary: schemas are JSON Schemas, and an address is a string. */
+export interface PlainGenerateOptions extends Omit<
+  GenerateOptions,
+  'responseFormat' | 'tools' | 'logitsProcessor'
+> {
+  responseFormat?: PlainFormat;
+  tools?: Record<string, ToolDefinition<JsonSchema>>;
+  logitsProcessor?: LogitsProcessor | { url: string };
+}
+
+/**
+ * Why a generation ended: an end token or stop string, the same behind calls of tools, a full budget or context, or the caller.
+ */
+export type FinishReason = 'stop' | 'tool-calls' | 'length' | 'abort';
 
 /** Counts of tokens, and times in milliseconds, of one generation. */
 export interface Usage {
@@ -81,8 +146,10 @@ export interface Usage {
   promptTokens: number;
   /** Those of them that were found in the KV cache and not evaluated again. */
   cachedTokens: number;
-  /** Tokens sampled, the end token included. */
+  /** Tokens of the answer, the end token included. */
   completionTokens: number;
+  /** Those of them that were appended without sampling, because `responseFormat` or `tools` left no choice. */
+  forcedTokens: number;
   /** Waiting for earlier requests, ms. */
   queueMs: number;
   /** Evaluating the prompt up to the first sampled token, ms. */
@@ -120,11 +187,13 @@ export interface SampledLogprob extends TokenLogprob {
 export interface GenerateChunk {
   /**
    * Text that is final. Joined over the stream it equals decoding all ids at once (without the end token), less what came as
-   * `reasoning` and the marks around it.
+   * `reasoning` and `toolCalls` and the marks around them.
    */
   text: string;
   /** Text of the model's reasoning that is final: what stands between the marks of its template. Absent where there is none. */
   reasoning?: string;
+  /** What has come of calls of tools, in the order of the answer; only where `tools` were given. Absent where there is none. */
+  toolCalls?: ToolCallPiece[];
   /** The ids exactly as sampled. Joined over the stream they are the whole generation, the end token included. */
   tokenIds: number[];
   /** One for each of `tokenIds`; only where `logprobs` was asked for. */
@@ -145,10 +214,17 @@ export interface SharingInfo {
 }
 
 /** A whole answer: what the chunks of a stream come to. */
-export interface Answer {
+export interface Answer<Parsed = unknown> {
   text: string;
+  /**
+   * Of `responseFormat: {type: 'json'}`: the value that `text` is, as its Standard Schema has made it where it was given one.
+   * Absent where the answer ended before the value did (by `maxTokens`, a full context, a stop string or the signal).
+   */
+  parsed?: Parsed;
   /** Absent where there was none. */
   reasoning?: string;
+  /** The calls that are whole; absent where there is none. */
+  toolCalls?: CompleteToolCall[];
   tokenIds: number[];
   /** Only where `logprobs` was asked for. */
   logprobs?: SampledLogprob[];
@@ -261,8 +337,11 @@ export interface ProfileOptions {
   repeats?: number | undefined;
 }
 
-/** One conversation, or one sequence of tokens, with a KV cache of its own. */
-export interface Session {
+/**
+ * A session as an engine has it, with one conversation, or one sequence of tokens, and a KV cache of its own. Callers get a
+ * {@link Session}.
+ */
+export interface CoreSession {
   /** Token ids that stand in the KV cache now; a prompt that begins with them need not evaluate them again. */
   readonly tokenIds: readonly number[];
   /** The conversation so far: what `send` and chat-message prompts have said and what was answered. */
@@ -272,16 +351,16 @@ export interface Session {
    * breaking out of `for await`) stops it within one step. Failures error the stream with a `TernionError`.
    * A prompt of chat messages replaces `messages`; raw text and token ids leave them as they are.
    */
-  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  generate(prompt: Prompt, options?: PlainGenerateOptions): ReadableStream<GenerateChunk>;
   /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  send(text: string, options?: PlainGenerateOptions): ReadableStream<GenerateChunk>;
   /** As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. */
-  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer>;
+  complete(prompt: Prompt, options?: PlainGenerateOptions): Promise<Answer>;
   /**
    * A new session that stands where this one does: with its tokens, its messages, and a copy of its KV cache, made on the GPU.
    * Takes its turn behind the answers that are under way here. Rejects with `out-of-memory` if there is no room.
    */
-  fork(): Promise<Session>;
+  fork(): Promise<CoreSession>;
   /**
    * Goes back: drops the last `to` tokens of `tokenIds`, and with them the messages that no longer stand there whole; or the
    * last turns of `messages`, each a user's message with all that answers it, with their tokens. Rejects with
@@ -298,8 +377,67 @@ export interface Session {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A loaded model. */
-export interface Engine {
+/** One conversation, or one sequence of tokens, with a KV cache of its own. */
+export interface Session extends CoreSession {
+  /** See {@link CoreSession.generate}. */
+  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  /** See {@link CoreSession.send}. */
+  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  /**
+   * As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. With a Standard
+   * Schema `answer.parsed` is what that makes of the value; a value that it refuses, for a reason that no shape can hold a model
+   * to, is an `answer-refused` that quotes its issues.
+   */
+  complete<Output>(
+    prompt: Prompt,
+    options: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
+  ): Promise<Answer<Output>>;
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer>;
+  /**
+   * Sends `text` as `send` does and lets the model use tools: what it calls is executed, it is told the results, and answers
+   * again, until an answer calls nothing, or `maxSteps` answers were given (the last one then has finishReason `tool-calls`).
+   */
+  run(text: string, options: RunOptions): Promise<RunResult>;
+  fork(): Promise<Session>;
+}
+
+/** A tool that {@link Session.run} can use. */
+export interface RunnableTool<Schema extends AnySchema = AnySchema> extends ToolDefinition<Schema> {
+  /**
+   * Does what the tool does. What it gives, or resolves to, is told to the model: a string as it is, anything else as JSON. So is
+   * the message of an error that it throws. The signal is that of the options.
+   */
+  execute(args: Record<string, unknown>, context: { signal: AbortSignal }): unknown;
+}
+
+/** What {@link Session.run} is given: tools that can be executed, and options for each answer. */
+export interface RunOptions extends GenerateOptions {
+  tools: Record<string, RunnableTool>;
+  /** Most answers. Default 8. */
+  maxSteps?: number;
+}
+
+/** What a call of a tool came to. */
+export interface ToolResult extends CompleteToolCall {
+  /** What the tool gave. */
+  result?: unknown;
+  /** The message of the error that it threw, or why it was not executed. */
+  error?: string;
+}
+
+/** An answer, and what the calls in it came to. */
+export interface RunStep {
+  answer: Answer;
+  results: ToolResult[];
+}
+
+/** The last answer of a run, and all that led to it. */
+export interface RunResult extends Answer {
+  steps: RunStep[];
+}
+
+/** A loaded model, as whoever runs it has it. Callers get an {@link Engine}. */
+export interface CoreEngine {
   /** Of the model that was loaded last; `gpuBytes` is 0 once it is gone. */
   readonly info: ModelInfo;
   /**
@@ -328,13 +466,13 @@ export interface Engine {
    */
   profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
   /** A new, empty session. Sessions share the weights; their requests queue in order. */
-  createSession(): Session;
+  createSession(): CoreSession;
   /**
    * A session that goes on where the one that was saved stood. Rejects with `corrupt-file` if `blob` is not such a session or
    * is damaged, and with `unsupported-feature` if it belongs to another model. Where its keys and values cannot be used, because
    * this engine keeps them in another format, its tokens are evaluated again with the next answer.
    */
-  restoreSession(blob: Blob): Promise<Session>;
+  restoreSession(blob: Blob): Promise<CoreSession>;
   /**
    * Frees all GPU memory, and the device if it is the engine's own, until it is needed again. Conversations stay. An answer
    * that is under way ends its step, or the chunk of its prompt, and waits; so do other calls that are under way. `resume`
@@ -349,4 +487,10 @@ export interface Engine {
   /** Ends everything and frees all GPU memory. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A loaded model. */
+export interface Engine extends CoreEngine {
+  createSession(): Session;
+  restoreSession(blob: Blob): Promise<Session>;
 }

@@ -11,7 +11,7 @@ import type {
   ChatMessage,
   DetokenizeOptions,
   GenerateChunk,
-  GenerateOptions,
+  PlainGenerateOptions,
   ModelInfo,
   ProfileOptions,
   StepProfile,
@@ -337,7 +337,7 @@ class PromptReport {
 function answerOf(
   session: HostedSession,
   what: RemotePrompt,
-  options: GenerateOptions,
+  options: PlainGenerateOptions,
   onPrompt: ((prompt: FittedPrompt) => void) | undefined,
 ): ReadableStream<GenerateChunk> {
   if ('send' in what) return session.send(what.send, options, onPrompt);

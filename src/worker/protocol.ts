@@ -9,11 +9,11 @@ import type {
   DetokenizeOptions,
   EmbedOptions,
   GenerateChunk,
-  GenerateOptions,
+  CoreSession,
   ModelInfo,
   ProfileOptions,
   Prompt,
-  Session,
+  PlainGenerateOptions,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
@@ -131,9 +131,9 @@ export interface WorkerApi {
 
 /** `generate(prompt)`, `send(text)`, or the rest of an answer that was begun in another worker. */
 export type RemotePrompt = { prompt: Prompt } | { send: string } | { begun: BegunAnswer };
-export type RewindTo = Parameters<Session['rewind']>[0];
+export type RewindTo = Parameters<CoreSession['rewind']>[0];
 export type RemoteEmbedOptions = Omit<EmbedOptions, 'signal'>;
-export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>;
+export type RemoteGenerateOptions = Omit<PlainGenerateOptions, 'signal'>;
 
 /** Any thrown value as plain data. */
 export function toFailure(error: unknown): Failure {

@@ -1,6 +1,6 @@
 // A device that is lost: the model comes onto another one, and whatever was under way gives what it would have given.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { GenerateOptions, Prompt } from '../../src/engine/types';
+import type { PlainGenerateOptions, Prompt } from '../../src/engine/types';
 import { loadHosted } from '../../src/engine/engine-host';
 import { collect, type Collected } from '../support/collect';
 import { requestDevice } from '../support/dawn';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterEach(() => void losable.statuses.splice(0));
 afterAll(() => losable.engine.dispose());
 
-async function answer(prompt: Prompt, options?: GenerateOptions): Promise<Collected> {
+async function answer(prompt: Prompt, options?: PlainGenerateOptions): Promise<Collected> {
   await using session = losable.engine.createSession();
   return await collect(session.generate(prompt, options));
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { GenerateChunk } from '../../src/engine/types';
 import { createTernion } from '../../src/surfaces/ai-sdk/index';
 import { createLanguageModel } from '../../src/surfaces/prompt-api/index';
+import { checked } from '../support/checked';
 import { COUNT, goldenFor, STORY, useSessions } from '../support/sessions';
 
 const sessions = useSessions();
@@ -22,7 +23,7 @@ describe('the AI SDK', () => {
     const sampling = { temperature: 0.9, topK: 20, seed: SEED };
     const expected = await undisturbed(STORY.messages, { ...sampling, maxTokens: 40 });
     const result = streamText({
-      model: createTernion(sessions.watched.engine),
+      model: createTernion(checked(sessions.watched.engine)),
       prompt: 'Tell me a story.',
       ...sampling,
       maxOutputTokens: 40,
@@ -42,7 +43,7 @@ describe('the AI SDK', () => {
   });
 
   test('is greedy unless a temperature is given', async () => {
-    const model = createTernion(sessions.watched.engine);
+    const model = createTernion(checked(sessions.watched.engine));
     const { text, providerMetadata } = await generateText({ model, prompt: 'Count from 3 to 9.' });
     expect(text).toBe('3, 4, 5, 6, 7, 8, 9');
     expect(providerMetadata).toEqual({ ternion: { tokenIds: COUNT.greedy } });
@@ -55,7 +56,7 @@ describe('the Prompt API', () => {
     const ids: number[] = [];
     const onChunk = ({ tokenIds }: GenerateChunk): void => void ids.push(...tokenIds);
     const { engine } = sessions.watched;
-    return { LanguageModel: createLanguageModel(engine, { seed: SEED, onChunk }), ids };
+    return { LanguageModel: createLanguageModel(checked(engine), { seed: SEED, onChunk }), ids };
   }
 
   test('gives the ids of a session with the same seed, with what is balanced', async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalEngine } from '../../src/engine/engine';
-import type { ChatMessage, GenerateOptions } from '../../src/engine/types';
+import type { ChatMessage, PlainGenerateOptions } from '../../src/engine/types';
 import { collect } from '../support/collect';
 import { loadFixture } from '../support/engine';
 import type { GoldenPrompt } from '../support/golden';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-async function answer(messages: ChatMessage[], options: GenerateOptions = {}) {
+async function answer(messages: ChatMessage[], options: PlainGenerateOptions = {}) {
   const session = engine.createSession();
   const result = await collect(session.generate(messages, { maxTokens: 40, ...options }));
   await session.dispose();

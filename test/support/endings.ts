@@ -1,5 +1,5 @@
 // One way to end an answer at any moment, and to see what its reader and its session are left with; for Node and for pages.
-import type { ChatMessage, Engine, FinishReason, GenerateChunk, Session } from '../../src/engine/types';
+import type { ChatMessage, CoreEngine, CoreSession, FinishReason, GenerateChunk } from '../../src/engine/types';
 import { collect, type Collected } from './collect';
 
 /** How an answer is ended: by its signal, its reader, or by disposing of the session or the engine. */
@@ -42,7 +42,7 @@ export interface Ended {
  * the session lives on. Only then the reader comes back for what is left. `before` is awaited right before the end.
  */
 export async function endAnswer(
-  engine: { createSession(): Session; dispose: Engine['dispose'] },
+  engine: { createSession(): CoreSession; dispose: CoreEngine['dispose'] },
   ending: Ending,
   moment: Moment,
   before: () => unknown = () => {},

@@ -321,5 +321,12 @@ function begin(ids: number[], messages: ChatMessage[] | undefined): BegunAnswer 
 }
 
 function counts({ ids, omittedTokens, omittedTurns }: FittedPrompt, completionTokens: number): UsageCounts {
-  return { promptTokens: ids.length, cachedTokens: 0, completionTokens, omittedTokens, omittedTurns };
+  return {
+    promptTokens: ids.length,
+    cachedTokens: 0,
+    completionTokens,
+    forcedTokens: 0,
+    omittedTokens,
+    omittedTurns,
+  };
 }

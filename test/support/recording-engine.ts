@@ -2,7 +2,7 @@
 import { CheckedEngine } from '../../src/boundary/checked-engine';
 import { loadable } from '../../src/boundary/options';
 import { fields, optional, text } from '../../src/boundary/read';
-import type { Engine, GenerateChunk, ModelInfo, Session } from '../../src/engine/types';
+import type { CoreEngine, CoreSession, GenerateChunk, ModelInfo } from '../../src/engine/types';
 
 /** What every call of the engine fails with: the arguments that came through. */
 export class Through extends Error {
@@ -20,12 +20,12 @@ export function checkedRecorder(): CheckedEngine {
   return new CheckedEngine(recordingEngine(), { loadOptions: fields(loadable(chatTemplate)), chatTemplate });
 }
 
-function recordingEngine(): Engine {
+function recordingEngine(): CoreEngine {
   const answer = (...given: unknown[]): Promise<never> => Promise.reject(new Through(given));
   const stream = (...given: unknown[]): ReadableStream<GenerateChunk> =>
     new ReadableStream({ pull: (controller) => controller.error(new Through(given)) });
   const nothing = (): Promise<void> => Promise.resolve();
-  const session: Session = {
+  const session: CoreSession = {
     tokenIds: [],
     messages: [],
     generate: stream,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { LocalSession } from '../../src/engine/session';
-import type { GenerateChunk, GenerateOptions, Prompt } from '../../src/engine/types';
+import type { GenerateChunk, PlainGenerateOptions, Prompt } from '../../src/engine/types';
 import { collect, type Collected } from './collect';
 import type { GoldenPrompt } from './golden';
 import { loadWatched, type WatchedEngine } from './watched-engine';
@@ -41,7 +41,7 @@ export interface Sessions {
   readonly story: Collected;
   open: () => LocalSession;
   /** What `prompt` gives in a session of its own, with nobody else around. */
-  undisturbed: (prompt: Prompt, options?: GenerateOptions) => Promise<Collected>;
+  undisturbed: (prompt: Prompt, options?: PlainGenerateOptions) => Promise<Collected>;
 }
 
 /** Loads an engine before the first test of the file, and disposes of it after the last one. */
@@ -80,7 +80,7 @@ export function useSessions(): Sessions {
 async function answerOf(
   { engine }: WatchedEngine,
   prompt: Prompt,
-  options?: GenerateOptions,
+  options?: PlainGenerateOptions,
 ): Promise<Collected> {
   const session = engine.createSession();
   const answer = await collect(session.generate(prompt, options));

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalEngine } from '../../../src/engine/engine';
 import type { LocalSession } from '../../../src/engine/session';
-import type { GenerateOptions } from '../../../src/engine/types';
+import type { PlainGenerateOptions } from '../../../src/engine/types';
 import { collect } from '../../support/collect';
 import type { FixtureOptions } from '../../support/engine';
 import { expectFailure } from '../../support/expect-failure';
@@ -14,13 +14,13 @@ const sessions = useSessions();
 const { open } = sessions;
 
 /** Prompts of several lengths, within a chunk and over several, drawn with seeds. */
-const BEGINNINGS: [prompt: number[], options: GenerateOptions][] = [
+const BEGINNINGS: [prompt: number[], options: PlainGenerateOptions][] = [
   [COUNT.promptIds, { maxTokens: 1 }],
   [STORY.promptIds, { maxTokens: 30, temperature: 1, seed: 1 }],
   [LONG.slice(0, 128), { maxTokens: 7, temperature: 1.4, seed: 2 }],
   [LONG.slice(0, 300), { maxTokens: 12, temperature: 0.8, seed: 3 }],
 ];
-const NEXT: GenerateOptions = { maxTokens: 12 };
+const NEXT: PlainGenerateOptions = { maxTokens: 12 };
 
 /** The ids that follow `ids` in a session of their own. */
 async function freshly(engine: LocalEngine, ids: readonly number[]): Promise<number[]> {

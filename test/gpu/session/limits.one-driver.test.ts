@@ -110,7 +110,7 @@ describe('length', () => {
 describe('wrong arguments', () => {
   test('leave the session as it was, and touch no GPU', async () => {
     const { engine, counts } = sessions.watched;
-    const session = new CheckedSession(open(), engine.info, optional(text()));
+    const session = new CheckedSession(open(), engine.info, { chatTemplate: optional(text()) });
     await collect(session.send('My name is Ravi.'));
     const { submits } = counts;
     const before = [...session.messages];

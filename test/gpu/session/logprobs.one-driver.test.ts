@@ -1,7 +1,7 @@
 // Log-probabilities that answers carry: those of the model itself, whatever chose the tokens, at no cost where nobody asks.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalEngine } from '../../../src/engine/engine';
-import type { GenerateOptions, SampledLogprob } from '../../../src/engine/types';
+import type { PlainGenerateOptions, SampledLogprob } from '../../../src/engine/types';
 import { collect, type Collected } from '../../support/collect';
 import { COUNT, goldenFor, STORY, useSessions } from '../../support/sessions';
 import { loadWatched, type WatchedEngine } from '../../support/watched-engine';
@@ -37,7 +37,7 @@ async function largestError(
 
 const QUESTIONS = ['Count from 3 to 9.', 'Spell planet.', 'Tell me a story.', 'Who are you?'].map(goldenFor);
 /** Of what each of many answers draws a few tokens, so that unlikely ones are among them. */
-const DRAWN: GenerateOptions = { temperature: 1.3, maxTokens: 3, logprobs: 5 };
+const DRAWN: PlainGenerateOptions = { temperature: 1.3, maxTokens: 3, logprobs: 5 };
 
 describe('log-probabilities', () => {
   let exact: WatchedEngine;
@@ -115,7 +115,7 @@ describe('log-probabilities', () => {
   test('change neither the tokens nor the number of submits, and are not there where nobody asks', async () => {
     const { counts } = sessions.watched;
     const options = { temperature: 1, seed: 4, maxTokens: 30 };
-    const submitsOf = async (more: GenerateOptions): Promise<[Collected, number, number]> => {
+    const submitsOf = async (more: PlainGenerateOptions): Promise<[Collected, number, number]> => {
       const session = sessions.open();
       const [submits, buffers] = [counts.submits, counts.buffersMade];
       const answer = await collect(session.generate(STORY.messages, { ...options, ...more }));

@@ -9,6 +9,7 @@ import { tinySpec } from '../../support/tiny-tokenizer';
 const USAGE: Usage = {
   promptTokens: 1,
   cachedTokens: 0,
+  forcedTokens: 0,
   completionTokens: 2,
   queueMs: 0,
   prefillMs: 0,

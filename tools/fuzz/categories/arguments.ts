@@ -4,6 +4,7 @@ import { encodeTexts } from '../../../src/engine/embedding';
 import { encodePrompt } from '../../../src/engine/encode-prompt';
 import { resolveOptions } from '../../../src/engine/sampling';
 import { chatTemplate } from '../../../src/boundary/in-thread';
+import { plainOptions } from '../../../src/boundary/answer-shapes';
 import { generateOptions } from '../../../src/boundary/options';
 import { prompt as promptReader, tokenIds, type ModelLimits } from '../../../src/boundary/prompts';
 import { argument as read, list, options, text } from '../../../src/boundary/read';
@@ -29,9 +30,9 @@ function limitsOf({ vocabularySize }: Tokenizer): ModelLimits {
 
 /** What reads the arguments of the public entries, and what goes on with them: one entry is all that another takes. */
 const TARGETS = {
-  generateOptions(given: unknown, { tokenizer }: ChatFormat): unknown {
+  async generateOptions(given: unknown, { tokenizer }: ChatFormat): Promise<unknown> {
     const own = options(generateOptions(limitsOf(tokenizer), chatTemplate), given);
-    const { sampler, ...rest } = resolveOptions(own);
+    const { sampler, ...rest } = resolveOptions(await plainOptions(own));
     const { seed, ...figures } = sampler;
     return [figures, { ...rest, logitBias: [...rest.logitBias] }, own.seed !== undefined && seed];
   },
@@ -62,7 +63,7 @@ export function argumentsCategory(): Category {
       const target = draw.pick(Object.keys(TARGETS) as (keyof typeof TARGETS)[]);
       return { target, argument: argumentFor(draw, target) };
     },
-    run: async ({ target, argument }) => digest(TARGETS[target](argument, await format())),
+    run: async ({ target, argument }) => digest(await TARGETS[target](argument, await format())),
     save: ({ target, argument }) => ({ 'input.txt': `${target}: ${shown(argument, 4)}\n` }),
     varies: (message) => message.includes('it takes too long'),
   });

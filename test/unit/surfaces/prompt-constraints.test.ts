@@ -117,6 +117,13 @@ describe('a regular expression', () => {
     ]);
   });
 
+  test('may be that of the HTML standard for addresses, which has escapes that need no flag', async () => {
+    const session = await made('a@b.org').LanguageModel.create();
+    const responseConstraint =
+      /^[a-zA-Z0-9.!#$%&'*+\/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
+    expect(await session.prompt('x', { responseConstraint })).toBe('a@b.org');
+  });
+
   test('may come from another frame', async () => {
     const { engine, LanguageModel } = made('a');
     const session = await LanguageModel.create();

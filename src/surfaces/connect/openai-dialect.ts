@@ -149,7 +149,7 @@ class OpenAiDialect<I extends Ids> implements Dialect<I> {
     const { temperature = 0, maxTokens, seed, stop, logprobs } = options;
     const { frequencyPenalty, presencePenalty } = options;
     const chat = Array.isArray(prompt);
-    if (!chat && options.tools)
+    if (!chat && options.tools && options.toolChoice !== 'none')
       throw notUnderstood(this.extension.kind, 'options.tools for a prompt that is no messages');
     return {
       ...toolFields(options),

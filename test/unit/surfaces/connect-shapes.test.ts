@@ -123,6 +123,8 @@ describe('tools', () => {
     const without = await asked(kind, { tools: TOOLS, toolChoice: 'none' });
     expect(without).not.toHaveProperty('tools');
     expect(without).not.toHaveProperty('tool_choice');
+    // A text is no conversation, in which tools could be told; where none may be called that does not matter.
+    await asked(kind, { tools: TOOLS, toolChoice: 'none' }, 'A text');
   });
 
   it('are called in pieces, which become one message', async () => {

@@ -28,7 +28,9 @@ function faultOfShape({ format, param }: Shape): Fault {
 /** The engine's message has the name of the tool. With several that it may be, it is the list that is at fault. */
 function faultOfTools({ param, schemaParams }: Tools, message: string): Fault {
   const code = 'invalid_function_parameters';
-  const named = [...schemaParams].filter(([name]) => schemaParams.size === 1 || message.includes(name));
+  // Whole words: `add` is not what is wrong with `additionalProperties`.
+  const words = new Set(message.split(/[^\w-]+/));
+  const named = [...schemaParams].filter(([name]) => schemaParams.size === 1 || words.has(name));
   const [only] = named;
   return { param: only && named.length === 1 ? only[1] : param, code };
 }

@@ -163,7 +163,10 @@ describe('a shape that the engine refuses', () => {
   });
 
   test('is told by its name where the message has that of one tool', async () => {
-    const failure = new TernionError('invalid-argument', 'options.tools.subtract.schema: additionalProperties is too deep.');
+    const failure = new TernionError(
+      'invalid-argument',
+      'options.tools.subtract.schema: additionalProperties is too deep.',
+    );
     const { json } = await serving([{ fail: failure }]).chat({ tools: [tool('add'), tool('subtract')] });
     expect(json.error.param).toBe('tools[1].function.parameters');
   });

@@ -99,7 +99,7 @@ export function plainOptions(read: ReadOptions): PlainGenerateOptions | Promise<
   const whole = (jsons: readonly JsonSchema[]): PlainGenerateOptions =>
     withSchemas(read, new Map(schemas.map((each, i) => [each, jsons[i] ?? true])));
   return converted.some((each) => each instanceof Promise)
-    ? Promise.all(converted).then(whole)
+    ? Promise.all(converted.map(async (each) => each)).then(whole)
     : whole(converted as JsonSchema[]);
 }
 
@@ -168,7 +168,7 @@ function format(budget: JsonBudget): Read<ResponseFormat<ReadSchema>> {
   const type = oneOf('json', 'regex', 'grammar', 'choice');
   return (value, at): ResponseFormat<ReadSchema> => {
     if (!isObject(value)) throw invalid(at, value, 'an object with a type');
-    return readers[type(property(value, 'type', at), `${at}.type`)](value, at) as ResponseFormat<ReadSchema>;
+    return readers[type(property(value, 'type', at), `${at}.type`)](value, at);
   };
 }
 

@@ -22,7 +22,7 @@ export function xgrammar(): Plugin {
       handler: () => ID,
     },
     load: {
-      // eslint-disable-next-line no-control-regex
+       
       filter: { id: /^\0ternion:xgrammar-factory$/ },
       async handler() {
         const path = createRequire(import.meta.url).resolve(PACKAGE);

@@ -19,7 +19,8 @@ export class GrammarHost {
   readonly #compiled = new CompiledGrammars();
   readonly #answers = new Map<number, FollowedAnswer>();
   #compiler: GrammarCompiler | undefined;
-  #vocabularySize = 0;
+  /** The tokens that have bytes. */
+  #texts = new Uint32Array();
 
   /** Takes the vocabulary: the bytes of all tokens in a row, and where each of them ends. */
   async vocabulary(bytes: Uint8Array, ends: Uint32Array): Promise<undefined> {
@@ -33,7 +34,10 @@ export class GrammarHost {
       tokens.length,
       [],
     );
-    this.#vocabularySize = tokens.length;
+    this.#texts = maskOf(
+      tokens.length,
+      Array.from(tokens.keys()).filter((id) => tokens[id]?.length),
+    );
     // Compiled grammars are kept here, where it is known which are in use.
     this.#compiler = await GrammarCompiler.createGrammarCompiler(info, false);
     this.#xgrammar.boundMemory();
@@ -57,11 +61,11 @@ export class GrammarHost {
     goTo(followed, kept, tokenIds);
     // Behind the end token nothing is asked of a matcher: it would abort.
     if (matcher.isTerminated()) return this.#terminated(endIds);
-    const mask = await maskOf(matcher);
+    const mask = await this.#allowed(followed);
     const ended = hasOnly(mask, endIds);
     let endsWithForced = false;
     const forced = await useForcedText(matcher, async () => {
-      endsWithForced = hasOnly(await maskOf(matcher), endIds);
+      endsWithForced = hasOnly(await this.#allowed(followed), endIds);
     });
     return { mask, forced, ended, endsWithForced };
   }
@@ -84,9 +88,27 @@ export class GrammarHost {
     return compiled;
   }
 
+  /**
+   * The tokens that may come. Where any text may, xgrammar's mask has bits beyond the vocabulary and none of the end tokens,
+   * even if the answer may end there (measured with 0.1.27): that is tried.
+   */
+  async #allowed({ matcher, endIds }: FollowedAnswer): Promise<Uint32Array<ArrayBuffer>> {
+    const found = await matcher.getNextTokenBitmask();
+    const mask = new Uint32Array(found.buffer as ArrayBuffer, found.byteOffset, found.length);
+    const isAny = this.#texts.every((texts, i) => ((mask[i] ?? 0) & texts) >>> 0 === texts);
+    const [end] = endIds;
+    if (!isAny || end === undefined) return mask;
+    mask.set(this.#texts);
+    if (matcher.acceptToken(end)) {
+      matcher.rollBack(1);
+      for (const id of endIds) add(mask, id);
+    }
+    return mask;
+  }
+
   #terminated(endIds: readonly number[]): GrammarStep {
-    const mask = new Uint32Array(Math.ceil(this.#vocabularySize / 32));
-    for (const id of endIds) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
+    const mask = new Uint32Array(this.#texts.length);
+    for (const id of endIds) add(mask, id);
     return { mask, forced: '', ended: true, endsWithForced: false };
   }
 }
@@ -104,9 +126,15 @@ function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[])
   }
 }
 
-async function maskOf(matcher: GrammarMatcher): Promise<Uint32Array<ArrayBuffer>> {
-  const mask = await matcher.getNextTokenBitmask();
-  return new Uint32Array(mask.buffer as ArrayBuffer, mask.byteOffset, mask.length);
+/** These tokens of so many. */
+function maskOf(vocabularySize: number, ids: readonly number[]): Uint32Array<ArrayBuffer> {
+  const mask = new Uint32Array(Math.ceil(vocabularySize / 32));
+  for (const id of ids) add(mask, id);
+  return mask;
+}
+
+function add(mask: Uint32Array, id: number): void {
+  mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
 }
 
 /** Whether some token is allowed, and none but these. */

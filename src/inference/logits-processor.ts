@@ -17,7 +17,7 @@ export function runProcessor(
   if (logits.some((logit) => !Number.isFinite(logit))) throw logitsNotFinite();
   let returned: unknown;
   try {
-    returned = process(logits, tokenIds) as unknown;
+    returned = process(logits, tokenIds);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new TernionError('invalid-argument', `logitsProcessor has thrown an error: ${why}`, { cause });

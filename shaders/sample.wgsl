@@ -2,7 +2,8 @@
 //
 //   best     Best [SLICES] from penalize_max
 //   state    State: position += count, count = 1, step += 1
-//   ids      u32: ids[0] = the chosen token, which the next step embeds; NO_TOKEN where a logit is not finite
+//   ids      u32: ids[0] = the chosen token, which the next step embeds; NO_TOKEN where a logit is not
+//            finite, or where a mask allows none
 //   history  u32 [VOCABULARY]: the token's count += 1
 //   logits   f32 [VOCABULARY]      (these two only with `random`)
 //   options  SamplerOptions
@@ -11,6 +12,8 @@
 // those that every filter keeps: the top_k highest, then the fewest whose probability adds up to top_p, and those with
 // z ≥ ln(min_p). Filters are thresholds on z, found exactly by radix selection: z as an ordered integer, its bytes from
 // the highest, the one bin that the boundary falls in at each. Ties at a threshold are kept, as is usual.
+// With `masked`, a token that penalize_max has forbidden gets a z without a chance: it has no mass, no noise makes up for it,
+// and filters find it behind all tokens that could come.
 // The draw is a Gumbel maximum, argmax(z + noise(seed, step, token)): no prefix sum, no order of evaluation.
 //
 // One workgroup. Logits are read four at a time, AHEAD such vectors at once.
@@ -19,7 +22,7 @@ import constants::{AHEAD, VOCABULARY, SLICES, THREADS};
 import package::lib::state::State;
 import package::lib::best::best_of_group;
 import package::lib::reduce::reduce_sum_max;
-import package::lib::sampler::{SamplerOptions, Best, better, no_token, NO_TOKEN};
+import package::lib::sampler::{FORBIDDEN, SamplerOptions, Best, better, no_token, NO_TOKEN};
 
 @if(random && by_subgroups) enable subgroups;
 
@@ -40,9 +43,17 @@ import package::lib::sampler::{SamplerOptions, Best, better, no_token, NO_TOKEN}
 
 @if(random) const vectors = (u32(VOCABULARY) + 3u) / 4u;
 
+// Where z is so low a token never comes: noise is between -3 and 23. Far from what f32 holds, whatever the temperature.
+@if(random && masked) const HOPELESS = -10000.0;
+
 // Vector i of z; beyond the last there is the last one.
 @if(random)
-fn z_at(i: u32, top: f32) -> vec4f { return (logits[min(i, vectors - 1u)] - top) / options.temperature; }
+fn z_at(i: u32, top: f32) -> vec4f {
+  let four = logits[min(i, vectors - 1u)];
+  let z = (four - top) / options.temperature;
+  @if(masked) return select(z, vec4f(HOPELESS), four <= vec4f(FORBIDDEN));
+  @if(!masked) return z;
+}
 
 // The sum over all threads.
 @if(random)

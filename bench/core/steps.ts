@@ -39,7 +39,7 @@ export class StepBench {
       transformer.variants.cacheFormat,
     );
     const pass = await transformer.forwardPass(cache);
-    const { dispatches } = await transformer.sampler({ penalties: false, random: false });
+    const { dispatches } = await transformer.sampler({ penalties: false, random: false, masked: false });
     return new StepBench(transformer, cache, pass, dispatches);
   }
 
@@ -121,7 +121,7 @@ export class StepBench {
 
   #begin(ids: number[], limit: number): Promise<Generation> {
     const { transformer } = this;
-    const sampling = resolveOptions({});
+    const sampling = resolveOptions({}, transformer.config.vocabularySize);
     const continuation = { promptIds: ids, sampled: [], sampling, limit };
     return Generation.create(transformer, this.#readbacks, this.cache, continuation);
   }

@@ -33,6 +33,10 @@ fn follows(a: Best, b: Best) -> bool {
 }
 
 const NO_TOKEN = 0xffffffffu;
+
+// The logit of a token that a mask forbids: below `no_token`, so that it is never the best.
+const FORBIDDEN = -3.4028234e38;
+
 const no_token = Best(-3.4e38, NO_TOKEN);
 
 // Better than any token: where a logit is no finite number, none of them means anything.

@@ -1,6 +1,7 @@
 // Fills in what the options of a generation leave open.
 
-import type { SamplingSettings } from '../inference/generation';
+import type { LogitsProcessor, SamplingSettings } from '../inference/continuation';
+import { maskOfTokens } from '../inference/masks';
 import type { SamplerParameters } from '../kernels/sample';
 import type { GenerateOptions } from './types';
 
@@ -12,11 +13,44 @@ export interface ResolvedOptions extends SamplingSettings {
   contextOverflow: 'error' | 'truncate-middle';
 }
 
+/** Options as a generation takes them: a function that was given by its address has been fetched. */
+export interface SamplingOptions extends Omit<GenerateOptions, 'logitsProcessor'> {
+  /** Only these tokens may be sampled, end tokens too only if they are among them. Default: all. */
+  allowedTokens?: readonly number[];
+  /** These tokens are never sampled. */
+  bannedTokens?: readonly number[];
+  logitsProcessor?: LogitsProcessor;
+}
+
 /** Lower temperatures are greedy: in f32 they would become 0, or logits over them infinite. */
 const LEAST_TEMPERATURE = 1e-6;
 
-/** The options with their defaults. */
-export function resolveOptions({
+/** The options with their defaults, for a model with so many tokens in its vocabulary. */
+export function resolveOptions(options: SamplingOptions, vocabularySize: number): ResolvedOptions {
+  const { maxTokens = Infinity, stop = [], logprobs, contextOverflow = 'error', logitsProcessor } = options;
+  const sampler = samplerOf(options);
+  const biases = Object.entries(options.logitBias ?? {}).map(([id, bias]) => [Number(id), bias] as const);
+  const { temperature, repetitionPenalty, frequencyPenalty, presencePenalty } = sampler;
+  const mask = staticMask(options, vocabularySize);
+  return {
+    sampler,
+    mode: {
+      random: temperature >= LEAST_TEMPERATURE,
+      penalties:
+        repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || biases.length > 0,
+      masked: mask !== undefined || logitsProcessor !== undefined,
+    },
+    maxTokens,
+    stop: typeof stop === 'string' ? [stop] : stop,
+    logprobs,
+    contextOverflow,
+    logitBias: new Map(biases),
+    mask,
+    process: logitsProcessor,
+  };
+}
+
+function samplerOf({
   temperature = 0,
   topK = 0,
   topP = 1,
@@ -24,14 +58,9 @@ export function resolveOptions({
   repetitionPenalty = 1,
   frequencyPenalty = 0,
   presencePenalty = 0,
-  logitBias = {},
   seed = randomSeed(),
-  maxTokens = Infinity,
-  stop = [],
-  logprobs,
-  contextOverflow = 'error',
-}: GenerateOptions): ResolvedOptions {
-  const sampler: SamplerParameters = {
+}: SamplingOptions): SamplerParameters {
+  return {
     temperature,
     topK,
     topP,
@@ -42,20 +71,15 @@ export function resolveOptions({
     // Any integer is a seed; the lower 32 bits count.
     seed: (seed % 2 ** 32) >>> 0,
   };
-  const biases = new Map(Object.entries(logitBias).map(([id, bias]) => [Number(id), bias]));
-  return {
-    sampler,
-    mode: {
-      random: temperature >= LEAST_TEMPERATURE,
-      penalties:
-        repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || biases.size > 0,
-    },
-    maxTokens,
-    stop: typeof stop === 'string' ? [stop] : stop,
-    logprobs,
-    contextOverflow,
-    logitBias: biases,
-  };
+}
+
+/** The tokens that may come whatever was said before; undefined for all. */
+function staticMask(
+  { allowedTokens, bannedTokens = [] }: SamplingOptions,
+  vocabularySize: number,
+): Uint32Array | undefined {
+  if (!allowedTokens && bannedTokens.length === 0) return undefined;
+  return maskOfTokens(vocabularySize, allowedTokens, bannedTokens);
 }
 
 /** A seed for whoever gives none. */

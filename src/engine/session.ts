@@ -197,7 +197,7 @@ export class LocalSession implements CoreSession {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.config);
-    const resolved = resolveOptions(options);
+    const resolved = resolveOptions(options, host.config.vocabularySize);
     const chat = host.chat.with(options);
     const clock = new Clock();
     host.residence.wake();
@@ -287,8 +287,8 @@ export class LocalSession implements CoreSession {
 
   #runOf(promptIds: number[], options: ResolvedOptions, limit: number, sampled: number[]): TokenRun {
     const { queue, residence } = this.host;
-    const { sampler, mode, logitBias, logprobs } = options;
-    const sampling = { sampler, mode, logitBias, logprobs };
+    const { sampler, mode, logitBias, logprobs, mask, process } = options;
+    const sampling = { sampler, mode, logitBias, logprobs, mask, process };
     const continuation = { promptIds, sampled, sampling, limit };
     return new TokenRun(queue, residence, continuation, (resident) => this.cache.on(resident));
   }

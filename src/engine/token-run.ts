@@ -1,8 +1,11 @@
 // The tokens of one answer, from whatever device is there. All that it needs to go on somewhere else is plain data.
 
+import { TernionError } from '../errors';
 import type { KvCache } from '../inference/kv-cache';
-import { Generation, type Continuation } from '../inference/generation';
+import type { Continuation } from '../inference/continuation';
+import { Generation } from '../inference/generation';
 import type { SampledToken } from '../inference/samplers';
+import type { TokenGuide } from '../inference/token-guide';
 import { GpuTurn } from './gpu-turn';
 import type { RequestQueue } from './request-queue';
 import { WORK_DONE, type Residence } from './residence';
@@ -21,6 +24,8 @@ export class TokenRun {
     private readonly continuation: Continuation,
     /** The KV cache of the session on a resident. */
     private readonly cacheOn: (resident: Resident) => Promise<KvCache>,
+    /** Restricts the tokens, wherever they are sampled. */
+    private readonly guide?: TokenGuide,
   ) {
     this.#turn = new GpuTurn(queue, () => this.#settle('pause'));
   }
@@ -37,7 +42,8 @@ export class TokenRun {
 
   /**
    * Waits until the next token can be taken, on another device if it must be; false when the limit is reached. The prompt,
-   * and after a loss what was sampled before it, is evaluated first, which `signal` ends within one chunk.
+   * and after a loss what was sampled before it, is evaluated first, which `signal` ends within one chunk. It ends the wait for
+   * a guide, too.
    */
   ready(signal: AbortSignal): Promise<boolean> {
     return this.residence.use(this.#turn, (resident) => this.#readyOn(resident, signal), signal);
@@ -74,8 +80,10 @@ export class TokenRun {
     const generation =
       this.#current?.resident === resident ? this.#current.generation : await this.#begin(resident, signal);
     try {
-      return await generation.ready();
+      return await generation.ready(this.guide ? this.#ending(signal) : signal);
     } catch (error) {
+      // Nothing was under way that would be missing.
+      if (error instanceof TernionError && error.code === 'aborted') throw error;
       // The token that failed would be missing: whoever goes on begins again from those that were taken.
       this.#current = undefined;
       throw error;
@@ -85,12 +93,17 @@ export class TokenRun {
   async #begin(resident: Resident, signal: AbortSignal): Promise<Generation> {
     const { transformer, readbacks } = resident;
     const cache = await this.cacheOn(resident);
-    const generation = await Generation.create(transformer, readbacks, cache, this.continuation);
+    const generation = await Generation.create(transformer, readbacks, cache, this.continuation, this.guide);
     this.#cachedTokens ??= generation.cachedTokens;
     // What is amid its prompt does not keep those waiting who press. It begins again from what is in the cache.
-    await generation.prefill(AbortSignal.any([signal, this.queue.pressure]));
+    await generation.prefill(this.#ending(signal));
     this.#current = { generation, resident };
     return generation;
+  }
+
+  /** Fires with `signal`, and when somebody presses for the GPU. */
+  #ending(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.queue.pressure]);
   }
 
   /** A device that is gone has nothing in flight any more. */

@@ -11,19 +11,26 @@ import {
   type RatedToken,
 } from '../kernels/logprobs';
 import { checkLogprobs } from '../kernels/logprobs-check';
-import { sample, type SampleBuffers, type SampleMode } from '../kernels/sample';
+import { maskWords, sample, type SampleBuffers, type SampleMode } from '../kernels/sample';
+import { checkMasked } from '../kernels/sample-check';
 
-/** A token that was sampled. */
+/** A token that was sampled, or that a guide has appended. */
 export interface SampledToken {
   token: number;
+  /** Nothing was sampled: it was the only one that could come. */
+  forced?: true;
   /** Where they were asked for: natural logarithms of the model's own probabilities, before penalties and temperature. */
   logprobs?: { own: number; likeliest: RatedToken[] };
 }
 
 /** A way to choose. */
 export interface Sampler {
-  /** From the logits to ids[0], and to `result`. */
+  /** What looks at the model's own logits, before anything changes them: right behind the head. */
+  readonly before: readonly Dispatch[];
+  /** Behind that: from the logits to ids[0], and to `result`. */
   readonly dispatches: readonly Dispatch[];
+  /** Where the mask is written before a masked choice; undefined for others. */
+  readonly mask: GPUBuffer | undefined;
   /** What is read back: its first `words` words. */
   readonly result: GPUBuffer;
   readonly words: number;
@@ -31,11 +38,12 @@ export interface Sampler {
   readonly read: (words: Uint32Array) => SampledToken;
 }
 
-/** Makes each way to choose at its first use. What log-probabilities need is not there before. */
+/** Makes each way to choose at its first use. What log-probabilities and masks need is not there before. */
 export class Samplers {
-  readonly #samples = new Map<string, Promise<Dispatch[]>>();
+  readonly #choices = new Map<string, Promise<Pick<Sampler, 'dispatches' | 'mask'>>>();
   readonly #rated = new Map<string, Promise<Sampler>>();
-  #buffers: Promise<LogprobBuffers> | undefined;
+  readonly #buffers = new Map<'logprobs', Promise<LogprobBuffers>>();
+  readonly #masks = new Map<'mask', Promise<GPUBuffer>>();
 
   constructor(
     private readonly gpu: GpuContext,
@@ -44,28 +52,38 @@ export class Samplers {
     private readonly work: SampleBuffers,
   ) {}
 
-  /** The dispatches that choose the next token from the logits. */
-  dispatches(mode: SampleMode): Promise<Dispatch[]> {
-    return remembered(this.#samples, keyOf(mode), () =>
-      sample(this.gpu, this.vocabularySize, this.threads, mode, this.work),
-    );
-  }
-
   /** With `count` alternatives to each token; undefined for a choice without log-probabilities. */
   async sampler(mode: SampleMode, count: number | undefined): Promise<Sampler> {
     if (count !== undefined)
       return remembered(this.#rated, `${keyOf(mode)} ${count}`, () => this.#createRated(mode, count));
     const read = (words: Uint32Array): SampledToken => ({ token: words[0]! });
-    return { dispatches: await this.dispatches(mode), result: this.work.ids, words: 1, read };
+    return { before: [], ...(await this.#choice(mode)), result: this.work.ids, words: 1, read };
+  }
+
+  /** The dispatches that choose the next token from the logits. */
+  #choice(mode: SampleMode): Promise<Pick<Sampler, 'dispatches' | 'mask'>> {
+    return remembered(this.#choices, keyOf(mode), async () => {
+      const { gpu, vocabularySize, threads, work } = this;
+      if (!mode.masked) {
+        return { dispatches: await sample(gpu, vocabularySize, threads, mode, work), mask: undefined };
+      }
+      if (!(await checkMasked(gpu, vocabularySize, threads, mode))) throw wrongKernels('masks');
+      const mask = await remembered(this.#masks, 'mask', () =>
+        gpu.checkedAllocation('a mask', () => gpu.createBuffer('mask', maskWords(vocabularySize) * 4)),
+      );
+      return { dispatches: await sample(gpu, vocabularySize, threads, mode, { ...work, mask }), mask };
+    });
   }
 
   async #createRated(mode: SampleMode, count: number): Promise<Sampler> {
     const { gpu, vocabularySize, threads } = this;
-    this.#buffers ??= this.#createBuffers();
-    const buffers = await this.#buffers;
+    const buffers = await remembered(this.#buffers, 'logprobs', () => this.#createBuffers());
     const { before, behind } = await logprobs(gpu, vocabularySize, threads, count, buffers);
+    const { dispatches, mask } = await this.#choice(mode);
     return {
-      dispatches: [before, ...(await this.dispatches(mode)), behind],
+      before: [before],
+      dispatches: [...dispatches, behind],
+      mask,
       result: buffers.record,
       words: recordWords(count),
       read(words) {
@@ -77,20 +95,26 @@ export class Samplers {
 
   async #createBuffers(): Promise<LogprobBuffers> {
     const { gpu, vocabularySize, threads, work } = this;
-    if (!(await checkLogprobs(gpu, threads))) {
-      const message = 'The kernels of log-probabilities give wrong results on this GPU. An update may help.';
-      throw new TernionError('kernel-check-failed', message);
-    }
+    if (!(await checkLogprobs(gpu, threads))) throw wrongKernels('log-probabilities');
     return gpu.checkedAllocation('log-probabilities', () => createLogprobBuffers(gpu, vocabularySize, work));
   }
 }
 
-function keyOf({ penalties, random }: SampleMode): string {
-  return `${penalties} ${random}`;
+function keyOf({ penalties, random, masked }: SampleMode): string {
+  return `${penalties} ${random} ${masked}`;
+}
+
+function wrongKernels(what: string): TernionError {
+  const message = `The kernels of ${what} give wrong results on this GPU. An update may help.`;
+  return new TernionError('kernel-check-failed', message);
 }
 
 /** What `make` gives, made once for each key, and again after a failure. */
-function remembered<T>(made: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+function remembered<K extends string, T>(
+  made: Map<K, Promise<T>>,
+  key: K,
+  make: () => Promise<T>,
+): Promise<T> {
   let value = made.get(key);
   if (!value) {
     value = make();

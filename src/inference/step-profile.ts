@@ -27,7 +27,7 @@ export async function profileStep(
   { tokens, context, repeats }: { tokens: number; context: number; repeats: number },
 ): Promise<StepProfile | undefined> {
   const pass = await transformer.forwardPass(cache);
-  const { dispatches } = await transformer.sampler({ penalties: false, random: false });
+  const { dispatches } = await transformer.sampler({ penalties: false, random: false, masked: false });
   const ids = new Uint32Array(tokens);
   const runs: KernelTime[][] = [];
   for (let i = 0; i < repeats; i++) {

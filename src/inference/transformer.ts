@@ -91,6 +91,9 @@ export interface TransformerOptions {
   activations: Activations;
 }
 
+/** What a load compiles. */
+const PLAIN_CHOICE: SampleMode = { penalties: false, random: false, masked: false };
+
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
   readonly #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
@@ -168,7 +171,7 @@ export class Transformer {
 
   /**
    * What chooses the next token from the logits; with log-probabilities of `logprobs` alternatives, or of the token alone, if
-   * that is given. Rejects with `kernel-check-failed` if those are wrong on this device.
+   * that is given. Rejects with `kernel-check-failed` if the kernels of those, or of masks, are wrong on this device.
    */
   sampler(mode: SampleMode, logprobs?: number): Promise<Sampler> {
     return this.#samplers.sampler(mode, logprobs);
@@ -176,12 +179,12 @@ export class Transformer {
 
   /**
    * Compiles every pipeline that a generation needs, so that none is compiled while somebody waits for a token; but those of
-   * other samplers than the plain one, of log-probabilities too, which are compiled while the first prompt that wants them is
+   * other samplers than the plain one, of log-probabilities and masks too, which are compiled while the first prompt that wants them is
    * evaluated.
    */
   async compile(): Promise<void> {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
-    await Promise.all([this.forwardPass(cache), this.sampler({ penalties: false, random: false })]);
+    await Promise.all([this.forwardPass(cache), this.sampler(PLAIN_CHOICE)]);
     cache.destroy();
   }
 
@@ -231,9 +234,12 @@ export class Transformer {
     throwIfAborted(signal);
   }
 
-  /** Encodes the logits of the last token, with the head that generations use, and the choice of the next token. */
-  encodeNext(encoder: GPUCommandEncoder, sampler: readonly Dispatch[]): void {
-    encodePass(encoder, [...this.heads.fast, ...sampler]);
+  /**
+   * Encodes the logits of the last token, with the head that generations use, and what comes behind them: the choice of the
+   * next token, or only what looks at the logits before they are changed.
+   */
+  encodeNext(encoder: GPUCommandEncoder, behind: readonly Dispatch[]): void {
+    encodePass(encoder, [...this.heads.fast, ...behind]);
   }
 
   /** Encodes what the last norm makes of the last token: `work.last`. */

@@ -19,15 +19,22 @@ export interface SampleBuffers {
   bias: GPUBuffer;
   state: GPUBuffer;
   ids: GPUBuffer;
+  /** u32 [maskWords(vocabulary)], only for masked choices: bit `token % 32` of word `token >> 5` is set if the token may come. */
+  mask?: GPUBuffer;
 }
 
-/** Which parts of the kernels are compiled in. Greedy decoding without penalties needs neither. */
+/** Which parts of the kernels are compiled in. Greedy decoding without penalties needs none. */
 export interface SampleMode {
   penalties: boolean;
   random: boolean;
+  /** Only tokens of a mask can be chosen. */
+  masked: boolean;
 }
 
-/** What stands in the place of a token where the logits are not all finite: NO_TOKEN of shaders/lib/sampler.wgsl. */
+/**
+ * What stands in the place of a token where the logits are not all finite, those of forbidden tokens included, or where the
+ * mask allows none: NO_TOKEN of shaders/lib/sampler.wgsl.
+ */
 export const NO_TOKEN = 0xffffffff;
 
 /** Tokens that one workgroup looks through. */
@@ -36,6 +43,11 @@ export const SLICE = 1024;
 /** Slices that the vocabulary is searched in. */
 export function sliceCount(vocabulary: number): number {
   return Math.ceil(vocabulary / SLICE);
+}
+
+/** Words of a mask. */
+export function maskWords(vocabulary: number): number {
+  return Math.ceil(vocabulary / 32);
 }
 
 /** Threads of a workgroup for a device; not worth a measurement. */
@@ -72,7 +84,10 @@ export function packSamplerOptions(p: SamplerParameters): Uint32Array {
   return words;
 }
 
-/** Two dispatches of at most 256 threads a workgroup: logits [vocabulary] → ids[0], and the state of the next step. */
+/**
+ * Two dispatches of at most 256 threads a workgroup: logits [vocabulary] → ids[0], and the state of the next step. With
+ * penalties or a mask, the logits are changed.
+ */
 export function sample(
   gpu: GpuContext,
   vocabulary: number,
@@ -80,7 +95,7 @@ export function sample(
   mode: SampleMode,
   buffers: SampleBuffers,
 ): Promise<Dispatch[]> {
-  const { logits, best, options, history, bias, state, ids } = buffers;
+  const { logits, best, options, history, bias, state, ids, mask } = buffers;
   const slices = sliceCount(vocabulary);
   const many = areMany(threads);
   const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
@@ -90,9 +105,14 @@ export function sample(
       {
         shader: 'penalize_max',
         constants: { VOCABULARY: vocabulary, SLICE, THREADS: threads },
-        conditions: { penalties: mode.penalties, many },
+        conditions: { penalties: mode.penalties, masked: mode.masked, many },
       },
-      mode.penalties ? [logits, best, options, history, bias] : [logits, best],
+      [
+        logits,
+        best,
+        ...(mode.penalties ? [options, history, bias] : [undefined, undefined, undefined]),
+        mode.masked ? mask : undefined,
+      ],
       fixedGrid(slices),
     ),
     gpu.dispatch(
@@ -100,7 +120,7 @@ export function sample(
       {
         shader: 'sample',
         constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads, AHEAD: many ? 2 : 1 },
-        conditions: { random: mode.random, many, ...meeting },
+        conditions: { random: mode.random, masked: mode.random && mode.masked, many, ...meeting },
       },
       mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
       fixedGrid(1),

@@ -125,7 +125,7 @@ async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
   });
   // What is compiled only when it is wanted: other ways to choose a token, and the head of `nextLogits`.
   const transformer = transformerOf(engine);
-  await transformer.sampler({ penalties: true, random: true }, 1);
+  await transformer.sampler({ penalties: true, random: true, masked: true }, 1);
   await transformer.encodeLogits(context.device.createCommandEncoder());
   const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
   await engine.dispose();

@@ -8,6 +8,7 @@ import { Transformer } from '../../src/inference/transformer';
 import { candidates, type Candidates, type Variants } from '../../src/inference/variants';
 import { Int8RowWriter } from '../../src/kernels/int8-rows';
 import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
+import { maskWords, sample } from '../../src/kernels/sample';
 import { allocateWeights } from '../../src/model/load';
 import type { ModelWeights } from '../../src/model/weights';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
@@ -144,6 +145,21 @@ async function logprobKernels(
   return gpu.takeMade();
 }
 
+/** As `logprobKernels`: a masked sampler, too, would check itself first. */
+async function maskedKernels(gpu: CompilingContext, transformer: Transformer): Promise<MadeDispatch[]> {
+  const { config, work, variants } = transformer;
+  const { vocabularySize } = config;
+  const mask = gpu.createBuffer('mask', maskWords(vocabularySize) * 4);
+  for (const penalties of [false, true]) {
+    for (const random of [false, true]) {
+      const mode = { penalties, random, masked: true };
+      await sample(gpu, vocabularySize, variants.sampleThreads, mode, { ...work, mask });
+    }
+  }
+  gpu.free(mask);
+  return gpu.takeMade();
+}
+
 /** All that `transformer` can be asked to dispatch. */
 async function addUses(uses: Uses, gpu: CompilingContext, transformer: Transformer): Promise<void> {
   // The exact head is compiled when it is first wanted.
@@ -158,8 +174,9 @@ async function addUses(uses: Uses, gpu: CompilingContext, transformer: Transform
   uses.add('decode', among(decode));
   uses.add('prefill', among(prefill));
   for (const penalties of [false, true])
-    for (const random of [false, true]) await transformer.sampler({ penalties, random });
+    for (const random of [false, true]) await transformer.sampler({ penalties, random, masked: false });
   uses.add('sampling', gpu.takeMade());
+  uses.add('sampling', await maskedKernels(gpu, transformer));
   uses.add('sampling', await logprobKernels(gpu, config.vocabularySize, variants.sampleThreads));
   await transformer.compile();
   uses.add('other', gpu.takeMade());

@@ -1,138 +1,17 @@
 // Choosing the next token: greedy, drawn under each filter, and with penalties.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { GpuContext, Dispatch } from '../../../src/gpu/context';
-import {
-  NO_TOKEN,
-  packSamplerOptions,
-  sample,
-  sliceCount,
-  type SampleBuffers,
-  type SampleMode,
-  type SamplerParameters,
-} from '../../../src/kernels/sample';
+import type { GpuContext } from '../../../src/gpu/context';
+import { NO_TOKEN, type SampleMode, type SamplerParameters } from '../../../src/kernels/sample';
 import { openContext } from '../../support/engine';
 import { integers, largestError, normals, random } from '../../support/reference';
-import { filled, readFloats, readWords, run } from '../../support/reference-gpu';
+import { readFloats, readWords } from '../../support/reference-gpu';
+import { chiSquare, IN_PROMPT, keptTokens, OFF, Sampler, softmax } from '../../support/sampler';
 
 let gpu: GpuContext;
 beforeAll(async () => {
   gpu = await openContext();
 });
 afterAll(() => gpu.destroy());
-
-const OFF: SamplerParameters = {
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  seed: 1,
-};
-
-/** Marks a token of the prompt in the history. */
-const IN_PROMPT = 2 ** 31;
-
-interface Setting {
-  logits: Float32Array;
-  mode?: Partial<SampleMode>;
-  options?: Partial<SamplerParameters>;
-  history?: Uint32Array;
-  bias?: Float32Array;
-  threads?: number;
-}
-
-/** A sampler with buffers of its own. */
-class Sampler {
-  private constructor(
-    readonly vocabulary: number,
-    readonly buffers: SampleBuffers,
-    private readonly dispatches: Dispatch[],
-    private readonly options: SamplerParameters,
-  ) {}
-
-  static async create({ logits, mode, options, history, bias, threads = 8 }: Setting): Promise<Sampler> {
-    const vocabulary = logits.length;
-    const all = { ...OFF, ...options };
-    const buffers: SampleBuffers = {
-      logits: gpu.upload('logits', logits),
-      best: filled(gpu, 'best', sliceCount(vocabulary) * 2),
-      options: gpu.upload('options', packSamplerOptions(all)),
-      history: gpu.upload('history', history ?? new Uint32Array(vocabulary)),
-      bias: gpu.upload('bias', bias ?? new Float32Array(vocabulary)),
-      state: gpu.upload('state', Uint32Array.of(5, 7, 0, 0)),
-      ids: filled(gpu, 'ids', 1),
-    };
-    const modes = { penalties: false, random: false, ...mode };
-    return new Sampler(vocabulary, buffers, await sample(gpu, vocabulary, threads, modes, buffers), all);
-  }
-
-  /** One token, with `seed` at `step`. */
-  async draw(seed = this.options.seed, step = 0): Promise<number> {
-    this.#prepare(seed, step);
-    run(gpu, this.dispatches);
-    return (await readWords(gpu, this.buffers.ids, 1))[0]!;
-  }
-
-  /** How often each token comes in `steps` steps of one seed. */
-  async histogram(steps: number): Promise<Uint32Array> {
-    this.#prepare(this.options.seed, 0);
-    run(gpu, this.dispatches, { times: steps });
-    return readWords(gpu, this.buffers.history, this.vocabulary);
-  }
-
-  /** How often each token comes as the first one of the seeds from 0 to `seeds` - 1. */
-  async histogramOfSeeds(seeds: number): Promise<Uint32Array> {
-    for (let seed = 0; seed < seeds; seed++) {
-      this.#prepare(seed, 0);
-      run(gpu, this.dispatches);
-    }
-    return readWords(gpu, this.buffers.history, this.vocabulary);
-  }
-
-  #prepare(seed: number, step: number): void {
-    const { queue } = gpu.device;
-    const words = packSamplerOptions({ ...this.options, seed });
-    queue.writeBuffer(this.buffers.options, 0, words as GPUAllowSharedBufferSource);
-    queue.writeBuffer(this.buffers.state, 0, Uint32Array.of(5, 7, step, 0));
-  }
-}
-
-/** Probability of each token under softmax with a temperature, among those that `keep`. */
-function softmax(logits: Float32Array, temperature: number, keep?: ReadonlySet<number>): Float64Array {
-  const top = Math.max(...logits);
-  const masses = Float64Array.from(logits, (logit, token) =>
-    keep && !keep.has(token) ? 0 : Math.exp((logit - top) / temperature),
-  );
-  const total = masses.reduce((sum, mass) => sum + mass, 0);
-  return masses.map((mass) => mass / total);
-}
-
-/**
- * The tokens that all filters keep: the topK likeliest; of those the fewest whose probability is at least topP; and
- * those with at least minP of the best's probability. What ties with the last one kept is kept.
- */
-function keptTokens(logits: Float32Array, options: Partial<SamplerParameters>): Set<number> {
-  const { temperature, topK, topP, minP } = { ...OFF, ...options };
-  const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!);
-  const from = (last: number): number => logits[order[Math.min(last, order.length - 1)]!]!;
-  const afterK = topK > 0 ? order.filter((token) => logits[token]! >= from(topK - 1)) : order;
-  const masses = softmax(logits, temperature, new Set(afterK));
-  let sum = 0;
-  const reached = afterK.findIndex((token) => (sum += masses[token]!) >= topP - 1e-9);
-  const afterP = topP < 1 ? afterK.filter((token) => logits[token]! >= from(reached)) : afterK;
-  return new Set(afterP.filter((token) => (logits[token]! - from(0)) / temperature >= Math.log(minP) - 1e-9));
-}
-
-/** Σ (seen - expected)² / expected. */
-function chiSquare(histogram: Uint32Array, probabilities: Float64Array): number {
-  const draws = histogram.reduce((sum, count) => sum + count, 0);
-  return histogram.reduce((sum, count, token) => {
-    const expected = probabilities[token]! * draws;
-    return sum + (count - expected) ** 2 / expected;
-  }, 0);
-}
 
 describe('logits that are not all finite', () => {
   const modes: [string, Partial<SampleMode>][] = [
@@ -147,7 +26,7 @@ describe('logits that are not all finite', () => {
     const logits = normals(3000, 4);
     logits[1234] = value;
     for (const threads of [8, 256]) {
-      const sampler = await Sampler.create({
+      const sampler = await Sampler.create(gpu, {
         logits,
         mode,
         options: { topK: 40, topP: 0.9, minP: 0.1 },
@@ -156,14 +35,14 @@ describe('logits that are not all finite', () => {
       expect(await sampler.draw()).toBe(NO_TOKEN);
       expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3000)))).toBe(0);
     }
-    const none = await Sampler.create({ logits: new Float32Array(7).fill(value), mode });
+    const none = await Sampler.create(gpu, { logits: new Float32Array(7).fill(value), mode });
     expect(await none.draw()).toBe(NO_TOKEN);
   });
 
   test('are not those that are as large as a number can be', async () => {
     const logits = new Float32Array(7).fill(-3.3e38);
     logits[5] = 3.3e38;
-    expect(await (await Sampler.create({ logits })).draw()).toBe(5);
+    expect(await (await Sampler.create(gpu, { logits })).draw()).toBe(5);
   });
 });
 
@@ -176,7 +55,7 @@ describe('greedy', () => {
       for (const best of new Set([0, vocabulary - 1, vocabulary >> 1, Math.min(1023, vocabulary - 1)])) {
         const own = logits.slice();
         own[best] = 9;
-        expect(await (await Sampler.create({ logits: own })).draw()).toBe(best);
+        expect(await (await Sampler.create(gpu, { logits: own })).draw()).toBe(best);
       }
     },
   );
@@ -194,22 +73,22 @@ describe('greedy', () => {
       const logits = new Float32Array(3000).fill(-1);
       for (const token of tie) logits[token] = 2;
       for (const threads of [8, 64, 256]) {
-        expect(await (await Sampler.create({ logits, threads })).draw()).toBe(tie[0]);
+        expect(await (await Sampler.create(gpu, { logits, threads })).draw()).toBe(tie[0]);
       }
     }
-    expect(await (await Sampler.create({ logits: new Float32Array(3000) })).draw()).toBe(0);
+    expect(await (await Sampler.create(gpu, { logits: new Float32Array(3000) })).draw()).toBe(0);
   });
 
   test('sees logits that all are far below zero', async () => {
     const logits = new Float32Array(1025).fill(-3e30);
     logits[700] = -2e30;
-    expect(await (await Sampler.create({ logits })).draw()).toBe(700);
+    expect(await (await Sampler.create(gpu, { logits })).draw()).toBe(700);
   });
 });
 
 test.each([{ random: false }, { random: true }])('moves the state on, with $random', async (mode) => {
   const logits = normals(40, 1);
-  const sampler = await Sampler.create({ logits, mode, history: new Uint32Array(40).fill(IN_PROMPT) });
+  const sampler = await Sampler.create(gpu, { logits, mode, history: new Uint32Array(40).fill(IN_PROMPT) });
   const token = await sampler.draw(1, 3);
   const { state, history, ids } = sampler.buffers;
   // From position 5, count 7, step 3.
@@ -228,14 +107,14 @@ describe('drawing', () => {
 
   test.each([0.7, 1, 2])('follows softmax at temperature %d, step by step', async (temperature) => {
     const logits = normals(12, 5);
-    const sampler = await Sampler.create({ logits, mode, options: { temperature, seed: 42 } });
+    const sampler = await Sampler.create(gpu, { logits, mode, options: { temperature, seed: 42 } });
     const histogram = await sampler.histogram(4000);
     expect(chiSquare(histogram, softmax(logits, temperature))).toBeLessThan(CHI_SQUARE_11);
   });
 
   test('follows softmax seed by seed', async () => {
     const logits = normals(12, 5);
-    const histogram = await (await Sampler.create({ logits, mode })).histogramOfSeeds(1500);
+    const histogram = await (await Sampler.create(gpu, { logits, mode })).histogramOfSeeds(1500);
     expect(chiSquare(histogram, softmax(logits, 1))).toBeLessThan(CHI_SQUARE_11);
   });
 
@@ -245,13 +124,13 @@ describe('drawing', () => {
     const draws = 2000;
     const tail = 2047 * Math.exp(-9);
     const share = tail / (1 + tail);
-    const histogram = await (await Sampler.create({ logits, mode, threads: 64 })).histogram(draws);
+    const histogram = await (await Sampler.create(gpu, { logits, mode, threads: 64 })).histogram(draws);
     const deviation = Math.sqrt((share * (1 - share)) / draws);
     expect(Math.abs((draws - histogram[77]!) / draws - share)).toBeLessThan(3.3 * deviation);
   });
 
   test('gives the same token for the same seed and step', async () => {
-    const sampler = await Sampler.create({ logits: normals(1500, 6), mode });
+    const sampler = await Sampler.create(gpu, { logits: normals(1500, 6), mode });
     for (const [seed, step] of [
       [1, 0],
       [1, 9],
@@ -272,13 +151,13 @@ describe('drawing', () => {
     [{ topK: 2 ** 31, topP: 0 }, 64],
   ])('with %j gives the same tokens with 8 and with %i threads', async (options, threads) => {
     const logits = normals(1501, 6);
-    const few = await Sampler.create({ logits, mode, options });
-    const many = await Sampler.create({ logits, mode, options, threads });
+    const few = await Sampler.create(gpu, { logits, mode, options });
+    const many = await Sampler.create(gpu, { logits, mode, options, threads });
     expect(await many.histogram(20)).toEqual(await few.histogram(20));
   });
 
   test('gives other tokens for other seeds and other steps', async () => {
-    const sampler = await Sampler.create({ logits: new Float32Array(1500), mode });
+    const sampler = await Sampler.create(gpu, { logits: new Float32Array(1500), mode });
     const tokens: number[] = [];
     for (const [seed, step] of [
       [1, 0],
@@ -299,9 +178,9 @@ describe('drawing', () => {
       const logits = new Float32Array(16);
       // e^-40: no noise of 32 bits makes up for that.
       logits[5] = -40;
-      expect(await (await Sampler.create({ logits, mode })).draw(seed)).not.toBe(5);
+      expect(await (await Sampler.create(gpu, { logits, mode })).draw(seed)).not.toBe(5);
       logits[5] = 40;
-      expect(await (await Sampler.create({ logits, mode })).draw(seed)).toBe(5);
+      expect(await (await Sampler.create(gpu, { logits, mode })).draw(seed)).toBe(5);
     },
   );
 });
@@ -316,7 +195,7 @@ describe('filters', () => {
     const chances = softmax(logits, temperature, keep);
     // In 1000 draws a token of this chance stays away with a probability of e^-9.
     expect(Math.min(...[...keep].map((token) => chances[token]!))).toBeGreaterThan(0.009);
-    const histogram = await (await Sampler.create({ logits, mode, options })).histogram(1000);
+    const histogram = await (await Sampler.create(gpu, { logits, mode, options })).histogram(1000);
     const drawn = [...histogram.keys()].filter((token) => histogram[token]! > 0);
     expect(drawn).toEqual([...keep].sort((a, b) => a - b));
     return keep.size;
@@ -368,7 +247,7 @@ describe('filters', () => {
     const options = { topK: 12, temperature: 1.5, seed: 3 };
     const keep = [...keptTokens(logits, options)];
     const chances = softmax(logits, options.temperature, new Set(keep));
-    const histogram = await (await Sampler.create({ logits, mode, options })).histogram(4000);
+    const histogram = await (await Sampler.create(gpu, { logits, mode, options })).histogram(4000);
     const own = Uint32Array.from(keep, (token) => histogram[token]!);
     // 99.9 % point for 11 degrees of freedom.
     expect(
@@ -413,7 +292,7 @@ describe('penalties', () => {
   ])('%j and biases change the logits, and what is best, as the reference does', async (options) => {
     const setting = { logits, mode: { penalties: true }, options, history: history.slice() };
     for (const biased of [false, true]) {
-      const sampler = await Sampler.create({ ...setting, ...(biased && { bias, threads: 256 }) });
+      const sampler = await Sampler.create(gpu, { ...setting, ...(biased && { bias, threads: 256 }) });
       const token = await sampler.draw();
       const expected = penalised({ ...OFF, ...options }, biased);
       // Three operations in f32.
@@ -428,7 +307,7 @@ describe('penalties', () => {
     const only = new Float32Array(40).fill(-1e9);
     only[17] = 0;
     const setting = { logits: normals(40, 14), bias: only, mode: { penalties: true, random: true } };
-    const sampler = await Sampler.create({ ...setting, options: { temperature: 5 } });
+    const sampler = await Sampler.create(gpu, { ...setting, options: { temperature: 5 } });
     expect((await sampler.histogram(200))[17]).toBe(200);
   });
 
@@ -436,7 +315,7 @@ describe('penalties', () => {
     // Tokens that were generated often are forbidden by a penalty of 100 a time.
     const often = Uint32Array.from({ length: 40 }, (_, token) => (token % 2 ? 3 : 0));
     const setting = { logits: normals(40, 15), history: often, mode: { penalties: true, random: true } };
-    const sampler = await Sampler.create({ ...setting, options: { frequencyPenalty: 100 } });
+    const sampler = await Sampler.create(gpu, { ...setting, options: { frequencyPenalty: 100 } });
     for (let seed = 0; seed < 20; seed++) expect((await sampler.draw(seed)) % 2).toBe(0);
   });
 });

@@ -32,7 +32,7 @@ function limitsOf({ vocabularySize }: Tokenizer): ModelLimits {
 const TARGETS = {
   async generateOptions(given: unknown, { tokenizer }: ChatFormat): Promise<unknown> {
     const own = options(generateOptions(limitsOf(tokenizer), chatTemplate), given);
-    const { sampler, ...rest } = resolveOptions(await plainOptions(own));
+    const { sampler, ...rest } = resolveOptions(await plainOptions(own), tokenizer.vocabularySize);
     const { seed, ...figures } = sampler;
     return [figures, { ...rest, logitBias: [...rest.logitBias] }, own.seed !== undefined && seed];
   },

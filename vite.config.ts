@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { scriptUrl } from './tools/vite/script-url.ts';
+import { xgrammar } from './tools/vite/xgrammar.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,7 +9,7 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl()],
+      plugins: [scriptUrl(), xgrammar()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -18,6 +19,7 @@ export default defineConfig(({ mode }) => {
             index: file('src/index.ts'),
             inline: file('src/inline.ts'),
             worker: file('src/worker/main.ts'),
+            grammar: file('src/grammar/host/main.ts'),
             'ai-sdk': file('src/surfaces/ai-sdk/index.ts'),
             'prompt-api': file('src/surfaces/prompt-api/index.ts'),
             openai: file('src/surfaces/openai/index.ts'),
@@ -34,7 +36,7 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl()],
+    plugins: [scriptUrl(), xgrammar()],
     root: 'demo',
     base: './',
     publicDir: file('public'),

@@ -25,6 +25,13 @@ function driverEnvironment(driver) {
   return exit(1);
 }
 
+/** Scripts for the workers of a browser are nothing that Node runs. */
+const withoutScripts = {
+  name: 'without-scripts',
+  enforce: 'pre',
+  resolveId: { filter: { id: /\?script-url$/ }, handler: (id) => ({ id, external: true }) },
+};
+
 /** Bundles `entry` for Node into `folder`; packages stay outside the bundle. */
 async function bundle(entry, folder) {
   await build({
@@ -32,6 +39,7 @@ async function bundle(entry, folder) {
     root: ROOT,
     publicDir: false,
     logLevel: 'warn',
+    plugins: [withoutScripts],
     build: { ssr: join(ROOT, entry), outDir: folder, emptyOutDir: true, minify: false, target: 'node20' },
   });
   return join(folder, entry.replace(/^.*\/(.*)\.ts$/, '$1.js'));

@@ -7,12 +7,13 @@ import { engineKey } from '../tabs/engine-key';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
+import { GrammarWorkers } from './grammar-workers';
 import { RemoteEngine } from './remote-engine';
 import { version } from '../worker/main?script-url';
 import { sendableOptions, sendableSource } from './sendable';
 import { SharedLink } from './shared-link';
 import { hiddenMs } from './suspend-when-hidden';
-import { WorkerLink } from './worker-link';
+import { WorkerLink, type LinkOptions } from './worker-link';
 
 /** How to load a model, and in which worker. */
 export interface LoadOptions extends ModelOptions {
@@ -22,6 +23,11 @@ export interface LoadOptions extends ModelOptions {
    * as a module worker.
    */
   createWorker?: () => Worker;
+  /**
+   * Makes the worker that compiles grammars, for answers of a given shape; it is started by the first of them. Default: as for
+   * `createWorker`. A page that forbids that can serve `ternion/grammar` itself and start it here as a module worker.
+   */
+  createGrammarWorker?: () => Worker;
   /** How chunks come from the worker. Default `auto`; `message-port` forces what browsers without transferable streams use. */
   streamTransport?: StreamTransport;
   /**
@@ -42,14 +48,14 @@ export async function loadRemote(source: ModelSource, options: LoadOptions = {})
   throwIfAborted(options.signal);
   // Where the page has no WebGPU, neither has its worker: say so without starting one.
   browserGpu();
-  const { createWorker, streamTransport } = options;
+  const { streamTransport } = options;
   const suspendAfterMs = hiddenMs(options.suspendWhenHidden);
   const sent = await sendableSource(source, options);
   const shared = options.shared ? await sharedLink(sent, options) : undefined;
   const link =
     shared instanceof SharedLink
       ? shared
-      : await WorkerLink.start('ternion', { createWorker, signal: options.signal, notSharedBecause: shared });
+      : await startWorker(options, { signal: options.signal, notSharedBecause: shared });
   try {
     return await RemoteEngine.load(link, sent, options, { streamTransport, suspendAfterMs });
   } catch (error) {
@@ -64,7 +70,14 @@ async function sharedLink(sent: ModelSource, options: LoadOptions): Promise<Shar
   const tabs = await tabEnvironment();
   if (typeof tabs === 'string') return tabs;
   const lobby = await engineKey(sent, sendableOptions(options), version);
-  const startWorker = (signal: AbortSignal): Promise<WorkerLink> =>
-    WorkerLink.start('ternion', { createWorker: options.createWorker, signal });
-  return new SharedLink({ tabs, lobby, startWorker });
+  return new SharedLink({ tabs, lobby, startWorker: (signal) => startWorker(options, { signal }) });
+}
+
+/** Starts a worker that has an engine, and what it needs of its page. */
+function startWorker(
+  { createWorker, createGrammarWorker }: LoadOptions,
+  how: LinkOptions,
+): Promise<WorkerLink> {
+  const grammarWorkers = new GrammarWorkers(createGrammarWorker);
+  return WorkerLink.start('ternion', { ...how, createWorker, grammarWorkers });
 }

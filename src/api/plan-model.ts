@@ -11,7 +11,7 @@ import { WorkerLink } from './worker-link';
 /** What to plan for: the options of `loadModel` that decide it. */
 export type PlanOptions = Omit<
   LoadOptions,
-  'onProgress' | 'onStatus' | 'streamTransport' | 'suspendWhenHidden' | 'shared'
+  'onProgress' | 'onStatus' | 'streamTransport' | 'suspendWhenHidden' | 'shared' | 'createGrammarWorker'
 >;
 
 /**

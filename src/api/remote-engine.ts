@@ -315,7 +315,10 @@ export class RemoteSession implements CoreSession {
     return this.dispose();
   }
 
-  #stream(what: RemotePrompt, { signal, ...options }: PlainGenerateOptions = {}): ReadableStream<GenerateChunk> {
+  #stream(
+    what: RemotePrompt,
+    { signal, ...options }: PlainGenerateOptions = {},
+  ): ReadableStream<GenerateChunk> {
     const { engine, link } = this.context;
     const ends = [signal, this.#disposal.signal, engine.disposal, link.over].filter((each) => !!each);
     return chunkStream(

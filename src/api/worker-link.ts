@@ -8,6 +8,7 @@ import type { ModelPlan } from '../plan/plan-model';
 import { webLocks } from '../storage/cache/locks';
 import { ViolationWatch } from '../storage/http/violations';
 import type { ModelSource } from '../storage/sources/model-source';
+import makeScriptUrl from '../worker/main?script-url';
 import {
   valueOf,
   type Outcome,
@@ -16,9 +17,10 @@ import {
   type WorkerApi,
 } from '../worker/protocol';
 import type { EngineLink, LinkedWorker } from './engine-link';
+import type { GrammarWorkers } from './grammar-workers';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import { sendableOptions } from './sendable';
-import { concernsWorkers, notStarted } from './start-failures';
+import { concernsWorkers, ENGINE_WORKER, notStarted } from './start-failures';
 import { WorkerScript } from './worker-script';
 
 /** A worker that has not answered its first call by then is none of ours, ms. Its script may have to be downloaded first. */
@@ -31,6 +33,8 @@ const CLEAN_UP_MS = 2000;
 export interface LinkOptions {
   /** Makes the worker where a page has its own way to. */
   createWorker?: (() => Worker) | undefined;
+  /** The page's threads for grammars, which the worker may use, and which end with it. */
+  grammarWorkers?: GrammarWorkers | undefined;
   /** Ends the start, and the worker with it. */
   signal?: AbortSignal | undefined;
   /** Longest wait for the worker's first answer, ms. */
@@ -96,21 +100,26 @@ export class WorkerLink implements EngineLink, LinkedWorker {
   /** Starts a worker. Rejects with `worker-lost` if it does not say hello, and with `aborted`. */
   static async start(
     name: string,
-    { createWorker, signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
+    { createWorker, grammarWorkers, signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
   ): Promise<WorkerLink> {
     const watch = new ViolationWatch(concernsWorkers);
-    const script = new WorkerScript();
+    const script = new WorkerScript(makeScriptUrl, ENGINE_WORKER);
     let link: WorkerLink | undefined;
     try {
       const worker = createWorker?.() ?? script.start(name);
-      link = new WorkerLink({ endpoint: worker, script: worker, end: () => worker.terminate() }, options);
+      const end = (): void => {
+        worker.terminate();
+        grammarWorkers?.close();
+      };
+      link = new WorkerLink({ endpoint: worker, script: worker, end }, options);
       await untilAborted(link.#greet(greetingMs), signal);
+      if (grammarWorkers) await link.#giveGrammarThreads(grammarWorkers);
       return link;
     } catch (error) {
       link?.close();
       // Without a link it is the script's own error, which says what is wrong.
       if (signal?.aborted || (!link && error instanceof TernionError)) throw error;
-      throw notStarted(error, await watch.explanation());
+      throw notStarted(ENGINE_WORKER, error, await watch.explanation());
     } finally {
       watch.stop();
       script.release();
@@ -222,6 +231,10 @@ export class WorkerLink implements EngineLink, LinkedWorker {
       terminate();
       return undefined;
     });
+  }
+
+  async #giveGrammarThreads(workers: GrammarWorkers): Promise<void> {
+    await this.call((api) => api.takeGrammarThreads(proxy(workers)));
   }
 
   /** Waits until the worker has said hello, and watches over it from then on. */

@@ -1,7 +1,6 @@
-// The script of the worker that is part of this module: its address, and the Trusted Types policy that vouches for it.
+// The scripts of workers that are part of this module: their addresses, and the Trusted Types policy that vouches for them.
 
-import makeScriptUrl from '../worker/main?script-url';
-import { policyForbidden } from './start-failures';
+import { policyForbidden, type WorkerKind } from './start-failures';
 
 /** The name of the Trusted Types policy. Pages that enforce Trusted Types allow it with `trusted-types ternion`. */
 const POLICY_NAME = 'ternion';
@@ -17,24 +16,32 @@ interface PolicyFactory {
   createPolicy(name: string, rules: ScriptPolicy): ScriptPolicy;
 }
 
-/** The script's address, from the start of a worker to `release`. */
+/** A script's address, from the start of a worker to `release`. */
 export class WorkerScript {
   /**
    * The policy, once it was needed. It is shared by all scripts because a browser may refuse to make the same one again, and
-   * it trusts only addresses that it makes itself, whatever it is given.
+   * it trusts only addresses that are made while it is asked, whatever it is given.
    */
   static #policy: ScriptPolicy | undefined;
+  /** Makes the address that the policy is asked for. */
+  static #maker: () => string = () => '';
 
   #url: string | undefined;
 
+  /** @param makeScriptUrl what an import of the script with `?script-url` gives. */
+  constructor(
+    private readonly makeScriptUrl: () => string,
+    private readonly kind: WorkerKind,
+  ) {}
+
   /** Starts a worker. Throws `worker-lost` if it takes the policy, and the page does not allow that. */
   start(name: string): Worker {
-    const [url, refusal] = WorkerScript.#makeUrl();
+    const [url, refusal] = this.#makeUrl();
     this.#url = url;
     try {
       return new Worker(url, { type: 'module', name });
     } catch (error) {
-      throw refusal === undefined ? error : policyForbidden(POLICY_NAME, refusal);
+      throw refusal === undefined ? error : policyForbidden(POLICY_NAME, this.kind, refusal);
     }
   }
 
@@ -44,15 +51,18 @@ export class WorkerScript {
   }
 
   /** An address, as a TrustedScriptURL if it can be one; if only the page's policy is against it, what the browser said. */
-  static #makeUrl(): [url: string, refusal?: unknown] {
+  #makeUrl(): [url: string, refusal?: unknown] {
     const { trustedTypes } = globalThis as typeof globalThis & { trustedTypes?: PolicyFactory };
-    if (!trustedTypes) return [makeScriptUrl()];
+    if (!trustedTypes) return [this.makeScriptUrl()];
     try {
-      WorkerScript.#policy ??= trustedTypes.createPolicy(POLICY_NAME, { createScriptURL: makeScriptUrl });
+      WorkerScript.#maker = this.makeScriptUrl;
+      WorkerScript.#policy ??= trustedTypes.createPolicy(POLICY_NAME, {
+        createScriptURL: () => WorkerScript.#maker(),
+      });
       return [WorkerScript.#policy.createScriptURL('')];
     } catch (refusal) {
       // Where nothing requires Trusted Types the address does as it is, and the page's default policy may vouch for it.
-      return [makeScriptUrl(), refusal];
+      return [this.makeScriptUrl(), refusal];
     }
   }
 }

@@ -37,7 +37,8 @@ const MOST_CHOICES = 10_000;
 /** More tools than a prompt can well tell of. */
 const MOST_TOOLS = 128;
 
-type Shaped = 'responseFormat' | 'tools' | 'toolChoice' | 'parallelToolCalls' | 'allowedTokens' | 'bannedTokens';
+type Shaped =
+  'responseFormat' | 'tools' | 'toolChoice' | 'parallelToolCalls' | 'allowedTokens' | 'bannedTokens';
 
 /** Options that were read. Their schemas know what becomes of values; `plainOptions` makes plain data of them. */
 export interface ReadOptions extends Omit<PlainGenerateOptions, 'responseFormat' | 'tools'> {
@@ -61,12 +62,24 @@ export function shapeReaders(vocabularySize: number): Fields<Pick<ReadOptions, S
 }
 
 /** Throws `invalid-argument` for options that are right each by itself, but not together. */
-export function checkTogether({ responseFormat, tools, toolChoice: choice, templateOptions }: ReadOptions): void {
+export function checkTogether({
+  responseFormat,
+  tools,
+  toolChoice: choice,
+  templateOptions,
+}: ReadOptions): void {
   if (tools && templateOptions?.['tools'] !== undefined)
-    throw refusal('options.templateOptions.tools', 'cannot be there beside tools, which the template is told of');
+    throw refusal(
+      'options.templateOptions.tools',
+      'cannot be there beside tools, which the template is told of',
+    );
   if (tools && responseFormat && choice !== 'none') {
-    const advice = "leave one of them out, or set toolChoice to 'none' for the answer that is to have the shape";
-    throw refusal('options.responseFormat', `cannot be there beside tools, whose calls have a shape of their own: ${advice}`);
+    const advice =
+      "leave one of them out, or set toolChoice to 'none' for the answer that is to have the shape";
+    throw refusal(
+      'options.responseFormat',
+      `cannot be there beside tools, whose calls have a shape of their own: ${advice}`,
+    );
   }
   const names = Object.keys(tools ?? {});
   if (choice === 'required' && names.length === 0)
@@ -101,7 +114,9 @@ function withSchemas(
   return {
     ...rest,
     ...(responseFormat && { responseFormat: plainFormat(responseFormat, jsonOf) }),
-    ...(given && { tools: Object.fromEntries(Object.entries(given).map(([name, tool]) => [name, told(tool)])) }),
+    ...(given && {
+      tools: Object.fromEntries(Object.entries(given).map(([name, tool]) => [name, told(tool)])),
+    }),
   };
 }
 
@@ -139,7 +154,11 @@ const address: Read<string> = (value, at) => {
 };
 
 function format(budget: JsonBudget): Read<ResponseFormat<ReadSchema>> {
-  const choices = list(budget.text, { least: 1, most: MOST_CHOICES, wanted: 'a list of texts, one at least' });
+  const choices = list(budget.text, {
+    least: 1,
+    most: MOST_CHOICES,
+    wanted: 'a list of texts, one at least',
+  });
   const readers = {
     json: fields({ type: oneOf('json'), schema: optional(schema(budget)) }),
     regex: fields({ type: oneOf('regex'), pattern: text({ most: LONGEST_PATTERN }) }),

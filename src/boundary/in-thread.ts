@@ -1,5 +1,6 @@
 // What `ternion/inline` exports that takes arguments: the way in without a worker.
 
+import { grammarThreadsHere } from '../api/grammar-thread';
 import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
 import type { LocalLoadOptions } from '../plan/load-options';
@@ -50,6 +51,7 @@ const loadOptions: Read<LocalLoadOptions> = fields({
   ...loadable(chatTemplate),
   ...placed,
   tuning: optional(flag),
+  createGrammarWorker: optional(callable<() => Worker>()),
   tuningStore: optional(having<TuningStore>('an object with load and save', 'load', 'save')),
 });
 
@@ -61,7 +63,8 @@ export async function loadModel(
   given?: LocalLoadOptions,
 ): Promise<CheckedEngine<LocalLoadOptions>> {
   const read = argument(modelSource, source, 'source');
-  const engine = await loadHosted(read, options(loadOptions, given));
+  const { createGrammarWorker, ...how } = options(loadOptions, given);
+  const engine = await loadHosted(read, how, grammarThreadsHere(createGrammarWorker));
   return new CheckedEngine(engine, { loadOptions, chatTemplate, logitsProcessor: anyProcessor });
 }
 

@@ -1,16 +1,17 @@
 // What a caller may ask for: the options that a page and this thread have in common, each with its bounds.
 
-import type {
-  DetokenizeOptions,
-  EmbedOptions,
-  ProfileOptions,
-  TokenizeOptions,
-} from '../engine/types';
+import type { DetokenizeOptions, EmbedOptions, ProfileOptions, TokenizeOptions } from '../engine/types';
 import { MOST_LOGPROBS } from '../kernels/logprobs';
 import type { ModelOptions } from '../plan/load-options';
 import type { ChatOptions, TemplateOptions } from '../tokenizer';
 import { OWN_VARIABLES } from '../tokenizer/messages';
-import { checkTogether, moduleProcessor, shapeReaders, type ProcessorReader, type ReadOptions } from './answer-shapes';
+import {
+  checkTogether,
+  moduleProcessor,
+  shapeReaders,
+  type ProcessorReader,
+  type ReadOptions,
+} from './answer-shapes';
 import { JsonBudget } from './json';
 import type { ModelLimits } from './prompts';
 import {

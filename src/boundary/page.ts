@@ -39,6 +39,7 @@ const modelOptions: Read<ModelOptions> = fields(loadable(chatTemplate));
 const loadOptions: Read<LoadOptions> = fields({
   ...loadable(chatTemplate),
   createWorker,
+  createGrammarWorker: createWorker,
   streamTransport: optional(oneOf('auto', 'message-port')),
   shared: optional(flag),
   suspendWhenHidden: optional((value, at) =>

@@ -52,7 +52,8 @@ class LibrarySchema implements ReadSchema {
     private readonly budget: JsonBudget,
   ) {
     const standard = property(given, '~standard', at);
-    if (typeof standard !== 'object' || standard === null) throw invalid(`${at}['~standard']`, standard, 'an object');
+    if (typeof standard !== 'object' || standard === null)
+      throw invalid(`${at}['~standard']`, standard, 'an object');
     const { version, validate } = standard as Partial<Record<string, unknown>>;
     if (version === 1 && typeof validate === 'function') this.#standard = given['~standard'];
     else throw refusal(at, 'is no schema of Standard Schema 1: it has another version, or does not validate');
@@ -64,7 +65,10 @@ class LibrarySchema implements ReadSchema {
     if (vendor === 'valibot') return this.#fromValibot();
     const advice =
       'zod 4.2, arktype 2.1.28 and valibot do; of others give the JSON Schema itself, and read answer.parsed with the schema';
-    throw refusal(this.at, `cannot be made a JSON Schema, because its library (${vendor}) does not say how: ${advice}`);
+    throw refusal(
+      this.at,
+      `cannot be made a JSON Schema, because its library (${vendor}) does not say how: ${advice}`,
+    );
   }
 
   async parse(value: unknown): Promise<unknown> {
@@ -93,7 +97,9 @@ class LibrarySchema implements ReadSchema {
 }
 
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message.replace(/\.$/, '') : 'its library throws something that is no Error';
+  return cause instanceof Error
+    ? cause.message.replace(/\.$/, '')
+    : 'its library throws something that is no Error';
 }
 
 /** The first issues of a value, each with its place. */

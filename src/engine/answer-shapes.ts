@@ -5,8 +5,7 @@ export type JsonSchema = boolean | { readonly [key: string]: unknown };
 
 /** What a Standard Schema makes of a value. */
 export type StandardResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly StandardIssue[] };
+  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 
 /** Why a value does not fit a Standard Schema. */
 export interface StandardIssue {

@@ -5,7 +5,13 @@ import type { Usage } from './types';
 /** What of a generation is counted and not timed. */
 export type UsageCounts = Pick<
   Usage,
-  'promptTokens' | 'cachedTokens' | 'completionTokens' | 'forcedTokens' | 'stopReason' | 'omittedTokens' | 'omittedTurns'
+  | 'promptTokens'
+  | 'cachedTokens'
+  | 'completionTokens'
+  | 'forcedTokens'
+  | 'stopReason'
+  | 'omittedTokens'
+  | 'omittedTurns'
 >;
 
 /** Takes the times of one generation, which begins with this clock. */

@@ -1,9 +1,10 @@
 // What was said in a session, as plain data: its messages, the tokens that they are, and which belong together.
 
 import { TernionError } from '../errors';
-import type { ChatMessage } from '../tokenizer';
+import type { ChatMessage, ToolCall } from '../tokenizer';
 import type { AnswerPiece } from './answer';
 import type { EncodedPrompt } from './encode-prompt';
+import type { CompleteToolCall } from './types';
 
 /** So many messages stand in so many tokens: after a prompt, and after its answer. */
 export interface Mark {
@@ -33,7 +34,11 @@ export class Conversation implements ConversationData {
   }
 
   /** A prompt was answered so far. An answer that has not begun leaves all as it was. */
-  keep({ ids, messages }: EncodedPrompt, { text, reasoning, tokenIds }: AnswerPiece): void {
+  keep(
+    { ids, messages }: EncodedPrompt,
+    { text, reasoning, tokenIds }: AnswerPiece,
+    calls: readonly CompleteToolCall[] = [],
+  ): void {
     if (tokenIds.length === 0) return;
     const sequence = [...ids, ...tokenIds];
     const kept = commonPrefix(this.sequence, sequence);
@@ -41,7 +46,11 @@ export class Conversation implements ConversationData {
     this.sequence = sequence;
     if (!messages) return;
     const reasoned = reasoning === undefined ? {} : { reasoning_content: reasoning };
-    this.messages = [...messages, { role: 'assistant', content: text, ...reasoned }];
+    const called = calls.map(({ id, name, arguments: args }): ToolCall => {
+      return { id, type: 'function', function: { name, arguments: args } };
+    });
+    const tools = called.length === 0 ? {} : { tool_calls: called };
+    this.messages = [...messages, { role: 'assistant', content: text, ...reasoned, ...tools }];
     this.marks.push(
       { tokens: ids.length, messages: messages.length },
       { tokens: sequence.length, messages: messages.length + 1 },

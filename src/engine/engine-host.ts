@@ -2,6 +2,8 @@
 
 import { TernionError, throwIfAborted } from '../errors';
 import { DeviceSupply, type DeviceOption } from '../gpu/device-supply';
+import { ThreadedGrammars, type GrammarService } from '../grammar/service';
+import type { StartGrammarThread } from '../grammar/thread-link';
 import type { LocalLoadOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { LocalEngine } from './engine';
@@ -18,9 +20,17 @@ import type {
   StepProfile,
 } from './types';
 
-/** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
-export async function loadHosted(source: ModelSource, options: LocalLoadOptions = {}): Promise<EngineHost> {
+/**
+ * Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. `startThread` is
+ * where threads for grammars come from.
+ */
+export async function loadHosted(
+  source: ModelSource,
+  options: LocalLoadOptions = {},
+  startThread?: StartGrammarThread,
+): Promise<EngineHost> {
   const host = new EngineHost(options.device, options.gpu);
+  if (startThread) host.useGrammarThreads(startThread);
   try {
     await host.load(source, options);
     return host;
@@ -39,6 +49,10 @@ export class EngineHost implements CoreEngine {
   readonly #devices: DeviceSupply;
   /** The end of all loads so far: they take turns, so that there is never more than one model. */
   #loads: Promise<void> = Promise.resolve();
+  /** Where threads for grammars come from. */
+  #startThread: StartGrammarThread | undefined;
+  /** There once an answer has asked for it: of one model after the other. */
+  #grammars: GrammarService | undefined;
   readonly #disposal = new AbortController();
   #disposed: Promise<void> | undefined;
 
@@ -47,6 +61,11 @@ export class EngineHost implements CoreEngine {
     gpu?: GPU,
   ) {
     this.#devices = new DeviceSupply(device, gpu);
+  }
+
+  /** From now on threads for grammars come from `start`. Without any, no answer can be held to a grammar. */
+  useGrammarThreads(start: StartGrammarThread): void {
+    this.#startThread = start;
   }
 
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
@@ -121,7 +140,9 @@ export class EngineHost implements CoreEngine {
     const devices = device === this.device ? this.#devices : new DeviceSupply(device);
     const signals = [this.#disposal.signal, options.signal].filter((each) => each !== undefined);
     try {
-      this.#model = await loadLocal(source, devices, { ...options, signal: AbortSignal.any(signals) });
+      const signal = AbortSignal.any(signals);
+      const grammars = async (): Promise<GrammarService> => this.#grammarService();
+      this.#model = await loadLocal(source, devices, { ...options, signal, grammars });
     } catch (error) {
       this.#assertUsable();
       throw error;
@@ -142,6 +163,7 @@ export class EngineHost implements CoreEngine {
     this.#disposal.abort(disposed());
     await this.#loads;
     await this.#free();
+    this.#grammars?.dispose();
     this.#devices.release();
   }
 
@@ -151,6 +173,13 @@ export class EngineHost implements CoreEngine {
     throw noModel();
   }
 
+  #grammarService(): GrammarService {
+    this.#assertUsable();
+    if (!this.#startThread) throw noThreads();
+    this.#grammars ??= new ThreadedGrammars(this.#startThread);
+    return this.#grammars;
+  }
+
   #assertUsable(): void {
     if (this.#disposed) throw disposed();
   }
@@ -158,6 +187,10 @@ export class EngineHost implements CoreEngine {
 
 function disposed(): TernionError {
   return new TernionError('disposed', 'The engine was disposed.');
+}
+
+function noThreads(): TernionError {
+  return new TernionError('unsupported-feature', 'There are no threads for grammars here.');
 }
 
 function noModel(): TernionError {

@@ -20,6 +20,9 @@ import { Residence, WORK_DONE, type Reloader } from './residence';
 import { Resident } from './resident';
 import { Conversation } from './conversation';
 import { readSession, type ModelIdentity } from './saved-session';
+import { grammarTokens, grammarVocabulary } from './grammar-guide';
+import type { Grammar } from '../grammar/grammar';
+import type { GrammarService, GrammarState } from '../grammar/service';
 import { LocalSession, type SessionHost } from './session';
 import { SessionCache } from './session-cache';
 import type {
@@ -34,7 +37,10 @@ import type {
 } from './types';
 
 /** How to load a model whose files and device are at hand. */
-export type EngineOptions = Omit<LocalLoadOptions, 'device' | keyof SourceOptions>;
+export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | keyof SourceOptions> {
+  /** Where grammars are compiled, asked for by the first answer of a given shape. Default: nowhere, such answers are refused. */
+  grammars?: (() => Promise<GrammarService>) | undefined;
+}
 
 /** What stays of a model wherever it is. */
 interface LoadedModel {
@@ -52,10 +58,14 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
   fingerprint = '';
   #disposed: Promise<void> | undefined;
 
+  /** The vocabulary as grammars see it, once one was asked for. */
+  #grammarTokens: readonly Uint8Array[] | undefined;
+
   private constructor(
     private readonly model: LoadedModel,
     private readonly queue: RequestQueue,
     private readonly residence: Residence,
+    private readonly grammars: EngineOptions['grammars'],
     private readonly onDispose: () => void,
   ) {}
 
@@ -74,7 +84,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
       const { resident, ...model } = await LocalEngine.#load(gpu, files, options);
       const queue = new RequestQueue();
       const residence = new Residence(resident, queue, reloader, options.onStatus);
-      return new LocalEngine(model, queue, residence, onDispose);
+      return new LocalEngine(model, queue, residence, options.grammars, onDispose);
     } catch (error) {
       gpu.destroy();
       throw error;
@@ -231,12 +241,22 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
       identity: this.#identity,
       queue: this.queue,
       residence: this.residence,
+      follow: (grammar, chat, signal) => this.#follow(grammar, chat, signal),
       open: (...copied) => this.#open(...copied),
       onDispose: (session) => this.#sessions.delete(session),
     };
     const session = new LocalSession(host, conversation, cache);
     this.#sessions.add(session);
     return session;
+  }
+
+  async #follow(grammar: Grammar, chat: ChatFormat, signal: AbortSignal): Promise<GrammarState> {
+    if (!this.grammars) {
+      throw new TernionError('unsupported-feature', 'There are no threads for grammars here.');
+    }
+    const service = await this.grammars();
+    this.#grammarTokens ??= grammarTokens(chat.tokenizer);
+    return service.follow(grammarVocabulary(this.#grammarTokens, chat), grammar, signal);
   }
 
   get #identity(): ModelIdentity {

@@ -16,12 +16,12 @@ import { jsonFile } from '../storage/cache/json-file';
 import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
 import { openSource } from '../storage/sources/open-source';
 import { keepStreaming } from '../storage/sources/spool';
-import { LocalEngine } from './engine';
+import { LocalEngine, type EngineOptions } from './engine';
 import type { Reloader } from './residence';
 import { Resident } from './resident';
 
 /** What is left to say about a load when it is known where devices come from. */
-export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device' | 'gpu'>;
+export type DeviceLoadOptions = Omit<LocalLoadOptions, 'device' | 'gpu'> & Pick<EngineOptions, 'grammars'>;
 
 /**
  * Loads the model at `source` onto a device of `devices`, which stay the caller's. Rejects with a `TernionError`; nothing is

@@ -3,7 +3,15 @@
 import { TernionError, throwIfAborted } from '../errors';
 import type { ChatFormat } from '../tokenizer';
 import type { ModelConfig } from '../model/config';
-import { Answer, type AnswerPiece } from './answer';
+import { Answer, type AnswerPiece, type AnswerText } from './answer';
+import {
+  answerGuide,
+  callableTools,
+  chatWith,
+  logitsProcessorOf,
+  type AnswerGuide,
+  type FollowGrammar,
+} from './answer-shape';
 import { chunkStream, type Outlet } from './chunk-stream';
 import { Clock, type UsageCounts } from './clock';
 import { Conversation, type ConversationData } from './conversation';
@@ -13,6 +21,7 @@ import { RequestQueue } from './request-queue';
 import { resolveOptions, type ResolvedOptions } from './sampling';
 import { writeSession, type ModelIdentity } from './saved-session';
 import { SessionCache, type CacheHost } from './session-cache';
+import type { TokenGuide } from '../inference/token-guide';
 import { TokenRun } from './token-run';
 import type {
   Answer as WholeAnswer,
@@ -31,6 +40,8 @@ export interface SessionHost extends CacheHost {
   contextLength: number;
   chat: ChatFormat;
   identity: ModelIdentity;
+  /** Begins to follow an answer through a grammar. */
+  follow: FollowGrammar;
   /** A new session of the same engine, which owns `cache`. */
   open(conversation: Conversation, cache: SessionCache): LocalSession;
   onDispose(session: LocalSession): void;
@@ -56,10 +67,8 @@ const NOTHING_COUNTED: UsageCounts = {
 };
 
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. The answer may have begun elsewhere. */
-type Encode = (
-  chat: ChatFormat,
-  options: ResolvedOptions,
-) => FittedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
+type Encode = (chat: ChatFormat, options: ResolvedOptions) => PromptToAnswer;
+type PromptToAnswer = FittedPrompt & Partial<Pick<BegunAnswer, 'sampled'>>;
 
 /**
  * A session beside its engine, in the same thread. Its conversation is plain data (`messages`, the tokens that they are, and
@@ -193,12 +202,19 @@ export class LocalSession implements CoreSession {
     return chunkStream((outlet, signal) => this.#run(encodeAloud, options, outlet, signal), ends);
   }
 
-  async #run(encode: Encode, options: PlainGenerateOptions, outlet: Outlet, signal: AbortSignal): Promise<void> {
+  async #run(
+    encode: Encode,
+    options: PlainGenerateOptions,
+    outlet: Outlet,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.config);
-    const resolved = resolveOptions(options, host.config.vocabularySize);
-    const chat = host.chat.with(options);
+    const { logitsProcessor, ...sampling } = options;
+    const resolved = resolveOptions(sampling, host.config.vocabularySize);
+    const chat = chatWith(options, host.chat);
+    const tools = callableTools(options, chat);
     const clock = new Clock();
     host.residence.wake();
     try {
@@ -208,29 +224,51 @@ export class LocalSession implements CoreSession {
       return;
     }
     try {
-      await this.#turn(encode, chat, resolved, outlet, signal, clock);
+      const prompt = encode(chat, resolved);
+      const answer = new Answer(chat, resolved, {
+        // What continues raw text is text, whatever it looks like.
+        reasoning: prompt.messages && chat.reasoning,
+        tools,
+        callIdPrefix: callIdPrefix(resolved.sampler.seed, prompt.ids.length),
+      });
+      const { mask } = resolved;
+      const isChat = prompt.messages !== undefined;
+      let held: AnswerGuide | undefined;
+      try {
+        held = await answerGuide(options, chat, { mask, isChat }, host.follow, signal);
+        resolved.process = await logitsProcessorOf(logitsProcessor);
+      } catch (error) {
+        held?.release();
+        if (!(error instanceof TernionError) || error.code !== 'aborted') throw error;
+        const counts = { ...NOTHING_COUNTED, promptTokens: prompt.ids.length };
+        outlet.put({ ...NOTHING, finishReason: 'abort', usage: clock.usage(counts) });
+        return;
+      }
+      try {
+        await this.#turn(prompt, answer, resolved, held?.guide, outlet, signal, clock);
+      } finally {
+        held?.release();
+      }
     } finally {
       this.#turns.leave();
     }
   }
 
   async #turn(
-    encode: Encode,
-    chat: ChatFormat,
+    prompt: PromptToAnswer,
+    answer: Answer,
     options: ResolvedOptions,
+    guide: TokenGuide | undefined,
     outlet: Outlet,
     signal: AbortSignal,
     clock: Clock,
   ): Promise<void> {
-    const prompt = encode(chat, options);
     const { omittedTokens, omittedTurns } = prompt;
-    // What continues raw text is text, whatever it looks like.
-    const answer = new Answer(chat, options, prompt.messages && chat.reasoning);
     const limit = Math.min(options.maxTokens, this.host.contextLength - prompt.ids.length);
     /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
     const given: AnswerPiece = { text: '', tokenIds: [] };
     for (const token of prompt.sampled ?? []) append(given, answer.push({ token }));
-    const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds]);
+    const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds], guide);
     const give = (chunk: GenerateChunk): void => {
       if (outlet.put(chunk)) append(given, chunk);
     };
@@ -240,7 +278,7 @@ export class LocalSession implements CoreSession {
         promptTokens: prompt.ids.length,
         cachedTokens: run.cachedTokens,
         completionTokens: answer.tokenIds.length,
-        forcedTokens: 0,
+        forcedTokens: answer.forcedTokens,
         ...(answer.stopReason !== undefined && { stopReason: answer.stopReason }),
         omittedTokens,
         omittedTurns,
@@ -248,8 +286,12 @@ export class LocalSession implements CoreSession {
       const last = joined(piece, answer.flush());
       if (finishReason !== 'abort') run.done();
       await run.end();
-      give({ ...last, finishReason, usage });
-      this.#keep(prompt, given);
+      give({
+        ...last,
+        finishReason: finishReason === 'stop' && answer.calls.length > 0 ? 'tool-calls' : finishReason,
+        usage,
+      });
+      this.#keep(prompt, given, answer);
     };
     try {
       await run.enter(signal);
@@ -275,7 +317,7 @@ export class LocalSession implements CoreSession {
     } finally {
       // After a failure. A second one here would only hide the first.
       await run.end().catch(() => {});
-      this.#keep(prompt, given);
+      this.#keep(prompt, given, answer);
     }
   }
 
@@ -285,24 +327,43 @@ export class LocalSession implements CoreSession {
     return fitPrompt(prompt, chat, this.conversation.sequence, room);
   }
 
-  #runOf(promptIds: number[], options: ResolvedOptions, limit: number, sampled: number[]): TokenRun {
+  #runOf(
+    promptIds: number[],
+    options: ResolvedOptions,
+    limit: number,
+    sampled: number[],
+    guide: TokenGuide | undefined,
+  ): TokenRun {
     const { queue, residence } = this.host;
     const { sampler, mode, logitBias, logprobs, mask, process } = options;
     const sampling = { sampler, mode, logitBias, logprobs, mask, process };
     const continuation = { promptIds, sampled, sampling, limit };
-    return new TokenRun(queue, residence, continuation, (resident) => this.cache.on(resident));
+    return new TokenRun(queue, residence, continuation, (resident) => this.cache.on(resident), guide);
   }
 
   /** Leaves cache and conversation as they are after what the reader was given of the answer. */
-  #keep(prompt: FittedPrompt, given: AnswerPiece): void {
+  #keep(prompt: FittedPrompt, given: AnswerPiece, { calls }: Answer): void {
     if (given.tokenIds.length > 0)
       this.cache.current?.forgetBeyond(prompt.ids.length + given.tokenIds.length);
-    this.conversation.keep(prompt, given);
+    this.conversation.keep(prompt, given, calls);
   }
 }
 
+/**
+ * What the ids of an answer's calls begin with: another one for each answer, and the same one wherever it goes on.
+ */
+function callIdPrefix(seed: number, promptTokens: number): string {
+  return `call_${((seed ^ Math.imul(promptTokens, 0x9e3779b1)) >>> 0).toString(16).padStart(8, '0')}`;
+}
+
 /** A piece with what comes behind its text. */
-function joined(piece: AnswerPiece, rest: Pick<AnswerPiece, 'text' | 'reasoning'>): AnswerPiece {
+function joined(piece: AnswerPiece, rest: AnswerText): AnswerPiece {
   const reasoning = (piece.reasoning ?? '') + (rest.reasoning ?? '');
-  return { ...piece, text: piece.text + rest.text, ...(reasoning !== '' && { reasoning }) };
+  const toolCalls = [...(piece.toolCalls ?? []), ...(rest.toolCalls ?? [])];
+  return {
+    ...piece,
+    text: piece.text + rest.text,
+    ...(reasoning !== '' && { reasoning }),
+    ...(toolCalls.length > 0 && { toolCalls }),
+  };
 }

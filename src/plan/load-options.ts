@@ -95,6 +95,11 @@ export interface LocalLoadOptions extends ModelOptions {
    * store for each.
    */
   tuningStore?: TuningStore | undefined;
+  /**
+   * Makes the worker that compiles grammars, for answers of a given shape; it is started by the first of them. Default: one whose
+   * code is part of this module, started from a blob URL; under Node, a thread that runs `ternion/grammar`.
+   */
+  createGrammarWorker?: (() => Worker) | undefined;
 }
 
 /** What decides how a model is computed. */

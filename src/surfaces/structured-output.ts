@@ -1,26 +1,46 @@
-// The one place that knows how far an answer can be held to a shape. Surfaces ask here; generations take no shape yet.
+// What a model is told of the shape that its answer is held to: a mask decides what it can write, words what it means by that.
 
-import { TernionError } from '../errors';
+import type { ChatMessage } from '../engine/types';
 
-/** A shape that a caller wants an answer to have: JSON, perhaps of a schema. */
-export interface WantedShape {
+/** A JSON answer that a caller wants: of a schema, perhaps, which may have a name and a description. */
+export interface WantedJson {
   schema?: unknown;
+  name?: string | undefined;
+  description?: string | undefined;
 }
 
-/** Why a shape is only asked for. For people. */
-export const NOT_ENFORCED = 'Ternion does not hold a model to a shape yet: it is asked for in the prompt.';
-
-/** What to tell a model that is to answer in JSON, since nothing holds it to that. */
-export function shapeInWords({ schema }: WantedShape): string {
-  if (schema === undefined) return 'Answer with JSON, and with nothing else.';
+/** What to tell a model that is to answer in JSON. */
+export function jsonInWords({ schema, name, description }: WantedJson): string {
+  if (schema === undefined) return 'Answer with a JSON object, and with nothing else.';
+  const title = name === undefined ? 'JSON schema' : `JSON schema of ${name}`;
+  const about = description === undefined ? '' : ` (${description})`;
   const text = JSON.stringify(schema);
-  return `JSON schema:\n${text}\nAnswer with a JSON object that matches this schema, and with nothing else.`;
+  return `${title}${about}:\n${text}\nAnswer with JSON that matches this schema, and with nothing else.`;
 }
 
-/** Refuses a shape where asking for it would not do: `unsupported-feature`. */
-export function refuseShape(what: string): never {
-  throw new TernionError(
-    'unsupported-feature',
-    `${what} is not supported: a model cannot be held to it yet.`,
-  );
+/** What to tell a model whose whole answer is to match a regular expression. */
+export function patternInWords(pattern: string): string {
+  return `Regular expression:\n${pattern}\nAnswer with text that matches it as a whole, and with nothing else.`;
+}
+
+/** The conversation with `words` at the end of the system message, or in one of their own at its beginning. */
+export function tellSystem(messages: readonly ChatMessage[], words: string): ChatMessage[] {
+  const [first, ...rest] = messages;
+  if (first?.role !== 'system') return [{ role: 'system', content: words }, ...messages];
+  return [said(first, words), ...rest];
+}
+
+/** The messages with `words` at the end of the user's last one, or in one of their own behind all. */
+export function tellUser(messages: readonly ChatMessage[], words: string): ChatMessage[] {
+  const last = messages.findLastIndex(({ role }) => role === 'user');
+  if (last < 0) return [...messages, { role: 'user', content: words }];
+  return messages.map((message, i) => (i === last ? said(message, words) : message));
+}
+
+function said(message: ChatMessage, words: string): ChatMessage {
+  const { content } = message;
+  if (typeof content === 'string' && content !== '') return { ...message, content: `${content}\n\n${words}` };
+  const parts = typeof content === 'object' && content ? content : [];
+  if (parts.length === 0) return { ...message, content: words };
+  return { ...message, content: [...parts, { type: 'text', text: words }] };
 }

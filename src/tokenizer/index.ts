@@ -28,5 +28,6 @@ export { ReasoningSplitter, type ReasoningFormat } from './reasoning';
 export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
 export { createTextDecoder, Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
-export type { ToolCallFormat } from './tool-calls';
+export { CALL_MARKS } from './tool-call-format';
+export { toolCallStream, type ToolCallFormat, type ToolCallStream } from './tool-calls';
 export type { TokenizerSpec } from './spec';

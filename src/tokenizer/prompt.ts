@@ -44,6 +44,12 @@ export class ChatFormat {
     return this.#endIds;
   }
 
+  /** The one of these that the template itself writes behind an answer; undefined where nothing ends one. */
+  get turnEnd(): number | undefined {
+    const [mark] = this.#endMarks();
+    return mark ?? this.tokenizer.eosId ?? [...this.endIds][0];
+  }
+
   /**
    * This format with what `options` ask for: another template, or variables over those that are here.
    *

@@ -1,6 +1,6 @@
 // The worker's side: owns the GPU and the engine, and answers the page's calls.
 
-import { expose, transfer } from 'comlink';
+import { expose, transfer, type Remote } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { TernionError } from '../errors';
 import { planLocal, type ModelPlan } from '../plan/plan-model';
@@ -27,6 +27,7 @@ import {
   outcomeOf,
   toFailure,
   type FrameChannel,
+  type GrammarThreads,
   type Greeting,
   type Outcome,
   type RemoteEmbedOptions,
@@ -39,6 +40,7 @@ import {
   type WorkerApi,
 } from './protocol';
 import { SharedEngine, SoleTenancy, type HostedEngine, type Tenancy } from './tenancy';
+import { threadsOfPage } from './threads-of-page';
 
 /** What an endpoint serves, and to whom. */
 export interface EndpointOptions {
@@ -79,6 +81,12 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   ping(): Outcome<void> {
+    return { value: undefined };
+  }
+
+  takeGrammarThreads(threads: GrammarThreads): Outcome<void> {
+    // What Comlink has made of it: its calls go to the page.
+    this.#engine.useGrammarThreads(threadsOfPage(threads as Remote<GrammarThreads>));
     return { value: undefined };
   }
 

@@ -78,12 +78,22 @@ export interface Greeting {
   holdsLock: boolean;
 }
 
+/** What the worker calls of its page, to have threads for grammars. It gives each of them a number. */
+export interface GrammarThreads {
+  /** Starts a thread that answers at the port, see `src/grammar/protocol.ts`. */
+  start(thread: number): Promise<Outcome<MessagePort>>;
+  /** Ends a thread, whatever it does. */
+  end(thread: number): void;
+}
+
 /** What the page calls. Every method resolves to an outcome; `request` names a call so that `abort` can end it. */
 export interface WorkerApi {
   /** The first call. Takes the Web Lock `lockName` for the worker's whole life, where there are Web Locks. */
   hello(lockName: string): Promise<Outcome<Greeting>>;
   /** Shows that the worker is there. */
   ping(): Outcome<void>;
+  /** From now on the engine has its threads for grammars from this page. */
+  takeGrammarThreads(threads: GrammarThreads): Outcome<void>;
   load(
     request: number,
     source: ModelSource,

@@ -72,6 +72,10 @@ const textOf = (token: number): string => `${token} `;
 /** An engine of that machine. `ended` frees its memory, as the end of its tab does. */
 export class FormulaEngine implements HostedEngine {
   readonly queue = new RequestQueue();
+
+  /** It holds no answer to a grammar. */
+  useGrammarThreads(): void {}
+
   readonly sessions = new Set<FormulaSession>();
   #loaded = false;
   suspended = false;

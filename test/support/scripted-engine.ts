@@ -15,6 +15,7 @@ import type {
   RunResult,
   Session,
   TokenizeOptions,
+  ToolCallPiece,
   Usage,
 } from '../../src/engine/types';
 import { TernionError } from '../../src/errors';
@@ -24,7 +25,12 @@ import { collect } from './collect';
 
 /** What an answer is to be, in order. An error is thrown where it stands; a function is awaited there. */
 export type ScriptedPiece =
-  { text: string } | { reasoning: string } | { error: Error } | { wait: () => Promise<void> };
+  | { text: string }
+  | { reasoning: string }
+  /** A piece of a call, which is one token. */
+  | { call: ToolCallPiece }
+  | { error: Error }
+  | { wait: () => Promise<void> };
 export type ScriptedAnswer = string | readonly ScriptedPiece[];
 
 /** What an answer is asked for with. */
@@ -36,6 +42,9 @@ export interface ScriptedCall {
 
 /** Ids are code points; these few are control tokens: the beginning of a turn by its role, and the end of a turn. */
 export const CONTROL = { system: 1, user: 2, assistant: 3, tool: 4, end: 5 } as const;
+
+/** The id of every token that is a piece of a call. */
+export const CALL_ID = 6;
 
 /** The ids of a text: one for each code point. */
 export const idsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0)!);
@@ -63,7 +72,7 @@ export class ScriptedEngine implements Engine {
   }
 
   async detokenize(tokenIds: ArrayLike<number>): Promise<string> {
-    return String.fromCodePoint(...Array.from(tokenIds).filter((id) => id > CONTROL.end));
+    return String.fromCodePoint(...Array.from(tokenIds).filter((id) => id > CALL_ID));
   }
 
   createSession(): ScriptedSession {
@@ -176,6 +185,7 @@ export class ScriptedSession implements Session {
     const sampled: number[] = [];
     const stops = new StopMatcher(typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []));
     let text = '';
+    let called = false;
     let stopReason: string | number | undefined;
     const finish = (reason: FinishReason, chunk: Pick<GenerateChunk, 'text' | 'tokenIds'>): void => {
       const rest = stopReason === undefined || stopReason === CONTROL.end ? stops.flush() : '';
@@ -190,11 +200,17 @@ export class ScriptedSession implements Session {
       await new Promise((resolve) => setTimeout(resolve));
       if (signal.aborted) return finish('abort', { text: '', tokenIds: [] });
       sampled.push(id);
+      called ||= 'call' in piece;
       const { text: final, stop } = stops.push('text' in piece ? piece.text : '');
       text += final;
       stopReason = id === CONTROL.end ? id : stop;
-      const chunk = { ...('reasoning' in piece && piece), text: final, tokenIds: [id] };
-      if (stopReason !== undefined) return finish('stop', chunk);
+      const chunk = {
+        ...('reasoning' in piece && piece),
+        ...('call' in piece && { toolCalls: [piece.call] }),
+        text: final,
+        tokenIds: [id],
+      };
+      if (stopReason !== undefined) return finish(called ? 'tool-calls' : 'stop', chunk);
       if (sampled.length >= limit) return finish('length', chunk);
       outlet.put(chunk);
       await outlet.wanted();
@@ -212,7 +228,22 @@ export class ScriptedSession implements Session {
 
 interface ScriptedToken {
   id: number;
-  piece: { text: string } | { reasoning: string };
+  piece: { text: string } | { reasoning: string } | { call: ToolCallPiece };
+}
+
+/** The pieces of a whole call: its name, and its arguments in two. */
+export function callPieces(
+  index: number,
+  name: string,
+  given: object,
+  id = `call_${index}`,
+): ScriptedPiece[] {
+  const text = JSON.stringify(given);
+  return [
+    { call: { index, id, name, argumentsText: '' } },
+    { call: { index, argumentsText: text.slice(0, 4) } },
+    { call: { index, argumentsText: text.slice(4) } },
+  ];
 }
 
 /** A token for each code point, and the end of the turn. */
@@ -220,6 +251,7 @@ async function* tokensOf(answer: ScriptedAnswer): AsyncGenerator<ScriptedToken> 
   for (const piece of typeof answer === 'string' ? [{ text: answer }] : answer) {
     if ('error' in piece) throw piece.error;
     if ('wait' in piece) await piece.wait();
+    else if ('call' in piece) yield { id: CALL_ID, piece };
     else if ('text' in piece)
       for (const text of piece.text) yield { id: text.codePointAt(0)!, piece: { text } };
     else
@@ -234,14 +266,24 @@ function promptIdsOf(prompt: Prompt, options: GenerateOptions): number[] {
 }
 
 /** Tools as JSON, then a turn for each message: its role, its text and calls, the end; then the role of the answer. */
-function render(messages: readonly ChatMessage[], { templateOptions = {} }: TokenizeOptions): number[] {
-  const tools = templateOptions['tools'];
+function render(
+  messages: readonly ChatMessage[],
+  { templateOptions = {}, tools: given }: TokenizeOptions & Pick<GenerateOptions, 'tools'>,
+): number[] {
+  const tools = given ? toldTools(given) : templateOptions['tools'];
   const turns = toTemplateMessages(messages).flatMap(({ role, content, tool_calls: calls }) => {
     if (!(role in CONTROL)) throw new TernionError('template-failed', `There is no role ${role}.`);
     const begin = CONTROL[role as keyof typeof CONTROL];
     return [begin, ...idsOf(content + (calls ? JSON.stringify(calls) : '')), CONTROL.end];
   });
   return [...(tools ? idsOf(JSON.stringify(tools)) : []), ...turns, CONTROL.assistant];
+}
+
+/** As an engine tells its template of tools. */
+function toldTools(tools: NonNullable<GenerateOptions['tools']>): object[] {
+  return Object.entries(tools).map(([name, { description, schema: parameters }]) => {
+    return { type: 'function', function: { name, description, parameters } };
+  });
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {
@@ -260,6 +302,13 @@ function usage(
   stopReason?: string | number,
 ): Usage {
   const none = { queueMs: 0, prefillMs: 0, decodeMs: 0, tokensPerSecond: 0, timeToFirstTokenMs: 0 };
-  const counts = { promptTokens, cachedTokens, completionTokens, forcedTokens: 0, omittedTokens: 0, omittedTurns: 0 };
+  const counts = {
+    promptTokens,
+    cachedTokens,
+    completionTokens,
+    forcedTokens: 0,
+    omittedTokens: 0,
+    omittedTurns: 0,
+  };
   return { ...none, ...counts, ...(stopReason !== undefined && { stopReason }) };
 }

@@ -6,6 +6,7 @@ import type {
   Answer,
   ChatMessage,
   Engine,
+  FinishReason,
   GenerateChunk,
   GenerateOptions,
   ModelInfo,
@@ -13,12 +14,24 @@ import type {
   SampledLogprob,
   Session,
   ToolCallFormat,
+  ToolCallPiece,
   Usage,
 } from '../../src/engine/types';
 import { TernionError } from '../../src/errors';
 
 /** A token of an answer: its text, or what else happens in its place. */
-export type Step = string | { reasoning: string } | { fail: Error } | { wait: Promise<void> };
+export type Step =
+  string | { reasoning: string } | { call: ToolCallPiece } | { fail: Error } | { wait: Promise<void> };
+
+/** The steps of a whole call: its name, and its arguments in two. */
+export function callSteps(index: number, name: string, given: object): Step[] {
+  const text = JSON.stringify(given);
+  return [
+    { call: { index, id: `call_${index}`, name, argumentsText: '' } },
+    { call: { index, argumentsText: text.slice(0, 4) } },
+    { call: { index, argumentsText: text.slice(4) } },
+  ];
+}
 
 /** What the model says to a request: its steps, after which it stops by itself. */
 export type Script = (request: SteppedRequest) => Step[];
@@ -34,6 +47,9 @@ export interface SteppedRequest {
 
 /** The id that ends an answer. */
 export const END_ID = 3;
+
+/** The id of every token that is a piece of a call. */
+export const CALL_ID = 4;
 
 /** Ids are UTF-16 units, one a token, so that tests can write ids down; an answer's tokens have those of their first unit. */
 export function idsOf(text: string): number[] {
@@ -149,6 +165,7 @@ class Turn {
   readonly #cached: number;
   readonly #sampled: number[] = [];
   #text = '';
+  #called = false;
 
   constructor(
     private readonly engine: SteppedEngine,
@@ -194,10 +211,14 @@ class Turn {
     if (signal.aborted) return this.end('abort');
     engine.steps++;
     this.#sampled.push(END_ID);
-    this.end('stop', { text: '', tokenIds: [END_ID], ...this.#logprobs(END_ID, '') });
+    this.end(this.#called ? 'tool-calls' : 'stop', {
+      text: '',
+      tokenIds: [END_ID],
+      ...this.#logprobs(END_ID, ''),
+    });
   }
 
-  end(finishReason: 'stop' | 'length' | 'abort', chunk: GenerateChunk = { text: '', tokenIds: [] }): void {
+  end(finishReason: FinishReason, chunk: GenerateChunk = { text: '', tokenIds: [] }): void {
     const { session, prompt } = this;
     if (finishReason !== 'abort' || this.#sampled.length > 0) {
       session.tokenIds = [...this.#promptIds, ...this.#sampled];
@@ -207,7 +228,8 @@ class Turn {
     this.outlet.put({ ...chunk, finishReason, usage: this.#usage() });
   }
 
-  #chunk(step: string | { reasoning: string }): GenerateChunk {
+  #chunk(step: string | { reasoning: string } | { call: ToolCallPiece }): GenerateChunk {
+    if (typeof step === 'object' && 'call' in step) return this.#callChunk(step.call);
     const text = typeof step === 'string' ? step : step.reasoning;
     const id = text.charCodeAt(0);
     this.#sampled.push(id);
@@ -215,6 +237,12 @@ class Turn {
     if (typeof step !== 'string') return { text: '', reasoning: step.reasoning, ...common };
     this.#text += text;
     return { text, ...common };
+  }
+
+  #callChunk(call: ToolCallPiece): GenerateChunk {
+    this.#called = true;
+    this.#sampled.push(CALL_ID);
+    return { text: '', toolCalls: [call], tokenIds: [CALL_ID], ...this.#logprobs(CALL_ID, '') };
   }
 
   #logprobs(tokenId: number, text: string): { logprobs?: SampledLogprob[] } {

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { build, type Plugin } from 'vite';
+import { xgrammar } from './xgrammar.ts';
 
 const QUERY = '?script-url';
 
@@ -40,6 +41,7 @@ async function bundle(entry: string): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
+    plugins: [xgrammar()],
     build: {
       target: 'es2022',
       write: false,

@@ -4,34 +4,43 @@ import type {
   JSONObject,
   LanguageModelV4CallOptions,
   LanguageModelV4FunctionTool,
-  LanguageModelV4Prompt,
   SharedV4Warning,
 } from '@ai-sdk/provider';
-import type { ChatMessage, GenerateOptions, ModelInfo } from '../../engine/types';
-import type { ToolCallFormat } from '../../tokenizer';
-import { NOT_ENFORCED, shapeInWords } from '../structured-output';
+import type {
+  ChatMessage,
+  GenerateOptions,
+  JsonSchema,
+  ModelInfo,
+  ResponseFormat,
+  ToolChoice,
+  ToolDefinition,
+} from '../../engine/types';
+import { jsonInWords, tellSystem } from '../structured-output';
 import { toMessages } from './messages';
 
 /** `providerOptions.ternion`: what generations know and the AI SDK has no name for. */
 export interface TernionProviderOptions extends Pick<
   GenerateOptions,
-  'minP' | 'repetitionPenalty' | 'logitBias' | 'logprobs' | 'contextOverflow' | 'templateOptions'
+  | 'minP'
+  | 'repetitionPenalty'
+  | 'logitBias'
+  | 'logprobs'
+  | 'contextOverflow'
+  | 'templateOptions'
+  | 'allowedTokens'
+  | 'bannedTokens'
+  | 'parallelToolCalls'
 > {
+  /** A shape that the AI SDK has no name for. Not together with `output` and `tools`. */
+  responseFormat?: Exclude<ResponseFormat, { type: 'json' }>;
   /** Put the ids of the tokens that a delta was made of beside it. The last part of the answer has all of them anyway. */
   tokenIds?: boolean;
-}
-
-/** The tools of a call, as far as the model can be told of them. */
-export interface CallTools {
-  format: ToolCallFormat;
-  names: readonly string[];
 }
 
 /** A call, read. */
 export interface ReadCall {
   messages: ChatMessage[];
   generate: GenerateOptions;
-  tools: CallTools | undefined;
   /** Whether deltas carry ids. */
   tokenIds: boolean;
   warnings: SharedV4Warning[];
@@ -44,6 +53,10 @@ const OWN_NAMES: ReadonlySet<string> = new Set<keyof TernionProviderOptions>([
   'logprobs',
   'contextOverflow',
   'templateOptions',
+  'allowedTokens',
+  'bannedTokens',
+  'parallelToolCalls',
+  'responseFormat',
   'tokenIds',
 ]);
 
@@ -62,13 +75,12 @@ export function readCall(
     ...own
   } = ownOptions(options.providerOptions?.['ternion'], warnings);
   const tools = offeredTools(options, toolCalls, warnings);
-  const variables = {
-    ...thinking(options.reasoning),
-    ...templateOptions,
-    ...(tools.length > 0 && { tools: tools.map(toTemplateTool) }),
-  };
+  const { responseFormat } = options;
+  const messages = toMessages(options.prompt);
+  const json = responseFormat?.type === 'json' ? responseFormat : undefined;
+  const shape = shapeOf(json, tools, warnings);
   return {
-    messages: toMessages(withShape(options, warnings)),
+    messages: json ? tellSystem(messages, jsonInWords(json)) : messages,
     generate: {
       ...own,
       maxTokens: options.maxOutputTokens,
@@ -80,10 +92,10 @@ export function readCall(
       stop: options.stopSequences,
       seed: options.seed,
       signal: options.abortSignal,
-      templateOptions: variables,
+      templateOptions: { ...thinking(options.reasoning), ...templateOptions },
+      ...(shape && { responseFormat: shape }),
+      ...tools,
     },
-    tools:
-      toolCalls && tools.length > 0 ? { format: toolCalls, names: tools.map(({ name }) => name) } : undefined,
     tokenIds,
     warnings,
   };
@@ -99,13 +111,16 @@ function ownOptions(given: JSONObject | undefined, warnings: SharedV4Warning[]):
   return Object.fromEntries(entries.filter(([name]) => OWN_NAMES.has(name)));
 }
 
-/** The tools that the model is told of: functions, if its template knows of tools, and those that `toolChoice` leaves. */
+/** Tools that the model may call, and which of them it has to. */
+type OfferedTools = Required<Pick<GenerateOptions, 'tools' | 'toolChoice'>>;
+
+/** The tools of a call: functions, if the template knows of tools and the caller wants any called. */
 function offeredTools(
   { tools = [], toolChoice = { type: 'auto' } }: LanguageModelV4CallOptions,
-  format: ToolCallFormat | undefined,
+  format: ModelInfo['toolCalls'],
   warnings: SharedV4Warning[],
-): LanguageModelV4FunctionTool[] {
-  if (tools.length === 0 || toolChoice.type === 'none') return [];
+): OfferedTools | undefined {
+  if (tools.length === 0 || toolChoice.type === 'none') return undefined;
   const functions = tools.filter((tool) => tool.type === 'function');
   for (const tool of tools) {
     if (tool.type === 'provider')
@@ -114,37 +129,46 @@ function offeredTools(
   if (!format) {
     const details = 'The chat template of this model knows no tools, so the model is not told of them.';
     warnings.push({ type: 'unsupported', feature: 'tools', details });
-    return [];
+    return undefined;
   }
-  if (toolChoice.type === 'auto') return functions;
-  warnings.push({ type: 'unsupported', feature: `toolChoice: ${toolChoice.type}`, details: NOT_HELD });
-  return toolChoice.type === 'tool'
-    ? functions.filter(({ name }) => name === toolChoice.toolName)
-    : functions;
+  if (functions.length === 0) return undefined;
+  const choice: ToolChoice = toolChoice.type === 'tool' ? { name: toolChoice.toolName } : toolChoice.type;
+  return { tools: Object.fromEntries(functions.map(toDefinition)), toolChoice: choice };
 }
 
-const NOT_HELD = 'Ternion does not hold a model to calling a tool yet: it may as well answer with text.';
+function toDefinition({
+  name,
+  description,
+  inputSchema: schema,
+}: LanguageModelV4FunctionTool): [string, ToolDefinition] {
+  return [name, { ...(description !== undefined && { description }), schema: plainSchema(schema) }];
+}
 
-/** A tool in the shape that chat templates share with the OpenAI API. */
-function toTemplateTool({ name, description, inputSchema }: LanguageModelV4FunctionTool): object {
-  return { type: 'function', function: { name, description, parameters: inputSchema } };
+/** JSON Schemas of the AI SDK are objects of plain data, whatever their type calls them. */
+function plainSchema(schema: object): JsonSchema {
+  return schema as Record<string, unknown>;
+}
+
+type WantedJson = Extract<LanguageModelV4CallOptions['responseFormat'], { type: 'json' }>;
+
+/** What the answer is held to. Where it may be a call just as well, it is only told. */
+function shapeOf(
+  json: WantedJson | undefined,
+  tools: OfferedTools | undefined,
+  warnings: SharedV4Warning[],
+): ResponseFormat | undefined {
+  if (!json) return undefined;
+  if (!tools) return json.schema ? { type: 'json', schema: plainSchema(json.schema) } : { type: 'json' };
+  if (tools.toolChoice === 'auto') {
+    const details =
+      'An answer that may call tools is not held to a schema: it is only asked for in the prompt.';
+    warnings.push({ type: 'unsupported', feature: 'responseFormat beside tools', details });
+  }
+  return undefined;
 }
 
 /** The variable by which templates of models that reason switch that on and off; other templates do not look at it. */
 function thinking(effort: LanguageModelV4CallOptions['reasoning']): { enable_thinking?: boolean } {
   if (effort === undefined || effort === 'provider-default') return {};
   return { enable_thinking: effort !== 'none' };
-}
-
-/** The prompt, with a wish for JSON at the end of the system message, which is where the AI SDK puts it too. */
-function withShape(
-  { prompt, responseFormat }: LanguageModelV4CallOptions,
-  warnings: SharedV4Warning[],
-): LanguageModelV4Prompt {
-  if (responseFormat?.type !== 'json') return prompt;
-  warnings.push({ type: 'unsupported', feature: 'responseFormat', details: NOT_ENFORCED });
-  const words = shapeInWords(responseFormat);
-  const [first, ...rest] = prompt;
-  if (first?.role !== 'system') return [{ role: 'system', content: words }, ...prompt];
-  return [{ ...first, content: `${first.content}\n\n${words}` }, ...rest];
 }

@@ -7,8 +7,8 @@ import type {
   LanguageModelV4Usage,
   SharedV4ProviderMetadata,
 } from '@ai-sdk/provider';
-import type { FinishReason, GenerateChunk, SampledLogprob, Usage } from '../../engine/types';
-import { toolCallParser, type FoundCall, type ToolCallParser } from '../../tokenizer/tool-calls';
+import type { FinishReason, GenerateChunk, SampledLogprob, ToolCallPiece, Usage } from '../../engine/types';
+import { argumentsOf, type CollectedCall } from '../collect-calls';
 import type { ReadCall } from './call-options';
 
 type Part = LanguageModelV4StreamPart;
@@ -25,24 +25,22 @@ export interface PartOptions {
 
 /** Knows which block is open, and which tokens have come that no part has told of yet. */
 export class PartWriter {
-  readonly #calls: ToolCallParser | undefined;
   readonly #tokenIds: number[] = [];
   readonly #logprobs: SampledLogprob[] = [];
   /** Ids of tokens whose text has not come, if deltas carry ids. */
   #untold: number[] = [];
   #open: { kind: BlockKind; id: string } | undefined;
   #blocks = 0;
-  #called = false;
+  /** The call whose arguments are coming. */
+  #call: (CollectedCall & { index: number }) | undefined;
   /** Tokens that came before the first text: those of the reasoning and its marks. Undefined where there is none. */
   #reasoningTokens: number | undefined;
   #said = false;
 
   constructor(
-    private readonly call: Pick<ReadCall, 'tools' | 'tokenIds' | 'warnings'>,
+    private readonly call: Pick<ReadCall, 'tokenIds' | 'warnings'>,
     private readonly options: PartOptions,
-  ) {
-    this.#calls = call.tools && toolCallParser(call.tools.format, call.tools.names);
-  }
+  ) {}
 
   /** What comes before the first chunk. */
   begin(): Part[] {
@@ -55,28 +53,22 @@ export class PartWriter {
 
   /** What a chunk adds; nothing, where its text is not final yet. */
   write(chunk: GenerateChunk): Part[] {
-    const { tokenIds, logprobs = [], reasoning = '', text, finishReason, usage } = chunk;
+    const { tokenIds, logprobs = [], reasoning = '', text, toolCalls = [], finishReason, usage } = chunk;
     this.#tokenIds.push(...tokenIds);
     this.#logprobs.push(...logprobs);
     if (this.call.tokenIds) this.#untold.push(...tokenIds);
     this.#countReasoning(chunk);
     const parts: Part[] = this.options.raw ? [{ type: 'raw', rawValue: chunk }] : [];
-    parts.push(...this.#delta('reasoning', reasoning), ...this.#say(text));
+    parts.push(...this.#delta('reasoning', reasoning), ...this.#delta('text', text));
+    for (const piece of toolCalls) parts.push(...this.#callPiece(piece));
     if (finishReason && usage) parts.push(...this.#finish(finishReason, usage));
     return parts;
   }
 
-  #countReasoning({ reasoning, text, tokenIds }: GenerateChunk): void {
+  #countReasoning({ reasoning, text, toolCalls, tokenIds }: GenerateChunk): void {
     if (reasoning !== undefined) this.#reasoningTokens ??= this.#tokenIds.length - tokenIds.length;
-    this.#said ||= text !== '';
+    this.#said ||= text !== '' || toolCalls !== undefined;
     if (this.#reasoningTokens !== undefined && !this.#said) this.#reasoningTokens = this.#tokenIds.length;
-  }
-
-  /** Text of the answer, in which there may be calls. */
-  #say(text: string): Part[] {
-    if (!this.#calls) return this.#delta('text', text);
-    const { text: final, calls } = this.#calls.push(text);
-    return [...this.#delta('text', final), ...calls.flatMap((call) => this.#toolCall(call))];
   }
 
   #delta(kind: BlockKind, delta: string): Part[] {
@@ -92,51 +84,50 @@ export class PartWriter {
     return { type: `${kind}-start`, id };
   }
 
-  /** Ends the open block. The ids that are still untold go with it. */
+  /** Ends the open block, or the call under way. The ids that are still untold go with it. */
   #close(): Part[] {
+    if (this.#call) return this.#endCall(this.#call);
     if (!this.#open) return [];
     const { kind, id } = this.#open;
     this.#open = undefined;
     return [{ type: `${kind}-end`, id, ...this.#tell() }];
   }
 
-  #toolCall({ name, arguments: given }: FoundCall): Part[] {
-    this.#called = true;
-    const id = crypto.randomUUID();
-    const input = JSON.stringify(given);
-    return [
-      ...this.#close(),
-      { type: 'tool-input-start', id, toolName: name },
-      { type: 'tool-input-delta', id, delta: input, ...this.#tell() },
-      { type: 'tool-input-end', id },
-      { type: 'tool-call', toolCallId: id, toolName: name, input },
-    ];
+  #callPiece({ index, id = crypto.randomUUID(), name = '', argumentsText: delta }: ToolCallPiece): Part[] {
+    const parts: Part[] = [];
+    let call = this.#call;
+    if (call?.index !== index) {
+      parts.push(...this.#close(), { type: 'tool-input-start', id, toolName: name });
+      call = { index, id, name, argumentsText: '' };
+      this.#call = call;
+    }
+    call.argumentsText += delta;
+    if (delta !== '') parts.push({ type: 'tool-input-delta', id: call.id, delta, ...this.#tell() });
+    return parts;
+  }
+
+  /** A call that was cut ends too, but nobody is asked to run it. */
+  #endCall(call: CollectedCall): Part[] {
+    this.#call = undefined;
+    const { id, name: toolName, argumentsText: input } = call;
+    const parts: Part[] = [{ type: 'tool-input-end', id, ...this.#tell() }];
+    if (argumentsOf(call)) parts.push({ type: 'tool-call', toolCallId: id, toolName, input });
+    return parts;
   }
 
   #finish(finishReason: FinishReason, usage: Usage): Part[] {
-    const { text, calls } = this.#calls?.flush() ?? { text: '', calls: [] };
-    const parts = [
-      ...this.#delta('text', text),
-      ...calls.flatMap((call) => this.#toolCall(call)),
-      ...this.#close(),
-    ];
+    const parts = this.#close();
     const metadata: JSONObject = {
       tokenIds: [...this.#tokenIds],
       ...(this.#logprobs.length > 0 && { logprobs: this.#logprobs.map(plain) }),
     };
     parts.push({
       type: 'finish',
-      finishReason: this.#unified(finishReason),
+      finishReason: unified(finishReason),
       usage: this.#usage(usage),
       providerMetadata: { ternion: metadata },
     });
     return parts;
-  }
-
-  #unified(raw: FinishReason): LanguageModelV4FinishReason {
-    // An abort of the caller's is an error before it comes here: this is the end of the engine or of the session.
-    if (raw === 'abort') return { unified: 'interrupted', raw };
-    return { unified: raw === 'stop' && this.#called ? 'tool-calls' : raw, raw };
   }
 
   #usage(usage: Usage): LanguageModelV4Usage {
@@ -161,6 +152,11 @@ export class PartWriter {
     this.#untold = [];
     return { providerMetadata: { ternion: { tokenIds } } };
   }
+}
+
+function unified(raw: FinishReason): LanguageModelV4FinishReason {
+  // An abort of the caller's is an error before it comes here: this is the end of the engine or of the session.
+  return { unified: raw === 'abort' ? 'interrupted' : raw, raw };
 }
 
 function plain({ alternatives, ...sampled }: SampledLogprob): JSONObject {

@@ -1,12 +1,12 @@
 // What differs between servers: how an answer is asked for, and what its events mean.
 
-import type { FinishReason, Prompt } from '../../engine/types';
-import type { Ids, RemoteGenerateOptions, RemoteLogprob, WithIds, WithoutIds } from './types';
+import type { FinishReason, Prompt, ToolCallPiece } from '../../engine/types';
+import type { Ids, PlainRemoteOptions, RemoteLogprob, WithIds, WithoutIds } from './types';
 
 /** What to ask a server for. */
 export interface Question {
   prompt: Prompt;
-  options: RemoteGenerateOptions;
+  options: PlainRemoteOptions;
   /** False if nobody reads before the answer is whole. A server may stream all the same. */
   streamed: boolean;
 }
@@ -22,6 +22,8 @@ export interface Counts {
 export interface Piece<I extends Ids> extends Counts {
   text: string;
   reasoning: string;
+  /** What it brings of calls of tools, which stand behind the text. */
+  toolCalls: ToolCallPiece[];
   tokenIds: I['tokenIds'];
   logprobs: RemoteLogprob<I>[];
 }

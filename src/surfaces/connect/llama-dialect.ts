@@ -2,13 +2,16 @@
 
 import type { Prompt } from '../../engine/types';
 import { TernionError } from '../../errors';
-import { reasoningMarksIn, ReasoningSplitter, type SplitText } from '../../tokenizer/reasoning';
+import { reasoningMarksIn, ReasoningSplitter } from '../../tokenizer/reasoning';
+import { toolCallFormatOf, toolCallParser } from '../../tokenizer/tool-calls';
 import { WITH_IDS, type Dialect, type End, type Piece, type Question } from './dialect';
 import { serverFailed } from './failures';
 import type { HttpServer } from './http';
 import { idsIn, listIn, numberIn, objectIn, textIn, type Json } from './json';
 import { messageOf } from './openai-dialect';
-import type { RemoteAlternative, RemoteGenerateOptions, RemoteLogprob, WithIds } from './types';
+import { biases, llamaFormat, notUnderstood, toolList } from './shape-fields';
+import { TextSplitter } from './text-splitter';
+import type { PlainRemoteOptions, RemoteAlternative, RemoteLogprob, WithIds } from './types';
 
 /** `/apply-template` makes a prompt of messages, and `/completion` continues it. */
 export class LlamaDialect implements Dialect<WithIds> {
@@ -25,30 +28,32 @@ export class LlamaDialect implements Dialect<WithIds> {
     { prompt, options, streamed }: Question,
     signal: AbortSignal,
   ): AsyncGenerator<Piece<WithIds>, End> {
+    refuse(options, prompt);
     const url = `${this.http.root}/completion`;
     const body = { ...requestOf(options), model: this.model, stream: streamed };
     const rendered = await this.#prompt(prompt, options, signal);
-    const splitter = Array.isArray(prompt) ? await this.#splitter(rendered, signal) : undefined;
+    const splitter = Array.isArray(prompt) ? await this.#splitter(rendered, options, signal) : undefined;
     const question = { ...body, prompt: rendered };
     let last: number | undefined;
     for await (const event of this.#events(url, question, signal)) {
       const piece = pieceIn(event, options);
       last = piece.tokenIds.at(-1) ?? last;
       const over = event.stop === true;
-      yield splitter ? { ...piece, ...split(splitter, piece.text, over) } : piece;
-      if (over) return endIn(event, last);
+      yield splitter ? { ...piece, ...splitter.push(piece.text, over) } : piece;
+      if (over) return endIn(event, last, splitter?.called ?? false);
     }
     throw serverFailed(url, 'ended the stream before the answer');
   }
 
   async #prompt(
     prompt: Prompt,
-    { templateOptions = {} }: RemoteGenerateOptions,
+    { templateOptions = {}, tools: called, toolChoice }: PlainRemoteOptions,
     signal: AbortSignal,
   ): Promise<string | number[]> {
     if (typeof prompt === 'string') return prompt;
     if (!Array.isArray(prompt)) return Array.from(prompt.tokenIds);
-    const { tools, ...variables } = templateOptions;
+    const { tools: told, ...variables } = templateOptions;
+    const tools = called && toolChoice !== 'none' ? toolList(called) : told;
     const url = `${this.http.root}/apply-template`;
     const conversation = { messages: prompt.map(messageOf), tools, chat_template_kwargs: variables };
     const rendered = objectIn(
@@ -58,12 +63,28 @@ export class LlamaDialect implements Dialect<WithIds> {
     throw serverFailed(url, 'made no prompt of the messages');
   }
 
-  /** Takes reasoning out of the text, which is sent as the model writes it, if the server's template knows marks for it. */
-  async #splitter(prompt: string | number[], signal: AbortSignal): Promise<ReasoningSplitter | undefined> {
+  /**
+   * Takes reasoning and calls out of the text, which is sent as the model writes it: by the marks for reasoning that the server's
+   * template knows, and in the way in which it has calls written.
+   */
+  async #splitter(
+    prompt: string | number[],
+    { tools, toolChoice }: PlainRemoteOptions,
+    signal: AbortSignal,
+  ): Promise<TextSplitter> {
     this.#template ??= textIn(await this.#templateText(signal));
     const marks = reasoningMarksIn(this.#template);
-    if (!marks || typeof prompt !== 'string') return undefined;
-    return new ReasoningSplitter({ marks, opened: prompt.trimEnd().endsWith(marks.open) });
+    const reasoning =
+      marks && typeof prompt === 'string'
+        ? new ReasoningSplitter({ marks, opened: prompt.trimEnd().endsWith(marks.open) })
+        : undefined;
+    if (!tools || toolChoice === 'none') return new TextSplitter(reasoning, undefined);
+    const format = toolCallFormatOf(this.#template);
+    if (format) return new TextSplitter(reasoning, toolCallParser(format, Object.keys(tools)));
+    throw new TernionError(
+      'unsupported-feature',
+      'The chat template of the server knows no tools, or is not known.',
+    );
   }
 
   /** A server may not say: then the reasoning stays in the text. */
@@ -82,22 +103,23 @@ export class LlamaDialect implements Dialect<WithIds> {
   }
 }
 
-function split(splitter: ReasoningSplitter, piece: string, over: boolean): SplitText {
-  const now = splitter.push(piece);
-  const rest = over ? splitter.flush() : { text: '', reasoning: '' };
-  return { text: now.text + rest.text, reasoning: now.reasoning + rest.reasoning };
+/** Calls are found in what the model writes: it is told of tools, and held to nothing. */
+function refuse(
+  { tools, toolChoice = 'auto', parallelToolCalls, allowedTokens }: PlainRemoteOptions,
+  prompt: Prompt,
+): void {
+  const refused = (what: string): TernionError => notUnderstood('llama-server', `options.${what}`);
+  if (allowedTokens) throw refused('allowedTokens');
+  if (!tools || toolChoice === 'none') return;
+  if (!Array.isArray(prompt)) throw refused('tools for a prompt that is no messages');
+  if (toolChoice !== 'auto') throw refused("toolChoice, but for 'auto' and 'none',");
+  if (parallelToolCalls === false) throw refused('parallelToolCalls');
 }
 
 /** Everything is said that has another default there. */
-function requestOf(options: RemoteGenerateOptions): Json {
+function requestOf(options: PlainRemoteOptions): Json {
   const { maxTokens, temperature = 0, topK = 0, topP = 1, minP = 0, seed, stop = [] } = options;
-  const {
-    repetitionPenalty = 1,
-    frequencyPenalty = 0,
-    presencePenalty = 0,
-    logitBias = {},
-    logprobs,
-  } = options;
+  const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, logprobs } = options;
   return {
     return_tokens: true,
     cache_prompt: true,
@@ -113,17 +135,19 @@ function requestOf(options: RemoteGenerateOptions): Json {
     presence_penalty: presencePenalty,
     seed,
     stop: typeof stop === 'string' ? [stop] : stop,
-    logit_bias: Object.entries(logitBias).map(([id, bias]) => [Number(id), bias]),
+    ...llamaFormat(options.responseFormat),
+    logit_bias: Object.entries(biases(options) ?? {}).map(([id, bias]) => [Number(id), bias]),
     // Of none it says nothing, not even the sampled token's own.
     n_probs: logprobs === undefined ? 0 : Math.max(1, logprobs),
   };
 }
 
 /** The last event of a stream brings counts and no token; an answer that is not streamed is one event with all. */
-function pieceIn(event: Json, { logprobs: asked = 0 }: RemoteGenerateOptions): Piece<WithIds> {
+function pieceIn(event: Json, { logprobs: asked = 0 }: PlainRemoteOptions): Piece<WithIds> {
   return {
     text: textIn(event.content),
     reasoning: '',
+    toolCalls: [],
     tokenIds: idsIn(event.tokens) ?? [],
     logprobs: listIn(event.completion_probabilities).flatMap((token) => logprobIn(objectIn(token), asked)),
     promptTokens: numberIn(event.tokens_evaluated),
@@ -147,10 +171,14 @@ function alternativeIn({ id, token, logprob }: Json): RemoteAlternative {
   return { tokenId: numberIn(id), text: textIn(token), logprob: numberIn(logprob) ?? -Infinity };
 }
 
-function endIn({ stop_type: type, stopping_word: word }: Json, last: number | undefined): End {
+function endIn(
+  { stop_type: type, stopping_word: word }: Json,
+  last: number | undefined,
+  called: boolean,
+): End {
   if (type === 'limit') return { finishReason: 'length', stopReason: undefined };
   return {
-    finishReason: 'stop',
+    finishReason: called ? 'tool-calls' : 'stop',
     stopReason: type === 'word' ? textIn(word) : type === 'eos' ? last : undefined,
   };
 }

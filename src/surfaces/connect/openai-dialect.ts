@@ -1,7 +1,7 @@
 // The OpenAI paths: what OpenAI documents, and what vLLM and `ternion serve` add to it.
 
 import type { ChatMessage, Prompt } from '../../engine/types';
-import { TernionError } from '../../errors';
+import { CallReader } from './call-reader';
 import {
   WITH_IDS,
   WITHOUT_IDS,
@@ -15,22 +15,32 @@ import {
 import { serverFailed } from './failures';
 import type { HttpServer } from './http';
 import { idsIn, listIn, numberIn, objectIn, textIn, type Json } from './json';
+import {
+  biases,
+  notUnderstood,
+  openAiFormat,
+  structuredOutputs,
+  toolFields,
+  vllmFormat,
+} from './shape-fields';
 import type {
   Ids,
+  PlainRemoteOptions,
   RemoteAlternative,
-  RemoteGenerateOptions,
   RemoteLogprob,
+  ServerKind,
   WithIds,
   WithoutIds,
 } from './types';
 
 /** What a kind of server understands beyond what OpenAI documents. */
 interface Extension<I extends Ids> {
+  kind: ServerKind;
   ids: IdHandling<I>;
   /** The ids of a choice. */
   tokenIds(choice: Json): I['tokenIds'];
   /** Fields of a request that OpenAI has not. Throws `invalid-argument` for options that the server cannot follow. */
-  fields(options: RemoteGenerateOptions, chat: boolean): Json;
+  fields(options: PlainRemoteOptions, chat: boolean): Json;
 }
 
 /** A number of tokens that no context holds. */
@@ -39,11 +49,15 @@ const UNTIL_FULL = 2 ** 31 - 1;
 /** A vLLM server, version 0.10.2 or later: earlier ones do not know `return_token_ids`. */
 export function vllmDialect(http: HttpServer, model: string): Dialect<WithIds> {
   return new OpenAiDialect(http, model, {
+    kind: 'vllm',
     ids: WITH_IDS,
     tokenIds: ({ token_ids }) => idsIn(token_ids) ?? [],
-    fields: ({ maxTokens, topP = 1, topK = 0, minP = 0, repetitionPenalty = 1, templateOptions }, chat) => {
+    fields: (options, chat) => {
+      const { maxTokens, topP = 1, topK = 0, minP = 0, repetitionPenalty = 1, templateOptions } = options;
       const { tools, ...variables } = templateOptions ?? {};
       return {
+        ...vllmFormat(options.responseFormat),
+        ...(options.allowedTokens && { allowed_token_ids: options.allowedTokens }),
         return_token_ids: true,
         // What is not said is as the model's own generation_config.json has it.
         top_p: topP,
@@ -52,7 +66,7 @@ export function vllmDialect(http: HttpServer, model: string): Dialect<WithIds> {
         repetition_penalty: repetitionPenalty,
         // A text that is continued ends after 16 tokens unless this is null.
         ...(!chat && { max_tokens: maxTokens ?? null }),
-        // Calls stay in the text, as the model writes them.
+        // Of tools that are for the template alone calls stay in the text, as the model writes them.
         ...(chat && tools !== undefined && { tools, tool_choice: 'none' }),
         ...(chat && { chat_template_kwargs: variables }),
       };
@@ -63,11 +77,15 @@ export function vllmDialect(http: HttpServer, model: string): Dialect<WithIds> {
 /** Ternion's own server, which says token ids as vLLM does. */
 export function ternionDialect(http: HttpServer, model: string): Dialect<WithIds> {
   return new OpenAiDialect(http, model, {
+    kind: 'ternion',
     ids: WITH_IDS,
     tokenIds: ({ token_ids }) => idsIn(token_ids) ?? [],
-    fields: ({ maxTokens = UNTIL_FULL, topP, topK, minP, repetitionPenalty, templateOptions }, chat) => {
-      refuse('ternion', { templateOptions });
+    fields: (options, chat) => {
+      const { maxTokens = UNTIL_FULL, topP, topK, minP, repetitionPenalty } = options;
+      const { templateOptions, allowedTokens, responseFormat } = options;
+      refuse('ternion', { templateOptions, allowedTokens });
       return {
+        ...structuredOutputs(responseFormat),
         return_token_ids: true,
         top_p: topP,
         top_k: topK,
@@ -83,20 +101,19 @@ export function ternionDialect(http: HttpServer, model: string): Dialect<WithIds
 /** Any other server: no ids, and only the options that OpenAI documents. */
 export function plainDialect(http: HttpServer, model: string): Dialect<WithoutIds> {
   return new OpenAiDialect(http, model, {
+    kind: 'openai',
     ids: WITHOUT_IDS,
     tokenIds: () => undefined,
-    fields: ({ topP, topK, minP, repetitionPenalty, templateOptions }) => {
-      refuse('openai', { topK, minP, repetitionPenalty, templateOptions });
-      return topP === undefined ? {} : { top_p: topP };
+    fields: ({ topP, topK, minP, repetitionPenalty, templateOptions, allowedTokens, responseFormat }) => {
+      refuse('openai', { topK, minP, repetitionPenalty, templateOptions, allowedTokens });
+      return { ...openAiFormat('openai', responseFormat), ...(topP !== undefined && { top_p: topP }) };
     },
   });
 }
 
-function refuse(kind: string, options: Json): void {
+function refuse(kind: ServerKind, options: Json): void {
   const given = Object.keys(options).find((name) => options[name] !== undefined);
-  if (given === undefined) return;
-  const message = `options.${given} is nothing that a server of the kind '${kind}' is known to understand.`;
-  throw new TernionError('invalid-argument', message);
+  if (given !== undefined) throw notUnderstood(kind, `options.${given}`);
 }
 
 class OpenAiDialect<I extends Ids> implements Dialect<I> {
@@ -116,22 +133,26 @@ class OpenAiDialect<I extends Ids> implements Dialect<I> {
     const body = { ...this.#request(prompt, options), ...this.extension.fields(options, chat) };
     let end: End | undefined;
     let last: I['tokenIds'] = this.ids.join([]);
+    const calls = new CallReader();
     for await (const event of this.http.events(url, body, signal)) {
       const choice = objectIn(listIn(event.choices)[0]);
-      const piece = this.#piece(event, choice);
+      const piece = this.#piece(event, choice, calls);
       if (this.ids.count(piece.tokenIds) !== 0) last = piece.tokenIds;
       yield piece;
-      end ??= this.#end(choice, last);
+      end ??= this.#end(choice, last, calls.called);
     }
     if (!end) throw serverFailed(url, 'ended the stream before the answer');
     return end;
   }
 
-  #request(prompt: Prompt, options: RemoteGenerateOptions): Json {
-    const { temperature = 0, maxTokens, seed, stop, logitBias, logprobs } = options;
+  #request(prompt: Prompt, options: PlainRemoteOptions): Json {
+    const { temperature = 0, maxTokens, seed, stop, logprobs } = options;
     const { frequencyPenalty, presencePenalty } = options;
     const chat = Array.isArray(prompt);
+    if (!chat && options.tools && options.toolChoice !== 'none')
+      throw notUnderstood(this.extension.kind, 'options.tools for a prompt that is no messages');
     return {
+      ...toolFields(options),
       model: this.model,
       ...(chat ? { messages: prompt.map(messageOf) } : { prompt: rawPromptOf(prompt) }),
       stream: true,
@@ -141,20 +162,21 @@ class OpenAiDialect<I extends Ids> implements Dialect<I> {
       max_tokens: maxTokens,
       seed,
       stop: typeof stop === 'string' ? [stop] : stop,
-      logit_bias: logitBias,
+      logit_bias: biases(options),
       frequency_penalty: frequencyPenalty,
       presence_penalty: presencePenalty,
       ...(logprobs !== undefined && (chat ? { logprobs: true, top_logprobs: logprobs } : { logprobs })),
     };
   }
 
-  #piece(event: Json, choice: Json): Piece<I> {
+  #piece(event: Json, choice: Json, calls: CallReader): Piece<I> {
     const delta = objectIn(choice.delta);
     const tokenIds = this.extension.tokenIds(choice);
     return {
       // `delta` in chats, `text` where a text is continued.
       text: textIn(delta.content) || textIn(choice.text),
       reasoning: textIn(delta.reasoning) || textIn(delta.reasoning_content),
+      toolCalls: calls.read(delta),
       tokenIds,
       logprobs: this.#logprobs(objectIn(choice.logprobs), tokenIds),
       ...countsIn(event, choice),
@@ -170,16 +192,18 @@ class OpenAiDialect<I extends Ids> implements Dialect<I> {
     }));
   }
 
-  #end(choice: Json, lastIds: I['tokenIds']): End | undefined {
+  #end(choice: Json, lastIds: I['tokenIds'], called: boolean): End | undefined {
     const { finish_reason: reason, stop_reason: stopped } = choice;
     if (typeof reason !== 'string') return undefined;
     if (reason === 'length' || reason === 'abort') return { finishReason: reason, stopReason: undefined };
+    // Where a call was forced, servers say that the answer just stopped.
+    const finishReason = called ? 'tool-calls' : 'stop';
     if (typeof stopped === 'string' || typeof stopped === 'number')
-      return { finishReason: 'stop', stopReason: stopped };
+      return { finishReason, stopReason: stopped };
     // vLLM says null where it was the model's own end token that ended the answer, which then is the last one.
     const count = this.ids.count(lastIds) ?? 0;
-    const byEndToken = stopped === null && reason === 'stop' && count > 0;
-    return { finishReason: 'stop', stopReason: byEndToken ? this.ids.at(lastIds, count - 1) : undefined };
+    const byEndToken = stopped === null && (called || reason === 'stop') && count > 0;
+    return { finishReason, stopReason: byEndToken ? this.ids.at(lastIds, count - 1) : undefined };
   }
 }
 

@@ -1,10 +1,11 @@
 // An engine over a server, as callers hold it: what they give is read here, as it is for a local one.
 
-import type { ReadOptions } from '../../boundary/answer-shapes';
+import type { ProcessorReader, ReadOptions } from '../../boundary/answer-shapes';
+import { answerWith, streamOf, streamWith } from '../../boundary/asked';
 import { generateOptions, type TemplateReader } from '../../boundary/options';
 import { prompt, sentText } from '../../boundary/prompts';
 import { argument, options, refusal, type Read } from '../../boundary/read';
-import type { ChatMessage, Prompt } from '../../engine/types';
+import type { ChatMessage, Prompt, StandardSchema } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { Dialect } from './dialect';
 import { DialectSession } from './remote-session';
@@ -27,12 +28,17 @@ const noTemplate: TemplateReader = (value, at) => {
   throw refusal(at, 'cannot be given: the server has its own');
 };
 
+const noProcessor: ProcessorReader = (value, at) => {
+  if (value === undefined) return undefined;
+  throw refusal(at, 'cannot be given: the server has the logits');
+};
+
 const readPrompt: Read<Prompt> = prompt(LIMITS);
-const readOptions: Read<ReadOptions> = generateOptions(LIMITS, noTemplate);
+const readOptions: Read<ReadOptions> = generateOptions(LIMITS, noTemplate, noProcessor);
 
 /** An engine that speaks a server's dialect. */
 export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
-  readonly #sessions = new Set<RemoteSession<I>>();
+  readonly #sessions = new Set<DialectSession<I>>();
   #disposed = false;
 
   constructor(
@@ -63,22 +69,40 @@ export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
-  constructor(private readonly inner: RemoteSession<I>) {}
+  constructor(private readonly inner: DialectSession<I>) {}
 
   get messages(): readonly ChatMessage[] {
     return this.inner.messages;
   }
 
   generate(given: Prompt, how?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>> {
-    return streamOf(() => this.inner.generate(argument(readPrompt, given, 'prompt'), remoteOptions(how)));
+    return streamOf(() => {
+      const read = argument(readPrompt, given, 'prompt');
+      return streamWith(remoteOptions(how), (plain) => this.inner.generate(read, plain));
+    });
   }
 
   send(given: string, how?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>> {
-    return streamOf(() => this.inner.send(argument(sentText, given, 'text'), remoteOptions(how)));
+    return streamOf(() => {
+      const read = argument(sentText, given, 'text');
+      return streamWith(remoteOptions(how), (plain) => this.inner.send(read, plain));
+    });
   }
 
+  complete<Output>(
+    given: Prompt,
+    how: RemoteGenerateOptions & {
+      responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> };
+    },
+  ): Promise<RemoteAnswer<I, Output>>;
+  complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I>>;
   async complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I>> {
-    return this.inner.complete(argument(readPrompt, given, 'prompt'), remoteOptions(how));
+    const read = argument(readPrompt, given, 'prompt');
+    try {
+      return await answerWith(remoteOptions(how), (plain) => this.inner.complete(read, plain));
+    } catch (error) {
+      throw notHeld(error) ? new TernionError('server-failed', NO_JSON, { cause: error }) : error;
+    }
   }
 
   dispose(): Promise<void> {
@@ -90,22 +114,18 @@ class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
   }
 }
 
-function remoteOptions(how: RemoteGenerateOptions | undefined): RemoteGenerateOptions {
-  const { contextOverflow = 'error', responseFormat, tools, ...read } = options(readOptions, how);
-  if (responseFormat) throw refusal('options.responseFormat', 'is not passed on to servers yet');
-  if (tools) throw refusal('options.tools', 'are not passed on to servers yet');
+const NO_JSON = 'The server did not hold the answer to its shape: it is no JSON.';
+
+/** A local engine can only be wrong about that; a server may just have ignored what it was asked for. */
+function notHeld(error: unknown): boolean {
+  return error instanceof TernionError && error.cause instanceof SyntaxError;
+}
+
+function remoteOptions(how: RemoteGenerateOptions | undefined): ReadOptions {
+  const { contextOverflow = 'error', ...read } = options(readOptions, how);
   if (contextOverflow === 'error') return read;
   throw refusal(
     'options.contextOverflow',
     "can be 'error' alone: the server decides what becomes of a prompt that is too long",
   );
-}
-
-/** The stream that `make` makes; if it throws, one that fails with the error. */
-function streamOf<Chunk>(make: () => ReadableStream<Chunk>): ReadableStream<Chunk> {
-  try {
-    return make();
-  } catch (error) {
-    return new ReadableStream<Chunk>({ start: (controller) => controller.error(error) });
-  }
 }

@@ -2,27 +2,24 @@
 
 import { chunkStream, type Outlet } from '../../engine/chunk-stream';
 import { RequestQueue } from '../../engine/request-queue';
-import type { ChatMessage, Prompt } from '../../engine/types';
+import type { ChatMessage, CompleteToolCall, Prompt, ToolCall } from '../../engine/types';
 import { TernionError } from '../../errors';
+import { argumentsOf, CallCollector, type CollectedCall } from '../collect-calls';
 import { AnswerClock } from './answer-clock';
 import type { Dialect, End, Piece } from './dialect';
-import type {
-  Ids,
-  RemoteAnswer,
-  RemoteChunk,
-  RemoteGenerateOptions,
-  RemoteLogprob,
-  RemoteSession,
-} from './types';
+import type { Ids, RemoteAnswer, PlainRemoteOptions, RemoteChunk, RemoteLogprob } from './types';
 
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. */
 type Prompting = () => Prompt;
 
-/** What a reader was given of an answer; the content is null as long as that is nothing. */
-type Given = ChatMessage & { content: string | null };
+/** What a reader was given of an answer; the content is null as long as there is no text. */
+interface Given {
+  message: ChatMessage & { content: string | null };
+  calls: CallCollector;
+}
 
-/** A session whose arguments were read. */
-export class DialectSession<I extends Ids> implements RemoteSession<I> {
+/** A session whose arguments were read: a {@link RemoteSession} but for schemas of libraries. */
+export class DialectSession<I extends Ids> {
   messages: ChatMessage[] = [];
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
@@ -32,15 +29,15 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     private readonly onDispose: () => void,
   ) {}
 
-  generate(prompt: Prompt, options: RemoteGenerateOptions = {}): ReadableStream<RemoteChunk<I>> {
+  generate(prompt: Prompt, options: PlainRemoteOptions = {}): ReadableStream<RemoteChunk<I>> {
     return this.#stream(() => prompt, options, true);
   }
 
-  send(text: string, options: RemoteGenerateOptions = {}): ReadableStream<RemoteChunk<I>> {
+  send(text: string, options: PlainRemoteOptions = {}): ReadableStream<RemoteChunk<I>> {
     return this.#stream(() => [...this.messages, { role: 'user', content: text }], options, true);
   }
 
-  async complete(prompt: Prompt, options: RemoteGenerateOptions = {}): Promise<RemoteAnswer<I>> {
+  async complete(prompt: Prompt, options: PlainRemoteOptions = {}): Promise<RemoteAnswer<I>> {
     const whole = new WholeAnswer<I>();
     const reader = this.#stream(() => prompt, options, false).getReader();
     for (;;) {
@@ -64,7 +61,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
 
   #stream(
     prompting: Prompting,
-    options: RemoteGenerateOptions,
+    options: PlainRemoteOptions,
     streamed: boolean,
   ): ReadableStream<RemoteChunk<I>> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => !!signal);
@@ -76,7 +73,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
 
   async #run(
     prompting: Prompting,
-    options: RemoteGenerateOptions,
+    options: PlainRemoteOptions,
     streamed: boolean,
     outlet: Outlet<RemoteChunk<I>>,
     signal: AbortSignal,
@@ -111,7 +108,7 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     clock: AnswerClock,
   ): Promise<void> {
     /** What the reader was given. */
-    const given: Given = { role: 'assistant', content: null };
+    const given: Given = { message: { role: 'assistant', content: null }, calls: new CallCollector() };
     try {
       for (;;) {
         const { done, value } = await nextOf(pieces, signal);
@@ -125,16 +122,19 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
     } finally {
       // Closes the connection, if it is still there.
       await pieces.return({ finishReason: 'abort', stopReason: undefined });
-      if (given.content !== null && Array.isArray(prompt)) this.messages = [...prompt, given];
+      const message = messageOf(given);
+      if (message && Array.isArray(prompt)) this.messages = [...prompt, message];
     }
   }
 
   /** The chunk that a piece becomes; undefined if it brings nothing for a reader. */
-  #chunkOf({ text, reasoning, tokenIds, logprobs }: Piece<I>): RemoteChunk<I> | undefined {
-    if (text === '' && reasoning === '' && !this.dialect.ids.count(tokenIds)) return undefined;
+  #chunkOf({ text, reasoning, toolCalls, tokenIds, logprobs }: Piece<I>): RemoteChunk<I> | undefined {
+    const called = toolCalls.length > 0;
+    if (text === '' && reasoning === '' && !called && !this.dialect.ids.count(tokenIds)) return undefined;
     return {
       text,
       ...(reasoning !== '' && { reasoning }),
+      ...(called && { toolCalls }),
       tokenIds,
       ...(logprobs.length > 0 && { logprobs }),
     };
@@ -147,9 +147,26 @@ export class DialectSession<I extends Ids> implements RemoteSession<I> {
 }
 
 /** Adds what a reader was given to the message that it becomes. */
-function append(message: Given, { text, reasoning }: RemoteChunk): void {
-  message.content = `${message.content ?? ''}${text}`;
+function append({ message, calls }: Given, { text, reasoning, toolCalls }: RemoteChunk): void {
+  if (!toolCalls || text !== '') message.content = `${message.content ?? ''}${text}`;
   if (reasoning !== undefined) message.reasoning_content = (message.reasoning_content ?? '') + reasoning;
+  calls.add(toolCalls);
+}
+
+/** The message, with the calls that are whole; undefined if a reader was given nothing. */
+function messageOf({ message, calls: { calls } }: Given): ChatMessage | undefined {
+  const called = wholeCalls(calls).map(({ id, name, arguments: given }): ToolCall => {
+    return { id, type: 'function', function: { name, arguments: given } };
+  });
+  if (called.length > 0) return { ...message, tool_calls: called };
+  return message.content === null ? undefined : message;
+}
+
+function wholeCalls(calls: readonly CollectedCall[]): CompleteToolCall[] {
+  return calls.flatMap((call) => {
+    const given = argumentsOf(call);
+    return given ? [{ id: call.id, name: call.name, arguments: given }] : [];
+  });
 }
 
 /** The next piece. An answer that the signal ended is over, and has not failed. */
@@ -174,6 +191,7 @@ class WholeAnswer<I extends Ids> {
   #reasoning: string | undefined;
   #logprobs: RemoteLogprob<I>[] | undefined;
   readonly #tokenIds: I['tokenIds'][] = [];
+  readonly #calls = new CallCollector();
   #last: RemoteChunk<I> | undefined;
 
   push(chunk: RemoteChunk<I>): void {
@@ -181,6 +199,7 @@ class WholeAnswer<I extends Ids> {
     if (chunk.reasoning !== undefined) this.#reasoning = (this.#reasoning ?? '') + chunk.reasoning;
     if (chunk.logprobs) (this.#logprobs ??= []).push(...chunk.logprobs);
     this.#tokenIds.push(chunk.tokenIds);
+    this.#calls.add(chunk.toolCalls);
     this.#last = chunk;
   }
 
@@ -188,8 +207,10 @@ class WholeAnswer<I extends Ids> {
     const { finishReason, usage } = this.#last ?? {};
     if (!finishReason || !usage)
       throw new TernionError('internal', 'An answer has ended without its last chunk.');
+    const toolCalls = wholeCalls(this.#calls.calls);
     return {
       text: this.#text,
+      ...(toolCalls.length > 0 && { toolCalls }),
       ...(this.#reasoning !== undefined && { reasoning: this.#reasoning }),
       tokenIds: ids.join(this.#tokenIds),
       ...(this.#logprobs && { logprobs: this.#logprobs }),

@@ -1,6 +1,16 @@
 // What an engine over a server is: the shapes of a local one, less what a server cannot do, and plain about what it does not say.
 
-import type { ChatMessage, FinishReason, GenerateOptions, Prompt, Usage } from '../../engine/types';
+import type {
+  ChatMessage,
+  CompleteToolCall,
+  FinishReason,
+  GenerateOptions,
+  PlainGenerateOptions,
+  Prompt,
+  StandardSchema,
+  ToolCallPiece,
+  Usage,
+} from '../../engine/types';
 
 /** The servers that are told apart. */
 export type ServerKind = 'vllm' | 'llama-server' | 'ternion' | 'openai';
@@ -45,9 +55,15 @@ export type Ids = WithIds | WithoutIds;
 /**
  * As for a local engine, temperature 0 by default included. Templates are the server's, and so is what becomes of a prompt that
  * is too long. `templateOptions` are understood by vLLM and llama-server alone, and `topK`, `minP` and `repetitionPenalty` by
- * all but servers of kind `openai`; elsewhere they are `invalid-argument`.
+ * all but servers of kind `openai`; elsewhere they are `invalid-argument`. So is what a server cannot be asked for of
+ * `responseFormat`, `tools`, `toolChoice` and `allowedTokens`. `bannedTokens` become the strongest bias that there is.
  */
-export type RemoteGenerateOptions = Omit<GenerateOptions, 'chatTemplate' | 'contextOverflow'>;
+export type RemoteGenerateOptions = Omit<GenerateOptions, NotRemote>;
+
+/** The same, with JSON Schemas for all schemas. */
+export type PlainRemoteOptions = Omit<PlainGenerateOptions, NotRemote>;
+
+type NotRemote = 'chatTemplate' | 'contextOverflow' | 'logitsProcessor';
 
 /** A likely token. */
 export interface RemoteAlternative {
@@ -88,6 +104,8 @@ export interface RemoteChunk<I extends Ids = Ids> {
   text: string;
   /** What the server keeps apart as reasoning. */
   reasoning?: string;
+  /** What has come of calls of tools; only where `tools` were given. */
+  toolCalls?: ToolCallPiece[];
   /** The ids as sampled, in order; undefined with a server that says none. */
   tokenIds: I['tokenIds'];
   /** In the order of the tokens; only where `logprobs` was asked for. llama-server gives none for some, see {@link RemoteUsage}. */
@@ -99,9 +117,13 @@ export interface RemoteChunk<I extends Ids = Ids> {
 }
 
 /** A whole answer. */
-export interface RemoteAnswer<I extends Ids = Ids> {
+export interface RemoteAnswer<I extends Ids = Ids, Parsed = unknown> {
   text: string;
+  /** The value of an answer in JSON, as its Standard Schema has made it where one was given. Absent where the answer was cut. */
+  parsed?: Parsed;
   reasoning?: string;
+  /** The calls that are whole; absent where there is none. */
+  toolCalls?: CompleteToolCall[];
   tokenIds: I['tokenIds'];
   logprobs?: RemoteLogprob<I>[];
   finishReason: FinishReason;
@@ -120,6 +142,12 @@ export interface RemoteSession<I extends Ids = Ids> {
   /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
   send(text: string, options?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>>;
   /** As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. */
+  complete<Output>(
+    prompt: Prompt,
+    options: RemoteGenerateOptions & {
+      responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> };
+    },
+  ): Promise<RemoteAnswer<I, Output>>;
   complete(prompt: Prompt, options?: RemoteGenerateOptions): Promise<RemoteAnswer<I>>;
   /** Ends what is under way with finishReason `abort`. */
   dispose(): Promise<void>;

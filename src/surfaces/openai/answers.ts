@@ -7,17 +7,13 @@ import type {
   Prompt,
   SampledLogprob,
   Session,
+  ToolCallPiece,
   Usage,
 } from '../../engine/types';
 import { abortedBy, throwIfAborted } from '../../errors';
-import {
-  toolCallParser,
-  type FoundCall,
-  type ToolCallParser,
-  type ToolCallPiece,
-} from '../../tokenizer/tool-calls';
 import { ApiError, isTernionError } from './api-error';
-import { optionsOfChoice, type EndingOptions, type Sampling, type Tools } from './generate-options';
+import { optionsOfChoice, type Asked, type EndingOptions } from './generate-options';
+import { refusalOf } from './refusals';
 import type { Beginning, Lease, SessionPool } from './session-pool';
 
 /** A model that answers requests. */
@@ -29,11 +25,8 @@ export interface Model {
 }
 
 /** A prompt, and what is wanted of it. */
-export interface Job {
+export interface Job extends Asked {
   prompt: Prompt;
-  sampling: Sampling;
-  /** The tools that the model may call. Their schemas go to the chat template. */
-  tools?: Tools | undefined;
   /** How many answers are wanted. */
   choices: number;
   /**
@@ -41,6 +34,11 @@ export interface Job {
    * by itself; or behind its first answer. Default: never.
    */
   promptIds?: 'before' | 'after' | undefined;
+}
+
+/** Whether the engine may refuse what the answer is to be held to. */
+export function isRefusable({ shape, tools }: Job): boolean {
+  return shape !== undefined || tools !== undefined;
 }
 
 /** Why an answer ended, in the API's words. */
@@ -51,7 +49,8 @@ export interface AnswerPiece {
   choice: number;
   text: string;
   reasoning?: string;
-  calls: FoundCall[];
+  /** What has come of calls of tools. It stands behind the text. */
+  calls: readonly ToolCallPiece[];
   tokenIds: number[];
   logprobs?: SampledLogprob[];
   /** On the last piece of a choice. */
@@ -87,7 +86,7 @@ export async function* answer(
     let given = false;
     let ended = false;
     try {
-      for await (const piece of answerOn(lease, model, job, signal)) {
+      for await (const piece of answerOn(lease, job, signal)) {
         given = true;
         yield piece;
       }
@@ -95,7 +94,7 @@ export async function* answer(
     } catch (error) {
       ended = isTernionError(error) && error.code === 'disposed';
       // Sessions end with their model. Where another one has taken its place, a new session is all it takes.
-      if (!ended || given || !lease.used) throw error;
+      if (!ended || given || !lease.used) throw refusalOf(error, job);
       model.sessions.clear();
     } finally {
       lease.release(ended ? 'ended' : 'sound');
@@ -105,25 +104,22 @@ export async function* answer(
 
 async function* answerOn(
   { session }: Lease,
-  { engine }: Model,
   job: Job,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPiece | PromptPiece, void> {
-  const { prompt, sampling, tools, choices, promptIds } = job;
+  const { prompt, choices, promptIds } = job;
   let cachedTokens: number | undefined;
   if (promptIds === 'before') {
     const usage = await evaluate(session, prompt, {
-      ...optionsOfChoice(sampling, tools, 0, signal),
+      ...optionsOfChoice(job, 0, signal),
       maxTokens: 0,
     });
     cachedTokens = usage.cachedTokens;
     yield { promptIds: session.tokenIds.slice(0, usage.promptTokens) };
   }
   for (let choice = 0; choice < choices; choice++) {
-    const format = engine.info.toolCalls;
-    const parser = tools && format ? toolCallParser(format, tools.names) : undefined;
-    const reader = new AnswerReader(choice, parser, tools?.parallel ?? true);
-    const options = optionsOfChoice(sampling, tools, choice, signal);
+    const reader = new AnswerReader(choice);
+    const options = optionsOfChoice(job, choice, signal);
     for await (const chunk of chunksOf(session, prompt, options)) {
       const piece = reader.read(chunk);
       // What was evaluated for the ids alone was not in the cache when the request came.
@@ -171,42 +167,27 @@ function abortOf(signal: AbortSignal): Error {
 class AnswerReader {
   #tokens = 0;
   #reasoningTokens = 0;
-  #calls = 0;
 
-  constructor(
-    private readonly choice: number,
-    private readonly parser: ToolCallParser | undefined,
-    /** Whether there may be more than one call. */
-    private readonly parallel: boolean,
-  ) {}
+  constructor(private readonly choice: number) {}
 
-  read({ text, reasoning, tokenIds, logprobs, finishReason, usage }: GenerateChunk): AnswerPiece {
+  read(chunk: GenerateChunk): AnswerPiece {
+    const { text, reasoning, toolCalls: calls = [], tokenIds, logprobs, finishReason, usage } = chunk;
     this.#tokens += tokenIds.length;
     // Reasoning comes first: all tokens up to its end belong to it, its marks too.
     if (reasoning) this.#reasoningTokens = this.#tokens;
-    const found = this.#found(text, finishReason !== undefined);
-    const piece: AnswerPiece = { choice: this.choice, ...found, tokenIds };
+    const piece: AnswerPiece = { choice: this.choice, text, calls, tokenIds };
     if (reasoning) piece.reasoning = reasoning;
     if (logprobs) piece.logprobs = logprobs;
     if (finishReason && usage) {
-      piece.end = { reason: this.#reasonOf(finishReason), usage, reasoningTokens: this.#reasoningTokens };
+      piece.end = { reason: reasonOf(finishReason), usage, reasoningTokens: this.#reasoningTokens };
     }
     return piece;
   }
+}
 
-  #found(text: string, last: boolean): ToolCallPiece {
-    if (!this.parser) return { text, calls: [] };
-    const pieces = [this.parser.push(text), ...(last ? [this.parser.flush()] : [])];
-    const calls = pieces.flatMap((piece) => piece.calls);
-    const wanted = this.parallel ? calls : calls.slice(0, Math.max(0, 1 - this.#calls));
-    this.#calls += wanted.length;
-    return { text: pieces.map((piece) => piece.text).join(''), calls: wanted };
-  }
-
-  #reasonOf(reason: FinishReason): EndReason {
-    if (reason === 'length') return 'length';
-    return this.#calls > 0 ? 'tool_calls' : 'stop';
-  }
+function reasonOf(reason: FinishReason): EndReason {
+  if (reason === 'tool-calls') return 'tool_calls';
+  return reason === 'length' ? 'length' : 'stop';
 }
 
 /** What the sessions are compared with to find one that holds the prompt's beginning. */

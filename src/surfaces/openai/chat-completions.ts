@@ -1,21 +1,25 @@
 // POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat, with vLLM's `return_token_ids`.
 
-import type { SampledLogprob } from '../../engine/types';
-import type { FoundCall } from '../../tokenizer/tool-calls';
-import { answer, Tally, type AnswerPiece, type Job, type Model, type PromptPiece } from './answers';
+import type { SampledLogprob, ToolCallPiece } from '../../engine/types';
+import { CallCollector, type CollectedCall } from '../collect-calls';
+import { tellSystem } from '../structured-output';
+import {
+  answer,
+  isRefusable,
+  Tally,
+  type AnswerPiece,
+  type Job,
+  type Model,
+  type PromptPiece,
+} from './answers';
 import type { StreamEvent } from './event-stream';
 import { failureEvent, newId, now, type Exchange } from './exchange';
 import type { Fields } from './fields';
-import {
-  MAX_CHOICES,
-  readIncludeUsage,
-  readMaxTokens,
-  readResponseFormat,
-  readSampling,
-  readTools,
-} from './generate-options';
+import { MAX_CHOICES, readIncludeUsage, readMaxTokens, readSampling } from './generate-options';
 import { tokenLogprobs } from './logprobs';
-import { readChatTool, readMessages } from './messages';
+import { readMessages } from './messages';
+import { CHAT_FORMAT, readResponseFormat, readShape, shapeBeside } from './shapes';
+import { CHAT_TOOLS, readTools } from './tools';
 
 interface ChatRequest {
   job: Job;
@@ -30,6 +34,7 @@ export function chatCompletion(fields: Fields, model: Model): Exchange {
   const head = { id: newId('chatcmpl-'), created: now(), model: model.id };
   return {
     stream: request.stream,
+    refusable: isRefusable(request.job),
     whole: (signal) => wholeCompletion(request, head, model, signal),
     events: (signal) => completionEvents(request, head, model, signal),
     failure: failureEvent,
@@ -42,15 +47,19 @@ function readRequest(fields: Fields, { engine: { info } }: Model): ChatRequest {
   const returnTokenIds = fields.flag('return_token_ids') ?? false;
   const logprobs = readLogprobs(fields);
   const maxTokens = readMaxTokens(fields, ['max_completion_tokens', 'max_tokens'], 1);
-  readResponseFormat(fields, 'response_format');
+  const tools = readTools(fields, info, CHAT_TOOLS);
+  const format = readResponseFormat(fields, 'response_format', CHAT_FORMAT);
+  const shape = shapeBeside(readShape(fields, format), tools);
+  const messages = readMessages(fields);
   const job: Job = {
-    prompt: readMessages(fields),
+    prompt: shape?.words === undefined ? messages : tellSystem(messages, shape.words),
     sampling: {
       ...readSampling(fields, info),
       ...(maxTokens !== undefined && { maxTokens }),
       ...(logprobs !== undefined && { logprobs }),
     },
-    tools: readTools(fields, info, readChatTool),
+    shape,
+    tools,
     choices: fields.integer('n', { min: 1, max: MAX_CHOICES }) ?? 1,
     promptIds: returnTokenIds ? (stream ? 'before' : 'after') : undefined,
   };
@@ -79,7 +88,7 @@ interface Head {
 class Choice {
   #text = '';
   #reasoning = '';
-  readonly #calls: object[] = [];
+  readonly #calls = new CallCollector();
   readonly #tokenIds: number[] = [];
   #logprobs: SampledLogprob[] | undefined;
   #reason: string | null = null;
@@ -89,23 +98,24 @@ class Choice {
   add({ text, reasoning = '', calls, tokenIds, logprobs, end }: AnswerPiece): void {
     this.#text += text;
     this.#reasoning += reasoning;
-    this.#calls.push(...calls.map(callObject));
+    this.#calls.add(calls);
     this.#tokenIds.push(...tokenIds);
     if (logprobs) (this.#logprobs ??= []).push(...logprobs);
     if (end) this.#reason = end.reason;
   }
 
   object(returnTokenIds: boolean): object {
-    const calls = this.#calls.length > 0;
+    const { calls } = this.#calls;
+    const called = calls.length > 0;
     return {
       index: this.index,
       message: {
         role: 'assistant',
         // Beside calls, line breaks between them are no content.
-        content: calls && this.#text.trim() === '' ? null : this.#text,
+        content: called && this.#text.trim() === '' ? null : this.#text,
         refusal: null,
         ...(this.#reasoning !== '' && { reasoning_content: this.#reasoning }),
-        ...(calls && { tool_calls: this.#calls }),
+        ...(called && { tool_calls: calls.map(callObject) }),
       },
       logprobs: logprobsObject(this.#logprobs),
       finish_reason: this.#reason,
@@ -149,8 +159,8 @@ async function* completionEvents(
   const { job, includeUsage } = request;
   const writer = new ChunkWriter(request, head);
   const tally = new Tally();
-  // Who speaks is known before anything is computed; with the prompt's ids it is said when these are there.
-  if (job.promptIds === undefined) yield writer.opening(0);
+  // Who speaks is known before anything is computed; it is said later with the prompt's ids, and where nobody may speak at all.
+  if (job.promptIds === undefined && !isRefusable(job)) yield writer.opening(0);
   for await (const piece of answer(model, job, signal)) {
     yield* writer.events(piece);
     if (!('promptIds' in piece)) tally.add(piece);
@@ -162,8 +172,6 @@ async function* completionEvents(
 class ChunkWriter {
   /** Choices that were opened. */
   #opened = 0;
-  /** Calls of the present choice. */
-  #calls = 0;
 
   constructor(
     private readonly request: ChatRequest,
@@ -176,7 +184,7 @@ class ChunkWriter {
       return;
     }
     if (piece.choice === this.#opened) yield this.opening(piece.choice);
-    const delta = this.#delta(piece);
+    const delta = deltaOf(piece);
     const { returnTokenIds } = this.request;
     const { choice: index, tokenIds, logprobs, end } = piece;
     const says = Object.keys(delta).length > 0;
@@ -194,7 +202,6 @@ class ChunkWriter {
   /** The first chunk of a choice. */
   opening(index: number, more: object = {}): StreamEvent {
     this.#opened = index + 1;
-    this.#calls = 0;
     const delta = { role: 'assistant', content: '' };
     return this.event([{ index, delta, logprobs: null, finish_reason: null }], more);
   }
@@ -203,20 +210,24 @@ class ChunkWriter {
     const usage = this.request.includeUsage ? { usage: null } : {};
     return { data: { ...this.head, object: 'chat.completion.chunk', choices, ...usage, ...more } };
   }
-
-  #delta({ text, reasoning, calls }: AnswerPiece): object {
-    return {
-      ...(reasoning && { reasoning_content: reasoning }),
-      ...(text !== '' && { content: text }),
-      ...(calls.length > 0 && {
-        tool_calls: calls.map((call) => ({ index: this.#calls++, ...callObject(call) })),
-      }),
-    };
-  }
 }
 
-function callObject({ name, arguments: given }: FoundCall): object {
-  return { id: newId('call_'), type: 'function', function: { name, arguments: JSON.stringify(given) } };
+function deltaOf({ text, reasoning, calls }: AnswerPiece): object {
+  return {
+    ...(reasoning && { reasoning_content: reasoning }),
+    ...(text !== '' && { content: text }),
+    ...(calls.length > 0 && { tool_calls: calls.map(callDelta) }),
+  };
+}
+
+/** With the first piece of a call comes what it is called, and then its arguments, as they come. */
+function callDelta({ index, id, name, argumentsText }: ToolCallPiece): object {
+  if (name === undefined) return { index, function: { arguments: argumentsText } };
+  return { index, id, type: 'function', function: { name, arguments: argumentsText } };
+}
+
+function callObject({ id, name, argumentsText }: CollectedCall): object {
+  return { id, type: 'function', function: { name, arguments: argumentsText } };
 }
 
 function logprobsObject(sampled: readonly SampledLogprob[] | undefined): object | null {

@@ -2,12 +2,13 @@
 
 import type { Prompt, SampledLogprob } from '../../engine/types';
 import { badRequest } from './api-error';
-import { answer, Tally, type AnswerPiece, type Job, type Model } from './answers';
+import { answer, isRefusable, Tally, type AnswerPiece, type Job, type Model } from './answers';
 import type { StreamEvent } from './event-stream';
 import { failureEvent, newId, now, type Exchange } from './exchange';
 import type { Fields } from './fields';
 import { MAX_CHOICES, readIncludeUsage, readMaxTokens, readSampling } from './generate-options';
 import { completionLogprobs } from './logprobs';
+import { readShape } from './shapes';
 
 /** As at OpenAI, where nobody says how long a completion may be. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -29,6 +30,7 @@ export function completion(fields: Fields, model: Model): Exchange {
   const head = { id: newId('cmpl-'), object: 'text_completion', created: now(), model: model.id };
   return {
     stream: request.stream,
+    refusable: request.jobs.some(isRefusable),
     whole: (signal) => wholeCompletion(request, head, model, signal),
     events: (signal) => completionEvents(request, head, model, signal),
     failure: failureEvent,
@@ -48,8 +50,9 @@ function readRequest(fields: Fields, { engine: { info } }: Model): CompletionReq
   };
   if (fields.flag('echo')) throw badRequest(fields.at('echo'), 'echo is not supported.');
   const promptIds = returnTokenIds ? (stream ? 'before' : 'after') : undefined;
+  const shape = readShape(fields);
   const jobs = readPrompts(fields, info.vocabularySize).map((prompt): Job => {
-    return { prompt, sampling, choices, promptIds };
+    return { prompt, sampling, shape, choices, promptIds };
   });
   const request = { jobs, choices, stream, includeUsage: readIncludeUsage(fields), returnTokenIds };
   fields.done();

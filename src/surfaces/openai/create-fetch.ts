@@ -97,7 +97,7 @@ class OpenAiServer {
     const fields = new Fields(await bodyOf(request), '');
     const exchange = endpoint(fields, await this.#model(fields));
     if (!exchange.stream) return Response.json(await exchange.whole(signal));
-    return eventStreamResponse({ ...exchange, signal, pingMs: this.#pingMs });
+    return await eventStreamResponse({ ...exchange, signal, pingMs: this.#pingMs });
   }
 
   async #model(fields: Fields): Promise<Model> {

@@ -12,6 +12,11 @@ export interface StreamEvent {
 export interface EventStreamOptions {
   /** Makes the events; `signal` fires when nobody wants more of them. */
   events: (signal: AbortSignal) => AsyncGenerator<StreamEvent, void>;
+  /**
+   * Whether what was asked for may be refused when it begins. Then the response waits for its first event, no longer than
+   * `pingMs`, so that a refusal still has a status.
+   */
+  refusable: boolean;
   /** What is sent of a failure amid the stream. */
   failure: (body: ErrorBody) => StreamEvent;
   /** Whether the last event is `[DONE]`. */
@@ -22,16 +27,52 @@ export interface EventStreamOptions {
   pingMs: number;
 }
 
-/** A response whose headers can be sent at once. Nothing is computed before its body is read, and nothing ahead of its reader. */
-export function eventStreamResponse(options: EventStreamOptions): Response {
+type Events = AsyncGenerator<StreamEvent, void>;
+
+/**
+ * A response whose headers can be sent at once. Nothing is computed before its body is read, unless it may be refused, and
+ * nothing ahead of its reader. Rejects with a refusal, and with the signal's reason.
+ */
+export async function eventStreamResponse(options: EventStreamOptions): Promise<Response> {
+  const { signal, refusable } = options;
+  const ended = new AbortController();
+  const events = options.events(AbortSignal.any([ended.signal, signal]));
+  const first = refusable ? await firstEvent(events, options) : undefined;
   const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
-  return new Response(eventStream(options), { headers });
+  return new Response(eventStream(options, events, first, ended), { headers });
 }
 
-function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
+type FirstEvent = Promise<IteratorResult<StreamEvent, void>>;
+
+/** Waits for the first event, unless it takes long. Rejects if that has failed. */
+async function firstEvent(
+  events: Events,
+  { signal, pingMs }: EventStreamOptions,
+): Promise<{ event: FirstEvent }> {
+  const event = events.next();
+  await firstOf(event, pingMs);
+  if (signal.aborted) {
+    void events.return();
+    throw signal.reason;
+  }
+  // If it comes late and fails, and nobody reads, there is nobody to tell.
+  event.catch(() => {});
+  return { event };
+}
+
+function eventStream(
+  options: EventStreamOptions,
+  events: Events,
+  first: { event: FirstEvent } | undefined,
+  ended: AbortController,
+): ReadableStream<Uint8Array> {
   const { signal, pingMs } = options;
-  const ended = new AbortController();
-  const texts = textsOf(options, AbortSignal.any([ended.signal, signal]));
+  const texts = textsOf(options, first ? behind(first.event, events) : events);
+  /** Ends what was begun, even if none of its texts was asked for yet. */
+  const end = async (): Promise<void> => {
+    await texts.return();
+    await events.return();
+  };
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<string, void>> | undefined;
   let onAbort = (): void => {};
@@ -41,7 +82,7 @@ function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
         onAbort = () => {
           controller.error(signal.reason);
           // Where nobody was reading, nothing else would tell the generation.
-          void texts.return();
+          void end();
         };
         signal.addEventListener('abort', onAbort, { once: true });
       },
@@ -64,20 +105,28 @@ function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
       async cancel(reason) {
         signal.removeEventListener('abort', onAbort);
         ended.abort(reason);
-        await texts.return();
+        await end();
       },
     },
     { highWaterMark: 0 },
   );
 }
 
+/** All events, of which the first was asked for. */
+async function* behind(first: FirstEvent, events: Events): Events {
+  const { done, value } = await first;
+  if (done) return;
+  yield value;
+  yield* events;
+}
+
 /** The stream's text, event by event. It never throws: by then the status has been sent, so a failure is an event. */
 async function* textsOf(
-  { events, failure, sentinel }: EventStreamOptions,
-  signal: AbortSignal,
+  { failure, sentinel }: EventStreamOptions,
+  events: Events,
 ): AsyncGenerator<string, void> {
   try {
-    for await (const event of events(signal)) yield textOf(event);
+    for await (const event of events) yield textOf(event);
   } catch (error) {
     yield textOf(failure(toApiError(error).body));
     return;

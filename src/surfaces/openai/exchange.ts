@@ -7,6 +7,8 @@ import type { ErrorBody } from './api-error';
 export interface Exchange {
   /** Whether the client wants events. */
   stream: boolean;
+  /** Whether the engine may yet refuse it, for a shape that it cannot hold an answer to: then events wait for that. */
+  refusable: boolean;
   /** The whole answer, as JSON. */
   whole: (signal: AbortSignal) => Promise<object>;
   events: (signal: AbortSignal) => AsyncGenerator<StreamEvent, void>;

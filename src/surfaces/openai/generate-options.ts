@@ -2,10 +2,27 @@
 
 import type { GenerateOptions, ModelInfo } from '../../engine/types';
 import { badRequest } from './api-error';
-import { isRecord, type Fields } from './fields';
+import type { Fields } from './fields';
+import type { Shape } from './shapes';
+import type { Tools } from './tools';
 
 /** How to choose tokens; seeds are numbers for all choices of a request. */
-export type Sampling = Omit<GenerateOptions, 'signal' | 'chatTemplate' | 'templateOptions'>;
+export type Sampling = Pick<
+  GenerateOptions,
+  | 'maxTokens'
+  | 'temperature'
+  | 'topP'
+  | 'topK'
+  | 'minP'
+  | 'repetitionPenalty'
+  | 'frequencyPenalty'
+  | 'presencePenalty'
+  | 'logitBias'
+  | 'seed'
+  | 'stop'
+  | 'logprobs'
+  | 'contextOverflow'
+>;
 
 const LARGE = Number.MAX_SAFE_INTEGER;
 const MAX_STOPS = 256;
@@ -44,22 +61,34 @@ export function readMaxTokens(fields: Fields, names: readonly string[], min: num
 /** Options of a generation that somebody can end. */
 export type EndingOptions = GenerateOptions & { signal: AbortSignal };
 
+/** What a generation is asked for with, but for its prompt. */
+export interface Asked {
+  sampling: Sampling;
+  /** What the answer is held to. */
+  shape?: Shape | undefined;
+  /** The tools that the model may call. */
+  tools?: Tools | undefined;
+}
+
 /**
  * The options of one choice of a request. Choices with a seed have seeds of their own, one after the other, so that they
  * differ, and come out the same the next time.
  */
 export function optionsOfChoice(
-  sampling: Sampling,
-  tools: Tools | undefined,
+  { sampling, shape, tools }: Asked,
   choice: number,
   signal: AbortSignal,
 ): EndingOptions {
   const seed = sampling.seed === undefined ? undefined : seedOfChoice(sampling.seed, choice);
-  const templateOptions = tools && { tools: tools.schemas };
   return {
     ...sampling,
     ...(seed !== undefined && { seed }),
-    ...(templateOptions && { templateOptions }),
+    ...(shape && { responseFormat: shape.format }),
+    ...(tools && {
+      tools: tools.definitions,
+      toolChoice: tools.choice,
+      parallelToolCalls: tools.parallel,
+    }),
     signal,
   };
 }
@@ -67,20 +96,6 @@ export function optionsOfChoice(
 function seedOfChoice(seed: number, choice: number): number {
   // The end of the numbers is not a place to go on from.
   return seed + choice > LARGE ? seed - choice : seed + choice;
-}
-
-/** Only plain text is answered yet. Other formats are refused rather than left to chance. */
-export function readResponseFormat(fields: Fields, name: string): void {
-  const format = fields.object(name);
-  if (!format) return;
-  const type = format.text('type');
-  if (type !== 'text') {
-    throw badRequest(
-      fields.at(name),
-      `${fields.at(name)} of type '${type}' is not supported yet; 'text' is.`,
-    );
-  }
-  format.done();
 }
 
 function readLogitBias(fields: Fields, { vocabularySize }: ModelInfo): Record<number, number> | undefined {
@@ -117,40 +132,4 @@ export function readIncludeUsage(fields: Fields): boolean {
   const include = options?.flag('include_usage') ?? false;
   options?.done();
   return include;
-}
-
-/** A list of tools in the API's shape, and which of them the model may see. */
-export interface Tools {
-  /** As templates take them: `{type: 'function', function: {name, description, parameters}}`. */
-  schemas: readonly unknown[];
-  names: readonly string[];
-  /** Whether an answer may have more than one call. */
-  parallel: boolean;
-}
-
-/** Reads `tools` and `tool_choice`; undefined where the model is to know of none. */
-export function readTools(
-  fields: Fields,
-  model: ModelInfo,
-  readTool: (value: unknown, at: string) => { name: string; schema: unknown },
-): Tools | undefined {
-  const tools = (fields.list('tools') ?? []).map((tool, i) => readTool(tool, `${fields.at('tools')}[${i}]`));
-  const parallel = fields.flag('parallel_tool_calls') ?? true;
-  const wanted = readToolChoice(fields);
-  if (tools.length === 0 || wanted === 'none') return undefined;
-  if (!model.toolCalls) {
-    throw badRequest(
-      fields.at('tools'),
-      `${fields.at('tools')}: the chat template of this model knows none.`,
-    );
-  }
-  return { schemas: tools.map(({ schema }) => schema), names: tools.map(({ name }) => name), parallel };
-}
-
-function readToolChoice(fields: Fields): 'auto' | 'none' {
-  const choice = fields.take('tool_choice') ?? 'auto';
-  if (choice === 'auto' || choice === 'none') return choice;
-  if (choice !== 'required' && !isRecord(choice)) throw fields.wrong('tool_choice', "'auto' or 'none'");
-  const at = fields.at('tool_choice');
-  throw badRequest(at, `${at} cannot force a call: that is not supported yet; 'auto' and 'none' are.`);
 }

@@ -106,29 +106,3 @@ export function toolCall(name: string, written: string, id: string | undefined):
     function: { name, arguments: isRecord(read) ? read : written },
   };
 }
-
-/** A tool of a chat request: `{type: 'function', function: {name, description, parameters, strict}}`. */
-export function readChatTool(value: unknown, at: string): { name: string; schema: unknown } {
-  const fields = new Fields(value, at);
-  const type = fields.text('type');
-  const inner = fields.object('function');
-  if (type !== 'function' || !inner) {
-    throw badRequest(at, `${at} is a tool of type '${type}', which is not supported: functions are.`);
-  }
-  const tool = readFunction(inner);
-  inner.done();
-  fields.done();
-  return tool;
-}
-
-/** The function of a tool, wherever an API puts its fields; `done` is the caller's to call. */
-export function readFunction(fields: Fields): { name: string; schema: unknown } {
-  const name = fields.text('name');
-  if (!name) throw fields.wrong('name', 'a string that is not empty');
-  const description = fields.text('description');
-  const parameters = fields.take('parameters');
-  if (parameters !== undefined && !isRecord(parameters)) throw fields.wrong('parameters', 'a JSON schema');
-  fields.flag('strict');
-  const described = { name, ...given('description', description), ...given('parameters', parameters) };
-  return { name, schema: { type: 'function', function: described } };
-}

@@ -3,7 +3,7 @@
 import type { ChatMessage, ToolCall } from '../../engine/types';
 import { badRequest } from './api-error';
 import { Fields } from './fields';
-import { readFunction, readTextPart, toolCall } from './messages';
+import { readTextPart, toolCall } from './messages';
 
 /** Reads `instructions` and `input`. */
 export function readConversation(fields: Fields): ChatMessage[] {
@@ -91,16 +91,4 @@ function readOutput(fields: Fields): ChatMessage {
   const id = fields.text('call_id');
   if (id === undefined) throw fields.wrong('call_id', 'a string');
   return { role: 'tool', tool_call_id: id, content: readContent(fields, 'output') };
-}
-
-/** A tool of this API: `{type: 'function', name, description, parameters, strict}`. */
-export function readResponseTool(value: unknown, at: string): { name: string; schema: unknown } {
-  const fields = new Fields(value, at);
-  const type = fields.text('type');
-  if (type !== 'function') {
-    throw badRequest(at, `${at} is a tool of type '${type}', which is not supported: functions are.`);
-  }
-  const tool = readFunction(fields);
-  fields.done();
-  return tool;
 }

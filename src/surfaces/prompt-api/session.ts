@@ -1,46 +1,33 @@
 // A session of the Prompt API: prompts take their turns, and the conversation is what was said and answered.
 
 import { RequestQueue } from '../../engine/request-queue';
-import type { ChatMessage, GenerateChunk, Prompt, Session } from '../../engine/types';
-import { TernionError } from '../../errors';
-import { toolCallParser, type FoundCall } from '../../tokenizer/tool-calls';
-import { refuseShape } from '../structured-output';
-import type { Conversation } from './conversation';
+import type { ChatMessage, GenerateChunk } from '../../engine/types';
+import { tellUser } from '../structured-output';
+import { Answering, type AnswerParts } from './answering';
+import { readConstraint, type Constraint } from './constraint';
 import { exceptionOf, quotaExceeded } from './failures';
 import { readPrompt, type ReadPrompt } from './prompts';
-import type { Sampling } from './sampling';
-import type { LanguageModelEngine } from './engine-loader';
-import { runCalls } from './tools';
 import type {
   LanguageModel,
   LanguageModelPrompt,
   LanguageModelPromptOptions,
   LanguageModelSamplingMode,
   LanguageModelSignalOptions,
-  LanguageModelTool,
 } from './types';
 
 /** What a session is made of. */
-export interface SessionParts {
-  engine: LanguageModelEngine;
-  session: Session;
-  conversation: Conversation;
-  sampling: Sampling;
-  tools: readonly LanguageModelTool[];
-  seed: number | undefined;
+export interface SessionParts extends AnswerParts {
   onChunk: ((chunk: GenerateChunk, session: LanguageModel) => void) | undefined;
   /** A session of the same class. */
   make: (parts: SessionParts) => LanguageModel;
 }
-
-/** Rounds of calls in one answer. A model that goes on calling would do so for ever. */
-const MAX_ROUNDS = 16;
 
 type Handler = LanguageModel['oncontextoverflow'];
 
 /** What `createLanguageModel` derives its class from. */
 export class PromptSession extends EventTarget implements LanguageModel {
   readonly #parts: SessionParts;
+  readonly #answering: Answering;
   readonly #turns = new RequestQueue();
   readonly #destruction = new AbortController();
   readonly #handlers = new Map<string, { handler: NonNullable<Handler>; listener: (event: Event) => void }>();
@@ -48,6 +35,10 @@ export class PromptSession extends EventTarget implements LanguageModel {
   constructor(parts: SessionParts) {
     super();
     this.#parts = parts;
+    this.#answering = new Answering(parts, {
+      makeRoom: (pending, extra) => this.#makeRoom(pending, extra),
+      onChunk: (chunk) => parts.onChunk?.(chunk, this),
+    });
   }
 
   get contextUsage(): number {
@@ -126,7 +117,7 @@ export class PromptSession extends EventTarget implements LanguageModel {
       const { messages, prefix } = readPrompt(input, conversation.begun);
       const turn = prefix === '' ? messages : [...messages, { role: 'assistant', content: prefix }];
       const tokens = await this.#makeRoom(turn, 0);
-      await this.#evaluate(conversation.with(turn), signal);
+      await this.#answering.evaluate(conversation.with(turn), signal);
       conversation.turns.push(turn);
       conversation.tokens = tokens;
     });
@@ -140,8 +131,7 @@ export class PromptSession extends EventTarget implements LanguageModel {
     const signal = this.#endOf(options.signal);
     try {
       signal.throwIfAborted();
-      checkConstraint(options);
-      const { messages, prefix } = readPrompt(input, conversation.begun);
+      const { messages, prefix } = this.#read(input, readConstraint(options));
       const tokens = await conversation.count(conversation.with(messages));
       const extra = prefix === '' ? [] : await this.#parts.engine.tokenize(prefix);
       signal.throwIfAborted();
@@ -193,7 +183,7 @@ export class PromptSession extends EventTarget implements LanguageModel {
     const { conversation } = this.#parts;
     const tokens = await conversation.count(conversation.initial);
     if (tokens >= this.contextWindow) throw quotaExceeded(tokens, this.contextWindow);
-    if (tokens > 0) await this.#evaluate(conversation.with([]), this.#destruction.signal);
+    if (tokens > 0) await this.#answering.evaluate(conversation.with([]), this.#destruction.signal);
     conversation.tokens = tokens;
   }
 
@@ -205,108 +195,20 @@ export class PromptSession extends EventTarget implements LanguageModel {
     onText: (text: string) => void,
   ): Promise<void> {
     return this.#inTurn(given, async (signal) => {
-      checkConstraint(options);
       const { conversation } = this.#parts;
-      const prompt = readPrompt(input, conversation.begun);
-      const { messages, tokens } = await this.#rounds(prompt, signal, onText);
+      const constraint = readConstraint(options);
+      const prompt = this.#read(input, constraint);
+      const { messages, tokens } = await this.#answering.answer(prompt, constraint, signal, onText);
       conversation.turns.push(messages);
       conversation.tokens = tokens;
     });
   }
 
-  /** The answer, with the tools that it takes: all messages of the turn, and the tokens of the conversation after it. */
-  async #rounds(
-    { messages: asked, prefix }: ReadPrompt,
-    signal: AbortSignal,
-    onText: (text: string) => void,
-  ): Promise<{ messages: ChatMessage[]; tokens: number }> {
-    const messages = [...asked];
-    for (let round = 0; round <= MAX_ROUNDS; round++) {
-      const begun = round === 0 ? prefix : '';
-      const { text, calls, tokens } = await this.#round(messages, begun, signal, onText);
-      if (calls.length === 0) {
-        messages.push({ role: 'assistant', content: begun + text });
-        return { messages, tokens };
-      }
-      messages.push(...(await runCalls(begun + text, calls, this.#parts.tools)));
-      signal.throwIfAborted();
-    }
-    const message = `The model has called tools ${MAX_ROUNDS} times in a row, without an answer.`;
-    throw new DOMException(message, 'UnknownError');
-  }
-
-  /** One generation behind `messages` and the beginning of the answer. */
-  async #round(
-    messages: readonly ChatMessage[],
-    begun: string,
-    signal: AbortSignal,
-    onText: (text: string) => void,
-  ): Promise<{ text: string; calls: FoundCall[]; tokens: number }> {
-    const { engine, conversation, tools } = this.#parts;
-    const begunIds = begun === '' ? [] : await engine.tokenize(begun);
-    await this.#makeRoom(messages, begunIds.length);
-    const all = conversation.with(messages);
-    const prompt: Prompt =
-      begun === '' ? all : { tokenIds: [...(await conversation.promptIds(all)), ...begunIds] };
-    const format = tools.length > 0 ? engine.info.toolCalls : undefined;
-    const names = tools.map(({ name }) => name);
-    const parser = format && toolCallParser(format, names);
-    const calls: FoundCall[] = [];
-    let text = '';
-    const take = (piece: { text: string; calls: FoundCall[] }): void => {
-      calls.push(...piece.calls);
-      text += piece.text;
-      if (piece.text !== '') onText(piece.text);
-    };
-    const last = await this.#generate(prompt, {}, signal, (chunk) =>
-      take(parser?.push(chunk.text) ?? { text: chunk.text, calls: [] }),
-    );
-    if (parser) take(parser.flush());
-    const { promptTokens, completionTokens } = last.usage!;
-    return { text, calls, tokens: promptTokens + completionTokens };
-  }
-
-  /** Evaluates `messages` ahead of an answer, so that it begins sooner and a clone has them. */
-  async #evaluate(messages: ChatMessage[], signal: AbortSignal): Promise<void> {
-    try {
-      await this.#generate(messages, { maxTokens: 0 }, signal, () => {});
-    } catch (error) {
-      // A template may take only what ends with a question: then there is nothing to evaluate yet.
-      if (!(error instanceof TernionError) || error.code !== 'template-failed') throw error;
-    }
-  }
-
-  /** Reads a generation to its end, and gives its last chunk. Rejects with the reason of `signal`, if that has fired. */
-  async #generate(
-    prompt: Prompt,
-    options: { maxTokens?: number },
-    signal: AbortSignal,
-    onChunk: (chunk: GenerateChunk) => void,
-  ): Promise<GenerateChunk> {
-    const { session, conversation, sampling, seed } = this.#parts;
-    const { temperature, topK } = sampling;
-    const { templateOptions } = conversation;
-    const chunks = session.generate(prompt, { ...options, temperature, topK, seed, signal, templateOptions });
-    let last: GenerateChunk | undefined;
-    const reader = chunks.getReader();
-    try {
-      for (;;) {
-        const { done, value: chunk } = await reader.read();
-        if (done) break;
-        if (chunk.finishReason === 'abort') {
-          signal.throwIfAborted();
-          throw new TernionError('disposed', 'The engine was disposed amid an answer.');
-        }
-        this.#parts.onChunk?.(chunk, this);
-        onChunk(chunk);
-        last = chunk;
-      }
-    } finally {
-      // A callback of the caller's that throws ends the generation. One that has ended is not cancelled any more.
-      await reader.cancel().catch(() => {});
-    }
-    if (!last) throw new TernionError('internal', 'An answer ended without its last chunk.');
-    return last;
+  /** A prompt, with what the model is told of the constraint at the end of what the user says. */
+  #read(input: LanguageModelPrompt, constraint: Constraint | undefined): ReadPrompt {
+    const read = readPrompt(input, this.#parts.conversation.begun);
+    if (constraint?.words === undefined) return read;
+    return { ...read, messages: tellUser(read.messages, constraint.words) };
   }
 
   /** Leaves out the oldest turns until `pending` fits, and says so. Gives the tokens that there are then. */
@@ -362,14 +264,4 @@ export class PromptSession extends EventTarget implements LanguageModel {
     this.#handlers.set(type, { handler, listener });
     this.addEventListener(type, listener);
   }
-}
-
-/** Throws `TypeError` for a wish about a constraint that is not there, and refuses one that is. */
-function checkConstraint({
-  responseConstraint,
-  omitResponseConstraintInput = false,
-}: LanguageModelPromptOptions): void {
-  if (responseConstraint !== undefined && responseConstraint !== null) refuseShape('responseConstraint');
-  if (omitResponseConstraintInput)
-    throw new TypeError('omitResponseConstraintInput is for a responseConstraint.');
 }

@@ -1,7 +1,7 @@
 // The tools of a session: how the model is told of them, and what becomes of its calls.
 
-import type { ChatMessage, ToolCall } from '../../engine/types';
-import type { FoundCall } from '../../tokenizer/tool-calls';
+import type { ChatMessage, ToolCall, ToolDefinition } from '../../engine/types';
+import { argumentsOf, type CollectedCall } from '../collect-calls';
 import type { LanguageModelTool } from './types';
 
 /** Copies of the caller's tools. Throws `TypeError` for what is none. */
@@ -22,27 +22,40 @@ export function toTemplateTools(tools: readonly LanguageModelTool[]): object[] {
   }));
 }
 
+/** As the engine takes them, by name. */
+export function toDefinitions(tools: readonly LanguageModelTool[]): Record<string, ToolDefinition> {
+  return Object.fromEntries(
+    tools.map(({ name, description, inputSchema }) => {
+      return [name, { description, schema: inputSchema as Record<string, unknown> }];
+    }),
+  );
+}
+
 /**
  * Calls the tools, all at once, and gives the messages that tell of it: the assistant's, with what it has said, and one for
- * each result. Rejects with what a tool fails with.
+ * each result. Rejects with what a tool fails with, and with an `UnknownError` for a call that was cut.
  */
 export async function runCalls(
   said: string,
-  found: readonly FoundCall[],
+  calls: readonly CollectedCall[],
   tools: readonly LanguageModelTool[],
 ): Promise<ChatMessage[]> {
-  const calls = found.map((call) => ({ id: crypto.randomUUID(), call }));
+  const whole = calls.map((call) => ({ ...call, given: wholeArguments(call) }));
   const results = await Promise.all(
-    calls.map(async ({ id, call }): Promise<ChatMessage> => {
-      const tool = tools.find(({ name }) => name === call.name)!;
-      const result = await tool.execute(call.arguments);
-      return { role: 'tool', name: call.name, tool_call_id: id, content: String(result) };
+    whole.map(async ({ id, name, given }): Promise<ChatMessage> => {
+      const tool = tools.find((each) => each.name === name);
+      if (!tool) throw new DOMException(`The model has called ${name}, which is no tool.`, 'UnknownError');
+      return { role: 'tool', name, tool_call_id: id, content: String(await tool.execute(given)) };
     }),
   );
-  const toolCalls = calls.map(({ id, call }): ToolCall => ({
-    id,
-    type: 'function',
-    function: { name: call.name, arguments: call.arguments },
-  }));
+  const toolCalls = whole.map(({ id, name, given }): ToolCall => {
+    return { id, type: 'function', function: { name, arguments: given } };
+  });
   return [{ role: 'assistant', content: said === '' ? null : said, tool_calls: toolCalls }, ...results];
+}
+
+function wholeArguments(call: CollectedCall): Record<string, unknown> {
+  const given = argumentsOf(call);
+  if (given) return given;
+  throw new DOMException(`The context was full before the call of ${call.name} was whole.`, 'UnknownError');
 }

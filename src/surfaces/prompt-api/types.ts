@@ -77,8 +77,13 @@ export interface LanguageModelSignalOptions {
 }
 
 export interface LanguageModelPromptOptions extends LanguageModelSignalOptions {
-  /** Not supported yet: rejects with NotSupportedError. */
+  /**
+   * What the answer is held to: a JSON schema, or a RegExp that it matches as a whole. The model is told of it at the end of the
+   * prompt. Rejects with NotSupportedError for what cannot be enforced, and in sessions with tools; with SyntaxError if the
+   * context is full before the answer has the shape.
+   */
   responseConstraint?: object;
+  /** Do not tell the model: the prompt does. */
   omitResponseConstraintInput?: boolean;
 }
 

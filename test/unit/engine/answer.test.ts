@@ -37,7 +37,7 @@ const { tokenizer } = format;
 
 /** What an answer of these tokens comes to. */
 function answered(ids: readonly number[], stop: string[] = [], isChat = true) {
-  const answer = new Answer(format, { stop }, isChat ? format.reasoning : undefined);
+  const answer = new Answer(format, { stop }, isChat ? { reasoning: format.reasoning } : {});
   let [text, reasoning] = ['', ''];
   const tokenIds: number[] = [];
   for (const token of ids) {

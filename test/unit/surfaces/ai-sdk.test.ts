@@ -6,7 +6,14 @@ import { z } from 'zod';
 import type { Prompt } from '../../../src/engine/types';
 import { TernionError } from '../../../src/errors';
 import { createTernion } from '../../../src/surfaces/ai-sdk/index';
-import { CONTROL, idsOf, ScriptedEngine, type ScriptedAnswer } from '../../support/scripted-engine';
+import {
+  CALL_ID,
+  callPieces,
+  CONTROL,
+  idsOf,
+  ScriptedEngine,
+  type ScriptedAnswer,
+} from '../../support/scripted-engine';
 
 const HELLO = [...idsOf('Hello'), CONTROL.end];
 
@@ -270,11 +277,12 @@ describe('tools', () => {
     inputSchema: z.object({ city: z.string() }),
     execute: async ({ city }) => `Rain in ${city}`,
   });
-  const CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>';
-  const calling = (): ScriptedEngine =>
+  const CALL = callPieces(0, 'weather', { city: 'Oslo' });
+  /** Calls a tool, if there is one, and answers when it was told the result. */
+  const calling = (answer: ScriptedAnswer = [{ text: 'Wait. ' }, ...CALL]): ScriptedEngine =>
     new ScriptedEngine(
-      ({ prompt }) =>
-        Array.isArray(prompt) && prompt.at(-1)?.role === 'tool' ? 'It rains.' : `Wait. ${CALL}`,
+      ({ prompt, options: { tools } }) =>
+        !tools || (Array.isArray(prompt) && prompt.at(-1)?.role === 'tool') ? 'It rains.' : answer,
       { toolCalls: 'hermes' },
     );
 
@@ -290,6 +298,7 @@ describe('tools', () => {
     expect(parts.filter(({ type }) => type.startsWith('tool-')).map(({ type }) => type)).toEqual([
       'tool-input-start',
       'tool-input-delta',
+      'tool-input-delta',
       'tool-input-end',
       'tool-call',
       'tool-result',
@@ -300,7 +309,7 @@ describe('tools', () => {
     expect(steps[0]!.text).toBe('Wait. ');
     expect(steps[0]!.toolCalls[0]).toMatchObject({ toolName: 'weather', input: { city: 'Oslo' } });
     expect(steps[0]!.providerMetadata).toEqual({
-      ternion: { tokenIds: [...idsOf(`Wait. ${CALL}`), CONTROL.end] },
+      ternion: { tokenIds: [...idsOf('Wait. '), CALL_ID, CALL_ID, CALL_ID, CONTROL.end] },
     });
     const { toolCallId: id } = steps[0]!.toolCalls[0]!;
     expect(lastPrompt(engine)).toEqual([
@@ -314,71 +323,175 @@ describe('tools', () => {
     ]);
   });
 
-  test('are told to the template in the shape that it knows', async () => {
+  test('go to the engine by name, with their schemas', async () => {
     const engine = calling();
     await generateText({ model: createTernion(engine), prompt: 'Oslo?', tools: { weather } });
-    expect(engine.calls[0]!.options.templateOptions).toMatchObject({
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: 'weather',
-            description: 'The weather of a city.',
-            parameters: { type: 'object', properties: { city: { type: 'string' } } },
-          },
+    expect(engine.calls[0]!.options).toMatchObject({
+      tools: {
+        weather: {
+          description: 'The weather of a city.',
+          schema: { type: 'object', properties: { city: { type: 'string' } } },
         },
-      ],
+      },
+      toolChoice: 'auto',
     });
   });
 
-  test('are kept from the model with toolChoice none, and picked by name; that no call is forced is said', async () => {
+  test('are kept from the model with toolChoice none, and called where it says so', async () => {
     const engine = calling();
     const model = createTernion(engine);
     const other = tool({ inputSchema: z.object({}) });
     const given = { model, prompt: 'Oslo?', tools: { weather, other } };
     await generateText({ ...given, toolChoice: 'none' });
-    expect(engine.calls[0]!.options.templateOptions).toEqual({});
-    const { warnings } = await generateText({ ...given, toolChoice: { type: 'tool', toolName: 'weather' } });
-    expect(engine.calls[1]!.options.templateOptions?.['tools']).toHaveLength(1);
-    expect(warnings).toMatchObject([{ type: 'unsupported', feature: 'toolChoice: tool' }]);
+    expect(engine.calls[0]!.options).not.toHaveProperty('tools');
+    for (const [toolChoice, choice] of [
+      ['required', 'required'],
+      [{ type: 'tool' as const, toolName: 'weather' as const }, { name: 'weather' }],
+    ] as const) {
+      const { warnings } = await generateText({ ...given, toolChoice });
+      const { tools, toolChoice: chosen } = engine.calls.at(-1)!.options;
+      expect(Object.keys(tools!)).toEqual(['weather', 'other']);
+      expect(chosen).toEqual(choice);
+      expect(warnings).toEqual([]);
+    }
   });
 
-  test('that the template does not know are warned of, and calls in the text stay text', async () => {
+  test('stream the arguments of several calls as they come, each with the ids of its tokens', async () => {
+    const engine = calling([...CALL, ...callPieces(1, 'weather', { city: 'Rome' })]);
+    const inputSchema = { type: 'object' as const };
+    const tools = [{ type: 'function' as const, name: 'weather', inputSchema }];
+    const parts = await partsOf(engine, { tools, providerOptions: { ternion: { tokenIds: true } } });
+    const input = ['tool-input-start', 'tool-input-delta', 'tool-input-delta', 'tool-input-end', 'tool-call'];
+    expect(types(parts)).toEqual(['stream-start', 'response-metadata', ...input, ...input, 'finish']);
+    expect(parts.filter((part) => part.type === 'tool-call')).toEqual([
+      { type: 'tool-call', toolCallId: 'call_0', toolName: 'weather', input: '{"city":"Oslo"}' },
+      { type: 'tool-call', toolCallId: 'call_1', toolName: 'weather', input: '{"city":"Rome"}' },
+    ]);
+    const told = parts.flatMap((part) =>
+      'providerMetadata' in part && part.type !== 'finish'
+        ? (part.providerMetadata?.['ternion']?.['tokenIds'] ?? [])
+        : [],
+    );
+    expect(told).toEqual([...Array.from({ length: 6 }, () => CALL_ID), CONTROL.end]);
+    expect(parts.at(-1)).toMatchObject({ finishReason: { unified: 'tool-calls', raw: 'tool-calls' } });
+  });
+
+  test('are not run with arguments that were cut', async () => {
     const result = await generateText({
-      model: createTernion(answering(CALL)),
+      model: createTernion(calling(CALL)),
+      prompt: 'Oslo?',
+      tools: { weather },
+      maxOutputTokens: 2,
+    });
+    expect([result.finishReason, result.toolCalls, result.text]).toEqual(['length', [], '']);
+  });
+
+  test('that the template does not know are warned of, and not handed over', async () => {
+    const result = await generateText({
+      model: createTernion(answering('x')),
       prompt: 'x',
       tools: { weather },
     });
-    expect(result.text).toBe(CALL);
+    expect(result.text).toBe('x');
     expect(result.warnings).toMatchObject([{ type: 'unsupported', feature: 'tools' }]);
   });
 });
 
 describe('JSON', () => {
-  test('is asked for in the prompt, with a warning, and read by the SDK', async () => {
+  const Person = z.object({ name: z.string() });
+
+  test('is held to its schema, which the model is told too, and read by the SDK', async () => {
     const engine = answering('{"name":"Ravi"}');
-    const schema = z.object({ name: z.string() });
     const result = await generateText({
       model: createTernion(engine),
       instructions: 'Be brief.',
       prompt: 'Who?',
-      output: Output.object({ schema }),
+      output: Output.object({ schema: Person }),
     });
     expect(result.output).toEqual({ name: 'Ravi' });
-    expect(result.warnings).toMatchObject([{ type: 'unsupported', feature: 'responseFormat' }]);
+    expect(result.warnings).toEqual([]);
+    const { responseFormat } = engine.calls[0]!.options;
+    expect(responseFormat).toMatchObject({
+      type: 'json',
+      schema: { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] },
+    });
     const [system] = lastPrompt(engine) as { content: string }[];
     expect(system!.content).toMatch(
-      /^Be brief\.\n\nJSON schema:\n\{.*"name".*\}\nAnswer with a JSON object/s,
+      /^Be brief\.\n\nJSON schema:\n\{.*"name".*\}\nAnswer with JSON that matches/s,
     );
   });
 
-  test('without a system prompt gets one', async () => {
-    const engine = answering('1');
+  test('streams as objects that are not whole yet', async () => {
+    const result = streamText({
+      model: createTernion(answering('{"name":"Ravi"}')),
+      prompt: 'Who?',
+      output: Output.object({ schema: Person }),
+    });
+    const partial = await all(result.partialOutputStream);
+    expect(partial.at(0)).toEqual({});
+    expect(partial.at(-1)).toEqual({ name: 'Ravi' });
+    expect(await result.output).toEqual({ name: 'Ravi' });
+  });
+
+  test.each([
+    ['array', Output.array({ element: z.string() }), '{"elements":["a","b"]}', ['a', 'b']],
+    ['choice', Output.choice({ options: ['sunny', 'rainy'] }), '{"result":"rainy"}', 'rainy'],
+    ['json', Output.json(), '{"a":1}', { a: 1 }],
+  ])('of Output.%s is held to what the SDK asks for', async (_, output, answer, value) => {
+    const engine = answering(answer);
+    const result = await generateText<Record<string, never>, never, typeof output>({
+      model: createTernion(engine),
+      prompt: 'x',
+      output,
+    });
+    expect(result.output).toEqual(value);
+    expect(engine.calls[0]!.options.responseFormat).toMatchObject({ type: 'json' });
+    expect(result.warnings).toEqual([]);
+  });
+
+  test('without a schema is any object, and without a system prompt gets one', async () => {
+    const engine = answering('{}');
     await partsOf(engine, { responseFormat: { type: 'json' } });
+    expect(engine.calls[0]!.options.responseFormat).toEqual({ type: 'json' });
     expect(lastPrompt(engine)).toEqual([
-      { role: 'system', content: 'Answer with JSON, and with nothing else.' },
+      { role: 'system', content: 'Answer with a JSON object, and with nothing else.' },
       { role: 'user', content: 'Hi' },
     ]);
+  });
+
+  test('beside tools is told and not held, with a warning; where a call is forced there is none', async () => {
+    const tools = [{ type: 'function' as const, name: 'f', inputSchema: { type: 'object' as const } }];
+    const asked = async (toolChoice: 'auto' | 'required' | 'none') => {
+      const engine = new ScriptedEngine(() => '{}', { toolCalls: 'hermes' });
+      const parts = await partsOf(engine, {
+        tools,
+        toolChoice: { type: toolChoice },
+        responseFormat: { type: 'json' },
+      });
+      const [start] = parts;
+      const { responseFormat } = engine.calls[0]!.options;
+      return { warnings: start?.type === 'stream-start' ? start.warnings.length : 0, responseFormat };
+    };
+    expect(await asked('auto')).toEqual({ warnings: 1, responseFormat: undefined });
+    expect(await asked('required')).toEqual({ warnings: 0, responseFormat: undefined });
+    expect(await asked('none')).toEqual({ warnings: 0, responseFormat: { type: 'json' } });
+  });
+
+  test('has company: shapes that the SDK does not know, by the provider’s name', async () => {
+    const engine = answering('12:00');
+    const own = { responseFormat: { type: 'regex', pattern: '\\d\\d:\\d\\d' }, bannedTokens: [7] };
+    await generateText({ model: createTernion(engine), prompt: 'When?', providerOptions: { ternion: own } });
+    expect(engine.calls[0]!.options).toMatchObject(own);
+  });
+
+  test('that cannot be enforced is the engine’s own error', async () => {
+    const failure = new TernionError('unsupported-feature', "The keyword 'not' is not enforced.");
+    const asked = generateText({
+      model: createTernion(answering([{ error: failure }])),
+      prompt: 'x',
+      output: Output.json(),
+    });
+    await expect(asked).rejects.toBe(failure);
   });
 });
 

@@ -9,7 +9,7 @@ import {
   type LanguageModelClass,
   type TernionLanguageModelOptions,
 } from '../../../src/surfaces/prompt-api/index';
-import { CONTROL, idsOf, ScriptedEngine, type ScriptedCall } from '../../support/scripted-engine';
+import { callPieces, CONTROL, idsOf, ScriptedEngine, type ScriptedCall } from '../../support/scripted-engine';
 
 // As @types/dom-chromium-ai has them, which do not know that `params` may give null.
 type BrowserClass = Pick<typeof LanguageModel, 'create' | 'availability'> &
@@ -315,19 +315,6 @@ describe('prompt', () => {
     expect(engine.calls[0]!.options.seed).toBe(7);
   });
 
-  test('cannot be held to a constraint yet, and says so', async () => {
-    const session = await made().LanguageModel.create();
-    await expect(session.prompt('x', { responseConstraint: {} })).rejects.toMatchObject({
-      name: 'NotSupportedError',
-    });
-    await expect(session.measureContextUsage('x', { responseConstraint: /x/ })).rejects.toMatchObject({
-      name: 'NotSupportedError',
-    });
-    await expect(session.prompt('x', { omitResponseConstraintInput: true })).rejects.toBeInstanceOf(
-      TypeError,
-    );
-  });
-
   test('fails with exceptions by name, with the cause, and is forgotten then', async () => {
     const failures: [TernionError, string][] = [
       [new TernionError('device-lost', 'gone'), 'UnknownError'],
@@ -530,9 +517,10 @@ describe('a clone', () => {
 });
 
 describe('tools', () => {
-  const CALLS =
-    '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>' +
-    '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>';
+  const CALLS = [
+    ...callPieces(0, 'weather', { city: 'Oslo' }),
+    ...callPieces(1, 'weather', { city: 'Rome' }),
+  ];
   const weather = (execute: (input: Readonly<Record<string, unknown>>) => Promise<string>) => ({
     name: 'weather',
     description: 'The weather of a city.',
@@ -560,21 +548,12 @@ describe('tools', () => {
     const session = await LanguageModel.create({ tools });
     expect(await session.prompt('Where does it rain?')).toBe('It is: rain in Rome');
     expect(asked).toEqual(['Oslo', 'Rome']);
-    expect(engine.calls[0]!.options.templateOptions).toEqual({
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: 'weather',
-            description: 'The weather of a city.',
-            parameters: { type: 'object' },
-          },
-        },
-      ],
+    expect(engine.calls[0]!.options.tools).toEqual({
+      weather: { description: 'The weather of a city.', schema: { type: 'object' } },
     });
     expect(lastPrompt(engine)).toMatchObject([
       { role: 'user', content: 'Where does it rain?' },
-      { role: 'assistant', content: null, tool_calls: [{}, {}] },
+      { role: 'assistant', content: null, tool_calls: [{ id: 'call_0' }, { id: 'call_1' }] },
       { role: 'tool', name: 'weather', content: 'rain in Oslo' },
       { role: 'tool', name: 'weather', content: 'rain in Rome' },
     ]);
@@ -589,11 +568,22 @@ describe('tools', () => {
   });
 
   test('that are called for ever end with an error', async () => {
-    const { LanguageModel } = made(() => '<tool_call>{"name":"weather"}</tool_call>', {
-      toolCalls: 'hermes',
-    });
+    const { LanguageModel } = made(() => callPieces(0, 'weather', {}), { toolCalls: 'hermes' });
     const session = await LanguageModel.create({ tools: [weather(async () => '')] });
     await expect(session.prompt('x')).rejects.toMatchObject({ name: 'UnknownError' });
+  });
+
+  test('are not executed with arguments that were cut, which fails the prompt', async () => {
+    // The call fills the context: its name, and the first of its arguments.
+    const contextLength = 250;
+    const { engine, LanguageModel } = made(() => CALLS, { toolCalls: 'hermes', contextLength });
+    let executed = 0;
+    const session = await LanguageModel.create({ tools: [weather(async () => String(executed++))] });
+    const before = await session.measureContextUsage('');
+    const prompt = 'x'.repeat(contextLength - before - 2);
+    await expect(session.prompt(prompt)).rejects.toMatchObject({ name: 'UnknownError' });
+    expect(engine.calls).toHaveLength(1);
+    expect(executed).toBe(0);
   });
 
   test('have something to execute', async () => {

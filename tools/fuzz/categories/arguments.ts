@@ -32,9 +32,15 @@ function limitsOf({ vocabularySize }: Tokenizer): ModelLimits {
 const TARGETS = {
   async generateOptions(given: unknown, { tokenizer }: ChatFormat): Promise<unknown> {
     const own = options(generateOptions(limitsOf(tokenizer), chatTemplate), given);
-    const { sampler, ...rest } = resolveOptions(await plainOptions(own), tokenizer.vocabularySize);
+    const { logitsProcessor, ...plain } = await plainOptions(own);
+    const { sampler, ...rest } = resolveOptions(plain, tokenizer.vocabularySize);
     const { seed, ...figures } = sampler;
-    return [figures, { ...rest, logitBias: [...rest.logitBias] }, own.seed !== undefined && seed];
+    return [
+      figures,
+      { ...rest, logitBias: [...rest.logitBias] },
+      typeof logitsProcessor,
+      own.seed !== undefined && seed,
+    ];
   },
   chatOptions(given: unknown, chat: ChatFormat): unknown {
     const own = options(generateOptions(limitsOf(chat.tokenizer), chatTemplate), given);

@@ -2,9 +2,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { serve, type RunningServer, type ServeOptions } from '../../../../src/surfaces/node/serve';
-import { SteppedEngine, type Step } from '../../../support/stepped-engine';
+import { TernionError } from '../../../../src/errors';
+import { callSteps, SteppedEngine, type Step } from '../../../support/stepped-engine';
 import { until } from '../../../support/wait';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Hi' }];
@@ -13,7 +16,7 @@ let server: RunningServer | undefined;
 afterEach(() => server?.close({ now: true }));
 
 async function serving(steps: Step[], options: ServeOptions = {}) {
-  const engine = new SteppedEngine(() => steps);
+  const engine = new SteppedEngine(() => steps, { toolCalls: 'hermes' });
   server = await serve(engine, options);
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'local' });
   return { engine, client, server, url: server.url };
@@ -31,6 +34,46 @@ describe('the client of OpenAI', () => {
     expect(text).toBe('Hello');
     expect((await client.models.list()).data[0]!.id).toBe('scripted');
   });
+
+  test('gets answers of a schema, and calls of tools', async () => {
+    const schema = z.object({ n: z.number() });
+    const ask = { model: 'm', messages: MESSAGES };
+    const { client, engine } = await serving(['{"n":', ' 7}']);
+    const response_format = zodResponseFormat(schema, 'count');
+    const completion = await client.chat.completions.parse({ ...ask, response_format });
+    expect(completion.choices[0]!.message.parsed).toEqual({ n: 7 });
+    expect(engine.requests[0]!.options.responseFormat).toMatchObject({ type: 'json' });
+    await server!.close();
+    const calling = await serving(callSteps(0, 'add', { a: 3 }));
+    const tools = [{ type: 'function' as const, function: { name: 'add' } }];
+    const stream = calling.client.chat.completions.stream({ ...ask, tools, tool_choice: 'required' });
+    expect((await stream.finalChatCompletion()).choices[0]!.message.tool_calls).toMatchObject([
+      { id: 'call_0', function: { name: 'add', arguments: '{"a":3}' } },
+    ]);
+  });
+
+  test.each([true, false])(
+    'is told with a status that a schema is refused; streaming: %s',
+    async (stream) => {
+      const failure = new TernionError('unsupported-feature', "The keyword 'not' is not enforced.");
+      const { client } = await serving([{ fail: failure }]);
+      const response_format = {
+        type: 'json_schema' as const,
+        json_schema: { name: 'x', schema: { not: {} } },
+      };
+      const asked = client.chat.completions.create({
+        model: 'm',
+        messages: MESSAGES,
+        response_format,
+        stream,
+      });
+      await expect(asked).rejects.toMatchObject({
+        status: 400,
+        param: 'response_format',
+        code: 'invalid_json_schema',
+      });
+    },
+  );
 
   test.each([true, false])('frees the queue when it leaves; streaming: %s', async (stream) => {
     const { engine, client } = await serving([{ wait: new Promise(() => {}) }]);

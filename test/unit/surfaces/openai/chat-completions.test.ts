@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { TernionError } from '../../../../src/errors';
 import { createFetch } from '../../../../src/surfaces/openai';
 import { jsonOf, post, postJson, streamed, type Wire } from '../../../support/api-requests';
-import { END_ID, idsOf, rendered, SteppedEngine, type Step } from '../../../support/stepped-engine';
+import {
+  callSteps,
+  END_ID,
+  idsOf,
+  rendered,
+  SteppedEngine,
+  type Step,
+} from '../../../support/stepped-engine';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const HELLO: Step[] = ['Hel', 'lo', '!'];
@@ -193,49 +200,99 @@ describe('tools', () => {
     type: 'function',
     function: { name: 'now', description: 'The time', parameters: { type: 'object', properties: {} } },
   };
-  const CALL = ['Wait.', '<tool_', 'call>{"name": "now",', ' "arguments": {"zone": "UTC"}}', '</tool_call>'];
+  const DEFINITIONS = {
+    now: { description: 'The time', schema: { type: 'object', properties: {} } },
+  };
+  const CALL: Step[] = ['Wait.', ...callSteps(0, 'now', { zone: 'UTC' })];
   const called = { name: 'now', arguments: '{"zone":"UTC"}' };
 
-  test('go to the template, and calls come back', async () => {
+  test('go to the engine, and calls come back', async () => {
     const { engine, chat } = serving(CALL, 'hermes');
     const { json } = await chat({ tools: [TOOL], tool_choice: 'auto' });
-    expect(engine.requests[0]!.options.templateOptions).toEqual({ tools: [TOOL] });
+    expect(engine.requests[0]!.options).toMatchObject({
+      tools: DEFINITIONS,
+      toolChoice: 'auto',
+      parallelToolCalls: true,
+    });
     expect(json.choices[0].message).toEqual({
       role: 'assistant',
       content: 'Wait.',
       refusal: null,
-      tool_calls: [{ id: expect.stringMatching(/^call_/) as string, type: 'function', function: called }],
+      tool_calls: [{ id: 'call_0', type: 'function', function: called }],
     });
     expect(json.choices[0].finish_reason).toBe('tool_calls');
   });
 
-  test('calls in a stream, with all token ids', async () => {
-    const { stream } = serving(CALL, 'hermes');
+  test('calls in a stream as they come, with all token ids', async () => {
+    const { stream } = serving([...CALL, ...callSteps(1, 'now', {})], 'hermes');
     const { chunks } = await stream({ tools: [TOOL], return_token_ids: true });
     const choices = chunks.map((chunk) => chunk.choices[0]);
     expect(choices.map(({ delta }) => delta.content ?? '').join('')).toBe('Wait.');
     expect(choices.flatMap(({ delta }) => delta.tool_calls ?? [])).toEqual([
-      { index: 0, id: expect.stringMatching(/^call_/) as string, type: 'function', function: called },
+      { index: 0, id: 'call_0', type: 'function', function: { name: 'now', arguments: '' } },
+      { index: 0, function: { arguments: '{"zo' } },
+      { index: 0, function: { arguments: 'ne":"UTC"}' } },
+      { index: 1, id: 'call_1', type: 'function', function: { name: 'now', arguments: '' } },
+      { index: 1, function: { arguments: '{}' } },
+      { index: 1, function: { arguments: '' } },
     ]);
     expect(choices.at(-1)).toMatchObject({ finish_reason: 'tool_calls' });
-    expect(choices.slice(1).flatMap(({ token_ids }) => token_ids)).toHaveLength(6);
+    // The text, three pieces of each call, and the end.
+    expect(choices.slice(1).flatMap(({ token_ids }) => token_ids)).toHaveLength(8);
   });
 
-  test('one call at most where parallel_tool_calls is false', async () => {
-    const twice = [...CALL, ...CALL.slice(1)];
-    const count = async (parallel: boolean): Promise<number> => {
-      const { json } = await serving(twice, 'hermes').chat({ tools: [TOOL], parallel_tool_calls: parallel });
-      return json.choices[0].message.tool_calls.length;
-    };
-    expect(await count(true)).toBe(2);
-    expect(await count(false)).toBe(1);
+  test('a call without text has no content', async () => {
+    const { json } = await serving(callSteps(0, 'now', {}), 'hermes').chat({ tools: [TOOL] });
+    expect(json.choices[0].message.content).toBeNull();
   });
 
-  test("are not handed over with tool_choice 'none', and what looks like a call is text", async () => {
+  test.each([
+    ['auto', 'auto'],
+    ['required', 'required'],
+    [{ type: 'function', function: { name: 'now' } }, { name: 'now' }],
+  ])('may be chosen: %j', async (tool_choice, toolChoice) => {
     const { engine, chat } = serving(CALL, 'hermes');
+    expect((await chat({ tools: [TOOL], tool_choice, parallel_tool_calls: false })).status).toBe(200);
+    expect(engine.requests[0]!.options).toMatchObject({ toolChoice, parallelToolCalls: false });
+  });
+
+  test('without parameters take none, and strict changes nothing', async () => {
+    const { engine, chat } = serving(CALL, 'hermes');
+    await chat({ tools: [{ type: 'function', function: { name: 'now', strict: true } }] });
+    expect(engine.requests[0]!.options.tools).toEqual({
+      now: { schema: { type: 'object', properties: {}, additionalProperties: false } },
+    });
+  });
+
+  test("are not handed over with tool_choice 'none'", async () => {
+    const { engine, chat } = serving(HELLO, 'hermes');
     const { json } = await chat({ tools: [TOOL], tool_choice: 'none' });
-    expect(engine.requests[0]!.options).not.toHaveProperty('templateOptions');
-    expect(json.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: CALL.join('') } });
+    expect(engine.requests[0]!.options).not.toHaveProperty('tools');
+    expect(json.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: 'Hello!' } });
+  });
+
+  test.each<[string, object]>([
+    ['tool_choice', { tools: [], tool_choice: 'required' }],
+    ['tool_choice', { tools: [TOOL], tool_choice: { type: 'function', function: { name: 'then' } } }],
+    ['tool_choice', { tools: [TOOL], tool_choice: { type: 'allowed_tools', allowed_tools: {} } }],
+    ['tool_choice.function.name', { tools: [TOOL], tool_choice: { type: 'function', function: {} } }],
+    ['tool_choice.function', { tools: [TOOL], tool_choice: { type: 'function', name: 'now' } }],
+    ['tools', { tools: [TOOL, TOOL] }],
+    ['response_format', { tools: [TOOL], response_format: { type: 'json_object' } }],
+  ])('%s is named where it cannot be: %j', async (param, fields) => {
+    const { engine, chat } = serving(CALL, 'hermes');
+    const { status, json } = await chat(fields);
+    expect(status).toBe(400);
+    expect(json.error).toMatchObject({ param, type: 'invalid_request_error' });
+    expect(engine.requests).toEqual([]);
+  });
+
+  test('that have to be called leave a format without meaning', async () => {
+    const { engine, chat } = serving(CALL, 'hermes');
+    const fields = { tools: [TOOL], tool_choice: 'required', response_format: { type: 'json_object' } };
+    expect((await chat(fields)).status).toBe(200);
+    expect(engine.requests[0]!.options).not.toHaveProperty('responseFormat');
+    expect(engine.requests[0]!.prompt).toEqual(MESSAGES);
   });
 
   test('are refused where the template knows none', async () => {
@@ -282,6 +339,11 @@ describe('tools', () => {
     ]);
   });
 });
+
+/** The format of a schema, as chat completions have it. */
+function formatOf(json_schema: object): object {
+  return { type: 'json_schema', json_schema };
+}
 
 describe('fields', () => {
   test("become options, with the API's defaults", async () => {
@@ -384,8 +446,20 @@ describe('fields', () => {
     ['logit_bias.5', { logit_bias: { 5: 101 } }],
     ['n', { n: 0 }],
     ['stream', { stream: 'yes' }],
-    ['response_format', { response_format: { type: 'json_object' } }],
-    ['response_format', { response_format: { type: 'json_schema', json_schema: {} } }],
+    ['response_format', { response_format: { type: 'xml' } }],
+    ['response_format.json_schema', { response_format: { type: 'json_schema' } }],
+    ['response_format.json_schema.schema', { response_format: { type: 'json_schema', json_schema: {} } }],
+    ['response_format.json_schema.mode', { response_format: formatOf({ mode: 'x', schema: {} }) }],
+    ['guided_json', { guided_json: '{' }],
+    ['guided_choice', { guided_choice: [] }],
+    ['guided_choice', { guided_choice: ['a', 1] }],
+    ['guided_regex', { guided_regex: 7 }],
+    ['structured_outputs.whitespace_pattern', { structured_outputs: { whitespace_pattern: '' } }],
+    ['grammar', { guided_regex: 'a', grammar: 'root ::= "a"' }],
+    [
+      'structured_outputs.json',
+      { response_format: { type: 'json_object' }, structured_outputs: { json: {} } },
+    ],
     ['tool_choice', { tool_choice: 'required' }],
     ['tool_choice', { tool_choice: { type: 'function', function: { name: 'f' } } }],
     ['tool_choice', { tool_choice: 7 }],
@@ -409,11 +483,6 @@ describe('fields', () => {
       expect(error.message).toContain(param);
     }
     expect(engine.requests).toEqual([]);
-  });
-
-  test('say that structured output is not supported yet', async () => {
-    const { json } = await serving().chat({ response_format: { type: 'json_object' } });
-    expect(json.error.message).toContain('not supported yet');
   });
 });
 

@@ -3,10 +3,10 @@ import OpenAI, { APIError, BadRequestError, NotFoundError } from 'openai';
 import { describe, expect, test } from 'vitest';
 import { TernionError } from '../../../../src/errors';
 import { createFetch, type Fetch } from '../../../../src/surfaces/openai';
-import { SteppedEngine, type Step } from '../../../support/stepped-engine';
+import { callSteps, SteppedEngine, type Step } from '../../../support/stepped-engine';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Hi' }];
-const TOOL_CALL = '<tool_call>{"name": "add", "arguments": {"a": 3, "b": 4}}</tool_call>';
+const TOOL_CALL = callSteps(0, 'add', { a: 3, b: 4 });
 const SCHEMA = { type: 'object', properties: { a: { type: 'number' }, b: { type: 'number' } } };
 
 function clientOf(fetch: Fetch): OpenAI {
@@ -41,7 +41,7 @@ describe('chat completions', () => {
   });
 
   test('with tools that the client runs, through its stream helper', async () => {
-    const { engine, client } = serving([TOOL_CALL], ['It is ', '7.']);
+    const { engine, client } = serving(TOOL_CALL, ['It is ', '7.']);
     const runner = client.chat.completions.runTools({
       model: 'm',
       messages: MESSAGES,
@@ -95,7 +95,7 @@ describe('responses', () => {
   });
 
   test('as events, in the order of the API, numbered, which add up to the response', async () => {
-    const { client } = serving([{ reasoning: 'hm' }, 'Hel', 'lo', TOOL_CALL]);
+    const { client } = serving([{ reasoning: 'hm' }, 'Hel', 'lo', ...TOOL_CALL]);
     const tools = [{ type: 'function' as const, name: 'add', parameters: SCHEMA, strict: false }];
     const stream = client.responses.stream({ model: 'm', input: 'Hi', tools });
     const types: string[] = [];
@@ -118,7 +118,11 @@ describe('responses', () => {
         'in_progress',
         ...item(...part('reasoning_text', 1)),
         ...item(...part('output_text', 2)),
-        ...item('function_call_arguments.delta', 'function_call_arguments.done'),
+        ...item(
+          'function_call_arguments.delta',
+          'function_call_arguments.delta',
+          'function_call_arguments.done',
+        ),
         'completed',
       ].map((type) => `response.${type}`),
     );
@@ -132,7 +136,7 @@ describe('responses', () => {
   });
 
   test('go on from their own output', async () => {
-    const { engine, client } = serving([{ reasoning: 'hm' }, 'Hello', TOOL_CALL]);
+    const { engine, client } = serving([{ reasoning: 'hm' }, 'Hello', ...TOOL_CALL]);
     const tools = [{ type: 'function' as const, name: 'add', parameters: SCHEMA, strict: false }];
     const { output } = await client.responses.create({ model: 'm', input: 'Hi', tools });
     const call = output.find((each) => each.type === 'function_call')!;
@@ -171,7 +175,10 @@ describe('responses', () => {
     ['previous_response_id', { previous_response_id: 'resp_1' }],
     ['background', { background: true }],
     ['include', { include: ['reasoning.encrypted_content'] }],
-    ['text.format', { text: { format: { type: 'json_object' } } }],
+    ['text.format', { text: { format: { type: 'xml' } } }],
+    ['text.format.schema', { text: { format: { type: 'json_schema', name: 'x' } } }],
+    ['tool_choice', { tool_choice: { type: 'function', name: 'add' } }],
+    ['tool_choice', { tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [] } }],
     ['input', { input: [] }],
     ['input[0].type', { input: [{ type: 'item_reference', id: 'x' }] }],
     ['input[0].content[0]', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }],

@@ -145,6 +145,29 @@ describe('forced tokens', () => {
     expect(cache.tokenIds).toEqual(PROMPT);
   });
 
+  test('are counted by penalties, as sampled ones are', async () => {
+    const few = [50, 51, 52, 53];
+    // By turns two forced ones of four, and a choice of these.
+    const rule = (ids: readonly number[]): Allowed => {
+      const turn = Math.floor(ids.length / 3);
+      return ids.length % 3 > 0
+        ? some(vocabulary, few)
+        : { kind: 'forced', tokenIds: [few[turn % 4]!, few[(turn * turn) % 4]!] };
+    };
+    for (const frequencyPenalty of [10, -10]) {
+      const options = { frequencyPenalty, presencePenalty: 3, repetitionPenalty: 1.3, seed: 1 };
+      const forced = await answer(30, guideOf(rule), options);
+      expect(await answer(30, guideOf(unforced(vocabulary, rule)), options)).toEqual(forced);
+      expect(await answer(30, guideOf(rule))).not.toEqual(forced);
+    }
+    // Twice is more than once, which is more than never.
+    const twice = guideOf((ids) =>
+      ids.length === 0 ? { kind: 'forced', tokenIds: [50, 51, 50, 52] } : some(vocabulary, few),
+    );
+    expect((await answer(5, twice, { frequencyPenalty: 1000 })).at(-1)).toBe(53);
+    expect((await answer(5, twice, { frequencyPenalty: -1000 })).at(-1)).toBe(50);
+  });
+
   test('cost one step for a run, not one for each token', async () => {
     const long = Array.from({ length: 40 }, (_, i) => 100 + i);
     const guide = guideOf((ids) => (ids.length === 0 ? { kind: 'forced', tokenIds: long } : { kind: 'any' }));

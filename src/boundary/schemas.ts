@@ -55,7 +55,8 @@ class LibrarySchema implements ReadSchema {
     if (typeof standard !== 'object' || standard === null)
       throw invalid(`${at}['~standard']`, standard, 'an object');
     const { version, validate } = standard as Partial<Record<string, unknown>>;
-    if (version === 1 && typeof validate === 'function') this.#standard = given['~standard'];
+    if (version === 1 && typeof validate === 'function')
+      this.#standard = standard as StandardSchema['~standard'];
     else throw refusal(at, 'is no schema of Standard Schema 1: it has another version, or does not validate');
   }
 

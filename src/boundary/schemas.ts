@@ -65,7 +65,8 @@ class LibrarySchema implements ReadSchema {
     if (converter) return this.#converted(() => converter.input({ target: 'draft-2020-12' }));
     if (vendor === 'valibot') return this.#fromValibot();
     const advice =
-      'zod 4.2, arktype 2.1.28 and valibot do; of others give the JSON Schema itself, and read answer.parsed with the schema';
+      'zod 4.2 (not zod/mini), arktype 2.1.28 and valibot do; of others give the JSON Schema itself, and read answer.parsed ' +
+      'with the schema';
     throw refusal(
       this.at,
       `cannot be made a JSON Schema, because its library (${vendor}) does not say how: ${advice}`,

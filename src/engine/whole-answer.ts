@@ -37,7 +37,7 @@ export async function wholeAnswer(chunks: ReadableStream<GenerateChunk>): Promis
 }
 
 /** The calls whose arguments are complete: those of one that was cut do not parse. */
-function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[] {
+export function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[] {
   const calls = new Map<number, { id: string; name: string; text: string }>();
   for (const { index, id = '', name = '', argumentsText } of pieces) {
     const call = calls.get(index);
@@ -55,10 +55,16 @@ function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[] {
 
 /** Adds what `piece` says to what came before it. */
 export function append(
-  whole: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
-  { text, reasoning, tokenIds }: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
+  whole: Pick<GenerateChunk, 'text' | 'reasoning' | 'toolCalls' | 'tokenIds'>,
+  {
+    text,
+    reasoning,
+    toolCalls,
+    tokenIds,
+  }: Pick<GenerateChunk, 'text' | 'reasoning' | 'toolCalls' | 'tokenIds'>,
 ): void {
   whole.text += text;
   whole.tokenIds.push(...tokenIds);
   if (reasoning) whole.reasoning = (whole.reasoning ?? '') + reasoning;
+  if (toolCalls) (whole.toolCalls ??= []).push(...toolCalls);
 }

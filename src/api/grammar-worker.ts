@@ -47,7 +47,10 @@ export async function startGrammarWorker(
 
 async function ownScript(): Promise<WorkerScript> {
   if (typeof Worker === 'undefined') {
-    throw new TernionError('unsupported-feature', 'Answers of a given shape take a worker, and here are none.');
+    throw new TernionError(
+      'unsupported-feature',
+      'Answers of a given shape take a worker, and here are none.',
+    );
   }
   const { default: makeScriptUrl } = await import('../grammar/host/main?script-url');
   return new WorkerScript(makeScriptUrl, GRAMMAR_WORKER);

@@ -42,8 +42,7 @@ export interface GrammarFailure {
   fatal: boolean;
 }
 
-export type GrammarReply =
-  { value: GrammarReplies[keyof GrammarReplies] } | { failure: GrammarFailure };
+export type GrammarReply = { value: GrammarReplies[keyof GrammarReplies] } | { failure: GrammarFailure };
 
 /** What is used of a MessagePort. */
 export interface ThreadPort {

@@ -90,5 +90,8 @@ export class ThreadLink {
 }
 
 function lost(): TernionError {
-  return new TernionError('worker-lost', 'The worker for grammars has ended; the next answer starts another.');
+  return new TernionError(
+    'worker-lost',
+    'The worker for grammars has ended; the next answer starts another.',
+  );
 }

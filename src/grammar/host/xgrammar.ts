@@ -68,7 +68,9 @@ export class Xgrammar {
 
 /** Browsers say it in different words, and by different classes. */
 function isStackOverflow(error: unknown): boolean {
-  return error instanceof RangeError || (error instanceof Error && /recursion|call stack/.test(error.message));
+  return (
+    error instanceof RangeError || (error instanceof Error && /recursion|call stack/.test(error.message))
+  );
 }
 
 async function compilesWebAssembly(): Promise<boolean> {

@@ -44,7 +44,11 @@ export class GrammarHost {
     const kept = this.#compiled.get(ebnf);
     const grammar = kept ?? (await this.#compile(ebnf));
     const { GrammarMatcher } = this.#xgrammar.classes;
-    const matcher = await GrammarMatcher.createGrammarMatcher(grammar, [...endIds]);
+    const matcher = await GrammarMatcher.createGrammarMatcher(
+      grammar,
+      // An empty list is refused.
+      endIds.length > 0 ? [...endIds] : undefined,
+    );
     this.#answers.set(answer, { matcher, tokenIds: [], endIds });
     return { compiled: !kept };
   }

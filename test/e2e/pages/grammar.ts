@@ -33,7 +33,7 @@ Object.assign(globalThis, {
     const list = Array.from({ length: tokens }, (_, id) =>
       id < END ? Uint8Array.of(id) : new TextEncoder().encode(id.toString(36)),
     );
-    const vocabulary = { tokens: () => list, endIds: [] };
+    const vocabulary = { tokens: () => list, endIds: [tokens - 1] };
     const own = new ThreadedGrammars(() => startGrammarWorker(undefined));
     const timed = async <T>(run: () => Promise<T>): Promise<[number, T]> => {
       const start = performance.now();

@@ -98,6 +98,13 @@ describe('masks', () => {
     expect(idsOf((await state.after([lead])).mask)).toEqual([...utf8('è').slice(1), ...rest]);
   });
 
+  it('can do without end tokens, as some models have none', async () => {
+    const own = new ThreadedGrammars(inProcess);
+    const state = await own.follow(vocabularyOf(['a', 'b'], []), { ebnf: 'root ::= [ab]*' });
+    expect(idsOf((await state.after([1])).mask)).toEqual([0, 1]);
+    own.dispose();
+  });
+
   it('are only of end tokens once one has come', async () => {
     const state = await follow('root ::= "a"');
     const { mask, ended } = await state.after([...spelled('a'), END]);

@@ -79,7 +79,11 @@ export class ThreadedGrammars implements GrammarService {
     this.#limitMs = limitMs;
   }
 
-  async follow(vocabulary: GrammarVocabulary, grammar: Grammar, signal?: AbortSignal): Promise<GrammarState> {
+  async follow(
+    vocabulary: GrammarVocabulary,
+    grammar: Grammar,
+    signal?: AbortSignal,
+  ): Promise<GrammarState> {
     const answer = new FollowedAnswer(this, this.#answers++, vocabulary, grammar);
     try {
       await untilAborted(answer.begin(), signal);
@@ -126,7 +130,12 @@ export class ThreadedGrammars implements GrammarService {
   }
 
   /** Has the thread go to where the first `kept` tokens of an answer are followed by `tokenIds`. */
-  advance(link: ThreadLink, answer: number, kept: number, tokenIds: readonly number[]): Promise<GrammarStep> {
+  advance(
+    link: ThreadLink,
+    answer: number,
+    kept: number,
+    tokenIds: readonly number[],
+  ): Promise<GrammarStep> {
     const request = { kind: 'advance', answer, kept, tokenIds } as const;
     const seconds = this.#limitMs / 1000;
     return link.ask(request, this.#limitMs, () =>
@@ -221,8 +230,7 @@ function deadEnd(): TernionError {
 }
 
 function silent(): TernionError {
-  const message =
-    'The worker for grammars does not answer; its script may not be that of Ternion (ternion/grammar).';
+  const message = 'The worker for grammars does not answer; its script may not be that of Ternion (ternion/grammar).';
   return new TernionError('worker-lost', message);
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { scriptUrl } from './tools/vite/script-url.ts';
+import { shaders } from './tools/vite/shaders.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,7 +9,7 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl()],
+      plugins: [scriptUrl(), shaders()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -34,7 +35,7 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl()],
+    plugins: [scriptUrl(), shaders()],
     root: 'demo',
     base: './',
     publicDir: file('public'),

@@ -6,6 +6,7 @@ import { LongestFirst } from './test/support/longest-first.ts';
 import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
+import { shaders } from './tools/vite/shaders.ts';
 
 const watchdog = new Watchdog();
 
@@ -65,7 +66,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
 }
 
 export default defineConfig({
-  plugins: [scriptUrl()],
+  plugins: [scriptUrl(), shaders()],
   test: {
     sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter(watchdog)],

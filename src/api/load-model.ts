@@ -8,7 +8,7 @@ import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { RemoteEngine } from './remote-engine';
-import { version } from '../worker/main?script-url';
+import version from '../worker/main?script-version';
 import { sendableOptions, sendableSource } from './sendable';
 import { SharedLink } from './shared-link';
 import { hiddenMs } from './suspend-when-hidden';

@@ -102,7 +102,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     const script = new WorkerScript();
     let link: WorkerLink | undefined;
     try {
-      const worker = createWorker?.() ?? script.start(name);
+      const worker = createWorker?.() ?? (await script.start(name));
       link = new WorkerLink({ endpoint: worker, script: worker, end: () => worker.terminate() }, options);
       await untilAborted(link.#greet(greetingMs), signal);
       return link;

@@ -1,6 +1,5 @@
 // The script of the worker that is part of this module: its address, and the Trusted Types policy that vouches for it.
 
-import makeScriptUrl from '../worker/main?script-url';
 import { policyForbidden } from './start-failures';
 
 /** The name of the Trusted Types policy. Pages that enforce Trusted Types allow it with `trusted-types ternion`. */
@@ -27,9 +26,13 @@ export class WorkerScript {
 
   #url: string | undefined;
 
-  /** Starts a worker. Throws `worker-lost` if it takes the policy, and the page does not allow that. */
-  start(name: string): Worker {
-    const [url, refusal] = WorkerScript.#makeUrl();
+  /**
+   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. Rejects with `worker-lost`
+   * if it takes the policy, and the page does not allow that.
+   */
+  async start(name: string): Promise<Worker> {
+    const { default: makeScriptUrl } = await import('../worker/main?script-url');
+    const [url, refusal] = WorkerScript.#makeUrl(makeScriptUrl);
     this.#url = url;
     try {
       return new Worker(url, { type: 'module', name });
@@ -44,7 +47,7 @@ export class WorkerScript {
   }
 
   /** An address, as a TrustedScriptURL if it can be one; if only the page's policy is against it, what the browser said. */
-  static #makeUrl(): [url: string, refusal?: unknown] {
+  static #makeUrl(makeScriptUrl: () => string): [url: string, refusal?: unknown] {
     const { trustedTypes } = globalThis as typeof globalThis & { trustedTypes?: PolicyFactory };
     if (!trustedTypes) return [makeScriptUrl()];
     try {

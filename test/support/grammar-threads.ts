@@ -37,9 +37,7 @@ export function vocabularyOf(
   tokens: readonly (string | Uint8Array)[],
   endIds: readonly number[],
 ): GrammarVocabulary {
-  const bytes = tokens.map((token) =>
-    typeof token === 'string' ? new TextEncoder().encode(token) : token,
-  );
+  const bytes = tokens.map((token) => (typeof token === 'string' ? new TextEncoder().encode(token) : token));
   return { tokens: () => bytes, endIds };
 }
 

@@ -32,7 +32,7 @@ export default defineConfig(({ mode }) => {
           formats: ['es' as const],
         },
         // What only the entries for Node import: it is there, or comes with a package of the user's own choice.
-        rolldownOptions: { external: [/^node:/, 'webgpu'], output: { minify: true } },
+        rolldownOptions: { external: [/^node:/, 'webgpu'] },
       },
     };
   }

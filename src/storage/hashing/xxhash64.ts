@@ -1,15 +1,21 @@
 // xxHash64, by which the cache knows its pieces again.
 // Definition: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md, with seed 0.
 
+import { createXXHash64 } from 'hash-wasm';
 import { compiledOr } from './compiled-or';
-import { BlockFunction, i64, i32, memory, OP, TYPE, type Code } from './wasm-module';
 
 /** The xxHash64 of bytes, as 16 hexadecimal digits. */
 export type XxHash64 = (bytes: Uint8Array) => string;
 
 /** What computes an xxHash64 here. */
 export function createXxHash64(): Promise<XxHash64> {
-  return compiledOr<XxHash64>(compiledXxHash64, () => plainXxHash64);
+  return compiledOr<XxHash64>(
+    async () => {
+      const hasher = await createXXHash64();
+      return (bytes) => hasher.init().update(bytes).digest();
+    },
+    () => plainXxHash64,
+  );
 }
 
 const P1 = 0x9e3779b185ebca87n;
@@ -21,58 +27,17 @@ const P5 = 0x27d4eb2f165667c5n;
 /** Bytes of a stripe: eight for each of four lanes. */
 const STRIPE = 32;
 
-/** What the four lanes are after all whole stripes of `bytes`. */
-type Lanes = (bytes: Uint8Array) => bigint[];
-
-/** xxHash64 in JavaScript. */
+/** xxHash64 in JavaScript. The lanes take nearly all the time; what follows them may use slow numbers. */
 export function plainXxHash64(bytes: Uint8Array): string {
-  return hashOf(bytes, plainLanes);
-}
-
-/** The lanes take nearly all the time; what follows them may use slow numbers. */
-function hashOf(bytes: Uint8Array, lanesOf: Lanes): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const end = bytes.length - (bytes.length % STRIPE);
-  const hash = end === 0 ? P5 : joined(lanesOf(bytes.subarray(0, end)));
-  const tail = withTail(u64(hash + BigInt(bytes.length)), view, end);
+  const stripes = Math.floor(bytes.length / STRIPE);
+  const hash = stripes === 0 ? P5 : joined(lanesOf(view, stripes));
+  const tail = withTail(u64(hash + BigInt(bytes.length)), view, stripes * STRIPE);
   return avalanche(tail).toString(16).padStart(16, '0');
 }
 
-/** What the lanes are before the first stripe. */
-const STARTS: readonly bigint[] = [u64(P1 + P2), P2, 0n, u64(-P1)];
-
-function plainLanes(bytes: Uint8Array): bigint[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return STARTS.map((start, lane) => laneOf(view, bytes.length / STRIPE, lane * 8, start));
-}
-
-/** xxHash64 with lanes in WebAssembly. Rejects where that may not be compiled. */
-export async function compiledXxHash64(): Promise<XxHash64> {
-  const func = await BlockFunction.compile(Array<number>(4).fill(TYPE.i64), lanesCode());
-  const { state } = func;
-  const lanesOf: Lanes = (bytes) => {
-    STARTS.forEach((start, lane) => state.setBigUint64(8 * lane, start, true));
-    func.read(bytes);
-    return STARTS.map((_, lane) => state.getBigUint64(8 * lane, true));
-  };
-  return (bytes) => hashOf(bytes, lanesOf);
-}
-
-/** Locals 0 and 1 are where the stripes begin and end; then the lanes, which are kept in memory from call to call. */
-function lanesCode(): Code {
-  const lanes = STARTS.map((_, lane) => ({ local: 2 + lane, offset: 8 * lane }));
-  return [
-    lanes.map(({ local, offset }) => [i32(0), memory(OP.i64Load, offset), OP.set, local]),
-    OP.loop,
-    // As `laneOf` does.
-    lanes.map(({ local, offset }) => [
-      [OP.get, local, OP.get, 0, memory(OP.i64Load, offset), i64(P2), OP.i64Multiply, OP.i64Add],
-      [i64(31n), OP.i64RotateLeft, i64(P1), OP.i64Multiply, OP.set, local],
-    ]),
-    [OP.get, 0, i32(STRIPE), OP.i32Add, OP.tee, 0],
-    [OP.get, 1, OP.i32LessUnsigned, OP.branchIf, 0, OP.end],
-    lanes.map(({ local, offset }) => [i32(0), OP.get, local, memory(OP.i64Store, offset)]),
-  ];
+function lanesOf(view: DataView, stripes: number): bigint[] {
+  return [P1 + P2, P2, 0n, -P1].map((start, lane) => laneOf(view, stripes, lane * 8, u64(start)));
 }
 
 function joined(lanes: readonly bigint[]): bigint {

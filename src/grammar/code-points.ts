@@ -72,7 +72,9 @@ export const SURROGATES = CodePoints.of([0xd800, 0xdfff]);
  */
 export function characterAlternatives(set: CodePoints): readonly string[] {
   const ranges = set.minus(SURROGATES).ranges;
-  const ascii = ranges.filter(([first]) => first < 0x80).map(([first, last]) => [first, Math.min(last, 0x7f)] as const);
+  const ascii = ranges
+    .filter(([first]) => first < 0x80)
+    .map(([first, last]) => [first, Math.min(last, 0x7f)] as const);
   const alternatives = ascii.length > 0 ? [`[${ascii.map(byteRange).join('')}]`] : [];
   for (const [first, last] of ranges) {
     for (const bytes of utf8Ranges(Math.max(first, 0x80), last)) {
@@ -103,8 +105,10 @@ function utf8Ranges(first: number, last: number): CodePointRange[][] {
   for (let bits = 6; bits <= 18; bits += 6) {
     const low = (1 << bits) - 1;
     if ((first & ~low) === (last & ~low)) continue;
-    if ((first & low) !== 0) return [...utf8Ranges(first, first | low), ...utf8Ranges((first | low) + 1, last)];
-    if ((last & low) !== low) return [...utf8Ranges(first, (last & ~low) - 1), ...utf8Ranges(last & ~low, last)];
+    if ((first & low) !== 0)
+      return [...utf8Ranges(first, first | low), ...utf8Ranges((first | low) + 1, last)];
+    if ((last & low) !== low)
+      return [...utf8Ranges(first, (last & ~low) - 1), ...utf8Ranges(last & ~low, last)];
   }
   const [from, to] = [utf8(first), utf8(last)];
   return [Array.from(from, (value, i) => [value, to[i] ?? value] as const)];

@@ -30,7 +30,10 @@ export class RuleBook {
 
   /** A name for a rule whose body is given later by `define`: rules that use themselves need one. */
   reserve(hint: string): string {
-    const stem = hint.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^(?![A-Za-z])/, 'r_').slice(0, 40);
+    const stem = hint
+      .replace(/[^A-Za-z0-9_]+/g, '_')
+      .replace(/^(?![A-Za-z])/, 'r_')
+      .slice(0, 40);
     const count = this.#reserved.get(stem) ?? 0;
     this.#reserved.set(stem, count + 1);
     // The first has the name itself, so that `root` can be one. Two underscores keep others from meeting a stem with a number.
@@ -41,7 +44,10 @@ export class RuleBook {
   define(name: string, body: string): void {
     this.#characters += name.length + body.length;
     if (this.#characters > MAX_CHARACTERS) {
-      throw new TernionError('invalid-argument', 'The shape of the answer becomes a grammar of more than 2 MiB.');
+      throw new TernionError(
+        'invalid-argument',
+        'The shape of the answer becomes a grammar of more than 2 MiB.',
+      );
     }
     this.#bodies.set(name, body);
   }
@@ -79,7 +85,10 @@ export function literal(text: string): string {
 function escaped(character: string): string {
   const codePoint = character.codePointAt(0) ?? 0;
   if (codePoint >= 0xd800 && codePoint <= 0xdfff) {
-    throw new TernionError('invalid-argument', `A text of the shape has half of a UTF-16 pair: ${JSON.stringify(character)}.`);
+    throw new TernionError(
+      'invalid-argument',
+      `A text of the shape has half of a UTF-16 pair: ${JSON.stringify(character)}.`,
+    );
   }
   if (character === '"' || character === '\\') return `\\${character}`;
   const printable = codePoint >= 0x20 && (codePoint < 0x7f || codePoint > 0xa0);
@@ -101,6 +110,11 @@ export function oneOf(set: CodePoints): string | undefined {
 /** The EBNF of between `min` and `max` of an expression, which may be `Infinity`. */
 export function repeated(expression: string, min: number, max: number): string {
   if (min === 1 && max === 1) return expression;
-  const bounds = max === Infinity ? ({ 0: '*', 1: '+' }[min] ?? `{${min},}`) : min === 0 && max === 1 ? '?' : `{${min},${max}}`;
+  const bounds =
+    max === Infinity
+      ? ({ 0: '*', 1: '+' }[min] ?? `{${min},}`)
+      : min === 0 && max === 1
+        ? '?'
+        : `{${min},${max}}`;
   return `(${expression})${bounds}`;
 }

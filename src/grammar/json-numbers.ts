@@ -38,19 +38,26 @@ export function numbers(bounds: NumberBounds): string | undefined {
   return all.length === 0 ? undefined : anyOf(all);
 }
 
-/**
- * The EBNF of the multiples of an integer within bounds.
- *
- * @returns 'too-many' if there are more than are listed, undefined if there are none.
- */
-export function multiples(of: number, bounds: NumberBounds): string | 'too-many' | undefined {
-  const step = BigInt(of);
-  const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
-  const first = ceilDiv(low, step);
-  const last = -ceilDiv(-high, step);
+/** The EBNF of the multiples of an integer within bounds; undefined if there are none. They must be few. */
+export function multiples(of: number, bounds: NumberBounds): string | undefined {
+  const [first, last] = multiplesWithin(of, bounds);
   if (first > last) return undefined;
-  if (last - first >= MAX_MULTIPLES) return 'too-many';
-  return anyOf(Array.from({ length: Number(last - first) + 1 }, (_, i) => literal(`${(first + BigInt(i)) * step}`)));
+  return anyOf(
+    Array.from({ length: Number(last - first) + 1 }, (_, i) =>
+      literal(`${(first + BigInt(i)) * BigInt(of)}`),
+    ),
+  );
+}
+
+/** Whether the multiples of an integer within bounds can be listed. */
+export function areMultiplesFew(of: number, bounds: NumberBounds): boolean {
+  const [first, last] = multiplesWithin(of, bounds);
+  return last - first < MAX_MULTIPLES;
+}
+
+function multiplesWithin(of: number, bounds: NumberBounds): [first: bigint, last: bigint] {
+  const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
+  return [ceilDiv(low, BigInt(of)), -ceilDiv(-high, BigInt(of))];
 }
 
 /** The least and the greatest integer n within ±`most` for which n / scale is within the bounds. */
@@ -81,13 +88,20 @@ function ceilDiv(value: bigint, by: bigint): bigint {
 }
 
 /** The parts below and from zero on, of which `range` gives the magnitudes. */
-function bySign(low: bigint, high: bigint, range: (from: bigint, to: bigint) => string | undefined): string[] {
+function bySign(
+  low: bigint,
+  high: bigint,
+  range: (from: bigint, to: bigint) => string | undefined,
+): string[] {
   if (low > high) return [];
   const from = low > 0n ? low : 0n;
   const positive = high >= from ? range(from, high) : undefined;
   const to = high < 0n ? -high : 1n;
   const negative = low < 0n && -low >= to ? range(to, -low) : undefined;
-  return [...(negative === undefined ? [] : [`"-" ${negative}`]), ...(positive === undefined ? [] : [positive])];
+  return [
+    ...(negative === undefined ? [] : [`"-" ${negative}`]),
+    ...(positive === undefined ? [] : [positive]),
+  ];
 }
 
 /** The integers from `from` (0 or more) to `to`, without leading zeros. */
@@ -117,7 +131,8 @@ function sameLength(low: string, high: string): string {
   const alternatives: string[] = [];
   if (!lowIsWhole) alternatives.push(`${digit(a, a)} ${sameLength(low.slice(1), '9'.repeat(rest))}`);
   const [first, last] = [lowIsWhole ? a : a + 1, highIsWhole ? b : b - 1];
-  if (first <= last) alternatives.push(rest === 0 ? digit(first, last) : `${digit(first, last)} ${digitsBetween(rest, rest)}`);
+  if (first <= last)
+    alternatives.push(rest === 0 ? digit(first, last) : `${digit(first, last)} ${digitsBetween(rest, rest)}`);
   if (!highIsWhole) alternatives.push(`${digit(b, b)} ${sameLength('0'.repeat(rest), high.slice(1))}`);
   return anyOf(alternatives);
 }

@@ -32,7 +32,11 @@ export interface Enclosure {
  *
  * @returns undefined if no choice of members is within `min` and `max`.
  */
-export function membersExpression(book: RuleBook, members: Members, { open, close }: Enclosure): string | undefined {
+export function membersExpression(
+  book: RuleBook,
+  members: Members,
+  { open, close }: Enclosure,
+): string | undefined {
   const inside = new MemberStates(book, members, close).after(0, 0);
   return inside === undefined ? undefined : `${literal(open)} ${inside}`;
 }
@@ -74,7 +78,8 @@ class MemberStates {
 
   #member(member: NamedMember, index: number, count: number): string | undefined {
     const rest = this.after(index + 1, count + 1);
-    const taken = rest === undefined ? undefined : `${literal(separator(count) + member.label)} ${member.value} ${rest}`;
+    const taken =
+      rest === undefined ? undefined : `${literal(separator(count) + member.label)} ${member.value} ${rest}`;
     if (member.required) return taken;
     const choices = [taken, this.after(index + 1, count)].filter((choice) => choice !== undefined);
     return choices.length === 0 ? undefined : this.book.rule('members', choices.join(' | '));
@@ -97,7 +102,8 @@ class MemberStates {
     this.#states.set(key, name);
     const following = this.after(this.members.named.length, count + 1);
     const comma = count > 0 ? `${literal(', ')} ` : '';
-    const member = following === undefined ? [] : [`${comma}${rest.key} ${literal(': ')} ${rest.value} ${following}`];
+    const member =
+      following === undefined ? [] : [`${comma}${rest.key} ${literal(': ')} ${rest.value} ${following}`];
     this.book.define(name, [...(closing === undefined ? [] : [closing]), ...member].join(' | '));
     return name;
   }

@@ -13,7 +13,9 @@ const UNESCAPED = CodePoints.of([0, 0x1f]).union(SURROGATES).complement();
  */
 export function stringCharacter(set: CodePoints, style: ValueStyle): string | undefined {
   const { escapes } = notationOf(style);
-  const escaped = CodePoints.of(...Array.from(escapes.keys(), (codePoint) => [codePoint, codePoint] as const));
+  const escaped = CodePoints.of(
+    ...Array.from(escapes.keys(), (codePoint) => [codePoint, codePoint] as const),
+  );
   const alternatives = [...characterAlternatives(set.and(UNESCAPED).minus(escaped))];
   const letters = Array.from(escapes).filter(([codePoint]) => set.has(codePoint));
   if (letters.length > 0) {
@@ -83,7 +85,9 @@ interface Branch {
 }
 
 function differingRest(book: RuleBook, style: ValueStyle, branch: Branch): string {
-  const taken = CodePoints.of(...Array.from(branch.next.keys(), (codePoint) => [codePoint, codePoint] as const));
+  const taken = CodePoints.of(
+    ...Array.from(branch.next.keys(), (codePoint) => [codePoint, codePoint] as const),
+  );
   const alternatives = branch.ends ? [] : [quoteOf(style)];
   const other = stringCharacter(taken.complement(), style);
   if (other !== undefined) alternatives.push(`${other} ${restRule(book, style)}`);

@@ -3,13 +3,7 @@
 import { AST, RegExpParser } from '@eslint-community/regexpp';
 import { TernionError } from '../errors';
 import { CodePoints, EVERYTHING, type CodePointRange } from './code-points';
-
-/** What a regular expression matches. */
-export type RegexTree =
-  | { kind: 'set'; set: CodePoints }
-  | { kind: 'sequence'; parts: readonly RegexTree[] }
-  | { kind: 'choice'; options: readonly RegexTree[] }
-  | { kind: 'repeat'; of: RegexTree; min: number; max: number };
+import { simplified, type RegexTree } from './regex-shape';
 
 /** Whether the whole text has to match, as between `^(?:` and `)$`, or some part of it, as JSON Schema's `pattern` has it. */
 export type RegexExtent = 'whole' | 'part';
@@ -34,18 +28,23 @@ const MAX_PROPERTIES = 4;
  */
 export function regexTree(pattern: string, extent: RegexExtent, what: string): RegexTree {
   if (pattern.length > MAX_LENGTH) throw tooLarge(what, `is longer than ${MAX_LENGTH} characters`);
-  if (parenthesesOpenAtOnce(pattern) > MAX_DEPTH) throw tooLarge(what, `is nested more than ${MAX_DEPTH} deep`);
+  if (parenthesesOpenAtOnce(pattern) > MAX_DEPTH)
+    throw tooLarge(what, `is nested more than ${MAX_DEPTH} deep`);
   const reader = new Reader(what, extent);
   const tree = reader.choice(parsed(pattern, what), true, true);
   if (writtenOut(tree) > MAX_WRITTEN_OUT) {
-    throw tooLarge(what, `comes to more than ${MAX_WRITTEN_OUT} characters when its repetitions are written out`);
+    throw tooLarge(
+      what,
+      `comes to more than ${MAX_WRITTEN_OUT} characters when its repetitions are written out`,
+    );
   }
   return tree;
 }
 
 function parsed(pattern: string, what: string): readonly AST.Alternative[] {
   try {
-    return new RegExpParser({ ecmaVersion: 2025 }).parsePattern(pattern, 0, pattern.length, { unicode: true }).alternatives;
+    return new RegExpParser({ ecmaVersion: 2025 }).parsePattern(pattern, 0, pattern.length, { unicode: true })
+      .alternatives;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TernionError('invalid-argument', `${what} is malformed: ${reason}`, { cause });
@@ -89,11 +88,13 @@ class Reader {
     // A group at an end of the expression sees to what stands before or behind itself: it may have an anchor of its own.
     const opens = first && !begins;
     const closes = last && !ends;
-    const parts = elements.map((element) => this.#element(element, opens && element === head, closes && element === tail));
+    const parts = elements.map((element) =>
+      this.#element(element, opens && element === head, closes && element === tail),
+    );
     if (this.extent === 'part' && opens && !isGroup(head)) parts.unshift(ANYTHING);
     if (this.extent === 'part' && closes && !isGroup(tail)) parts.push(ANYTHING);
-    const [only] = parts;
-    return parts.length === 1 && only ? only : { kind: 'sequence', parts };
+    const [only, ...more] = simplified(parts);
+    return only && more.length === 0 ? only : { kind: 'sequence', parts: only ? [only, ...more] : [] };
   }
 
   #element(element: AST.Element, first: boolean, last: boolean): RegexTree {
@@ -116,7 +117,8 @@ class Reader {
 
   #quantifier({ element, min, max, raw }: AST.Quantifier): RegexTree {
     const most = Number.isFinite(max) ? max : min;
-    if (most > MAX_REPETITIONS) throw tooLarge(this.what, `repeats more than ${MAX_REPETITIONS} times: ${shortened(raw)}`);
+    if (most > MAX_REPETITIONS)
+      throw tooLarge(this.what, `repeats more than ${MAX_REPETITIONS} times: ${shortened(raw)}`);
     return { kind: 'repeat', of: this.#element(element, false, false), min, max };
   }
 
@@ -141,7 +143,8 @@ class Reader {
   /** Asked of this engine's own tables, as a validator in the same engine would. */
   #property(element: AST.UnicodePropertyCharacterSet): CodePoints {
     this.#properties++;
-    if (this.#properties > MAX_PROPERTIES) throw tooLarge(this.what, `has more than ${MAX_PROPERTIES} Unicode properties`);
+    if (this.#properties > MAX_PROPERTIES)
+      throw tooLarge(this.what, `has more than ${MAX_PROPERTIES} Unicode properties`);
     const test = new RegExp(element.raw, 'u');
     const ranges: CodePointRange[] = [];
     let from: number | undefined;
@@ -157,7 +160,10 @@ class Reader {
   }
 
   #refusal({ raw }: { raw: string }, name: string): TernionError {
-    return new TernionError('unsupported-feature', `${this.what} has what no grammar has: ${name}, ${shortened(raw)}.`);
+    return new TernionError(
+      'unsupported-feature',
+      `${this.what} has what no grammar has: ${name}, ${shortened(raw)}.`,
+    );
   }
 }
 
@@ -201,7 +207,9 @@ function writtenOut(tree: RegexTree): number {
     case 'choice':
       return tree.options.reduce((sum, option) => sum + writtenOut(option), 1);
     case 'repeat':
-      return Math.max(writtenOut(tree.of), 1) * Math.max(Number.isFinite(tree.max) ? tree.max : tree.min + 1, 1);
+      return (
+        Math.max(writtenOut(tree.of), 1) * Math.max(Number.isFinite(tree.max) ? tree.max : tree.min + 1, 1)
+      );
   }
 }
 

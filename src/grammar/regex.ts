@@ -4,7 +4,8 @@ import { TernionError } from '../errors';
 import { literal, oneOf, type RuleBook } from './ebnf';
 import type { CodePoints } from './code-points';
 import { stringCharacter } from './json-strings';
-import { regexTree, type RegexTree } from './regex-tree';
+import type { RegexTree } from './regex-shape';
+import { regexTree } from './regex-tree';
 import { notationOf, type ValueStyle } from './value-text';
 
 /**
@@ -64,7 +65,9 @@ class RegexWriter {
   }
 
   #choice(options: readonly RegexTree[], next: string): string | undefined {
-    const expressions = options.map((option) => this.before(option, next)).filter((option) => option !== undefined);
+    const expressions = options
+      .map((option) => this.before(option, next))
+      .filter((option) => option !== undefined);
     return expressions.length === 0 ? undefined : this.#named(expressions.join(' | '));
   }
 

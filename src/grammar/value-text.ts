@@ -43,7 +43,9 @@ export function valueText(value: unknown, style: ValueStyle): string {
   if (typeof value === 'number') return numberText(value);
   if (Array.isArray(value)) return `[${value.map((item) => valueText(item, style)).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(([key, item]) => `${stringText(key, style)}: ${valueText(item, style)}`);
+    const members = Object.entries(value).map(
+      ([key, item]) => `${stringText(key, style)}: ${valueText(item, style)}`,
+    );
     return `{${members.join(', ')}}`;
   }
   return NOTATIONS[style].words[value === null ? 'null' : value === true ? 'true' : 'false'];

@@ -22,6 +22,14 @@ const MAX_SCALED = 10n ** BigInt(WHOLE_DIGITS + DECIMALS) - 1n;
 /** Multiples in a range are listed, up to so many. */
 const MAX_MULTIPLES = 2000n;
 
+/** Whether a number is within bounds. */
+export function isWithin(value: number, bounds: NumberBounds): boolean {
+  const { minimum = -Infinity, maximum = Infinity, exclusiveMinimum, exclusiveMaximum } = bounds;
+  const isAbove = exclusiveMinimum === undefined || value > exclusiveMinimum;
+  const isBelow = exclusiveMaximum === undefined || value < exclusiveMaximum;
+  return value >= minimum && value <= maximum && isAbove && isBelow;
+}
+
 /** The EBNF of the integers within bounds; undefined if there are none of up to 15 digits. */
 export function integers(bounds: NumberBounds): string | undefined {
   const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);

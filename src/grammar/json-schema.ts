@@ -6,16 +6,13 @@
 // what the schema accepts, in ways that are said where they are decided: one text for a value, no members and items beyond
 // those that are described, numbers of up to 15 digits, values of no described shape up to 8 deep.
 
+import { constrainedStringRule, hasPatternsAndLength } from './constrained-strings';
 import { anyOf, literal, type RuleBook } from './ebnf';
 import { Flattener } from './flat-schema';
-import { formatTree } from './json-formats';
-import { areMultiplesFew, integers, multiples, numbers, type NumberBounds } from './json-numbers';
+import { areMultiplesFew, integers, isWithin, multiples, numbers, type NumberBounds } from './json-numbers';
 import { itemsExpression, membersExpression, type NamedMember } from './json-objects';
 import { anyStringRule, otherStringRule, stringOfLengthRule } from './json-strings';
 import { checkRulesEnd } from './productive-rules';
-import { matchingStringRule } from './regex';
-import { ofLength, type RegexTree } from './regex-shape';
-import { regexTree } from './regex-tree';
 import { firstOverlap } from './schema-exclusion';
 import { empty, SchemaDocument, unsupported, type JsonSchema } from './schema-document';
 import { typesOf, valueFits, type FlatSchema, type ObjectKeywords, type TypeName } from './schema-keywords';
@@ -150,12 +147,20 @@ class Converter {
   }
 
   #listed(flat: FlatSchema, values: readonly unknown[]): string {
-    const further = (['numbers', 'strings', 'arrays', 'objects'] as const).find((name) => flat[name]);
+    const further = flat.arrays ? 'arrays' : flat.objects && 'objects';
     if (further !== undefined)
       throw unsupported(flat.pointer, `enum or const beside keywords for ${further}`);
-    const fitting = values.filter((value) => valueFits(value, flat.types));
-    if (fitting.length === 0) throw empty(flat.pointer, 'no value is listed that has the type');
+    const fitting = values.filter((value) => this.#isListed(value, flat));
+    if (fitting.length === 0) throw empty(flat.pointer, 'no value is listed that is right otherwise');
     return anyOf([...new Set(fitting.map((value) => literal(valueText(value, this.style))))]);
+  }
+
+  #isListed(value: unknown, { types, numbers: bounds, strings, pointer }: FlatSchema): boolean {
+    if (!valueFits(value, types)) return false;
+    if (typeof value === 'string' && strings) return hasPatternsAndLength(value, strings, pointer);
+    if (typeof value !== 'number' || !bounds) return true;
+    if (bounds.multipleOf !== undefined) throw unsupported(pointer, 'enum or const beside multipleOf');
+    return isWithin(value, bounds);
   }
 
   #ofType(type: TypeName, flat: FlatSchema): string {
@@ -198,19 +203,11 @@ class Converter {
   }
 
   #string({ strings = {}, pointer }: FlatSchema): string {
-    const { minLength: min = 0, maxLength: max = Infinity, pattern, format } = strings;
+    const { minLength: min = 0, maxLength: max = Infinity, patterns, format } = strings;
     if (min > max) throw empty(pointer, 'minLength is above maxLength');
-    if (pattern === undefined && format === undefined) return this.#stringOfLength(min, max, pointer);
-    const tree: RegexTree =
-      format === undefined
-        ? regexTree(pattern ?? '', 'part', `The pattern at ${pointer}`)
-        : formatTree(format, pattern, pointer);
-    const bounded = ofLength(tree, min, max);
-    if (bounded === undefined)
-      throw unsupported(pointer, 'minLength or maxLength beside a pattern or format of other lengths');
-    const rule = matchingStringRule(this.book, this.style, bounded);
-    if (rule === undefined) throw empty(pointer, 'the pattern matches no text without control characters');
-    return rule;
+    if (patterns || format !== undefined)
+      return constrainedStringRule(this.book, this.style, strings, pointer);
+    return this.#stringOfLength(min, max, pointer);
   }
 
   #stringOfLength(min: number, max: number, pointer: string): string {
@@ -254,7 +251,7 @@ class Converter {
     const named: NamedMember[] = [];
     for (const [name, schema] of all) {
       const required = keywords.required.has(name);
-      if (schema !== false) named.push({ label: labelOf(name), value: this.rule(schema), required });
+      if (!this.#isNever(schema)) named.push({ label: labelOf(name), value: this.rule(schema), required });
       else if (required) throw empty(pointer, `${JSON.stringify(name)} is required and cannot be there`);
     }
     const rest = this.#rest(keywords, Array.from(all.keys()), pointer);
@@ -265,6 +262,13 @@ class Converter {
       min: this.#minProperties(keywords, rest !== undefined, pointer),
       max: max === Infinity ? Infinity : Math.min(max, MAX_COUNT),
     };
+  }
+
+  #isNever(schema: JsonSchema): boolean {
+    return (
+      schema === false ||
+      (typeof schema === 'object' && 'not' in schema && this.flattener.flat(schema).values?.length === 0)
+    );
   }
 
   /** The properties that have a name, of which those that are only required are what the others are. */
@@ -324,7 +328,7 @@ class Converter {
     }
     const [pattern, schema] = first;
     if (schema === false) return undefined;
-    return { key: this.#string({ pointer, strings: { pattern } }), value: this.rule(schema) };
+    return { key: this.#string({ pointer, strings: { patterns: [pattern] } }), value: this.rule(schema) };
   }
 
   #minProperties(

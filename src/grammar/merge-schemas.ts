@@ -57,12 +57,14 @@ function ordered(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, ordered(item)]));
 }
 
-/** Bounds by their narrower one; others have to be the same. */
+/** Bounds by their narrower one, lists by all that is in them; others have to be the same. */
 function tightened<T extends object>(a: T, b: T, at: string): T {
   const result = new Map<string, unknown>(Object.entries(a));
   for (const [name, value] of Object.entries(b)) {
     const other = result.get(name);
     if (other === undefined || other === value) result.set(name, value);
+    else if (Array.isArray(other) && Array.isArray(value))
+      result.set(name, Array.from(new Set<unknown>((other as unknown[]).concat(value))));
     else if (typeof other === 'number' && typeof value === 'number' && name !== 'multipleOf') {
       result.set(name, /^(min|exclusiveMin)/.test(name) ? Math.max(other, value) : Math.min(other, value));
     } else throw unsupported(at, `two different ${name} that hold together`);

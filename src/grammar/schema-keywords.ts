@@ -14,7 +14,7 @@ export interface FlatSchema {
   values?: readonly unknown[];
   alternatives?: { keyword: 'anyOf' | 'oneOf'; of: readonly JsonSchema[] };
   numbers?: NumberBounds & { multipleOf?: number };
-  strings?: { minLength?: number; maxLength?: number; pattern?: string; format?: string };
+  strings?: { minLength?: number; maxLength?: number; patterns?: readonly string[]; format?: string };
   objects?: ObjectKeywords;
   arrays?: { prefix?: readonly JsonSchema[]; items?: JsonSchema; minItems?: number; maxItems?: number };
 }
@@ -75,7 +75,7 @@ export class KeywordReader {
       'exclusiveMaximum',
       'multipleOf',
     ]);
-    const strings = { ...this.#counts(['minLength', 'maxLength']), ...this.#texts(['pattern', 'format']) };
+    const strings = { ...this.#counts(['minLength', 'maxLength']), ...this.#strings() };
     const arrays = { ...this.#items(), ...this.#counts(['minItems', 'maxItems']) };
     const objects = this.#objects();
     if (Object.keys(numbers).length > 0) flat.numbers = numbers;
@@ -113,6 +113,10 @@ export class KeywordReader {
     const values = this.#take('enum');
     const hasConst = Object.hasOwn(this.schema, 'const');
     const constant = this.#take('const');
+    // What excludes everything is how libraries write that no value is right.
+    const not = this.#take('not');
+    if (not === true || (isSchema(not) && Object.keys(not).length === 0 && not !== false)) return [];
+    if (not !== undefined) throw unsupported(this.pointer, 'the keyword not');
     if (values !== undefined && !Array.isArray(values)) throw malformed(this.pointer, 'enum is no list');
     if (values && values.length > MAX_VALUES)
       throw malformed(this.pointer, `enum has more than ${MAX_VALUES} values`);
@@ -148,15 +152,16 @@ export class KeywordReader {
     return read;
   }
 
-  #texts<Name extends string>(names: readonly Name[]): { [name in Name]?: string } {
-    const read: { [name in Name]?: string } = {};
-    for (const name of names) {
-      const value = this.#take(name);
-      if (value === undefined) continue;
-      if (typeof value !== 'string') throw malformed(this.pointer, `${name} is no text`);
-      read[name] = value;
+  #strings(): { patterns?: readonly string[]; format?: string } {
+    const [pattern, format] = [this.#take('pattern'), this.#take('format')];
+    for (const text of [pattern, format]) {
+      if (text !== undefined && typeof text !== 'string')
+        throw malformed(this.pointer, 'pattern or format is no text');
     }
-    return read;
+    return {
+      ...(typeof pattern === 'string' ? { patterns: [pattern] } : {}),
+      ...(typeof format === 'string' ? { format } : {}),
+    };
   }
 
   #schema(name: string): JsonSchema | undefined {

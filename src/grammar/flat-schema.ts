@@ -5,6 +5,8 @@ import { malformed, unsupported, type JsonSchema, type SchemaDocument } from './
 import { isAnnotation, isSchemaList, KeywordReader, type FlatSchema } from './schema-keywords';
 
 const MAX_STEPS = 20_000;
+/** Within each other: whoever reads them recurses. */
+const MAX_OPEN = 300;
 
 /** Flattens the schemas of one document. */
 export class Flattener {
@@ -21,7 +23,7 @@ export class Flattener {
     if (known) return known;
     const pointer = this.document.pointerOf(schema);
     if (this.#open.has(schema)) throw unsupported(pointer, 'a $ref leads back to itself without an end');
-    if (++this.#steps > MAX_STEPS)
+    if (++this.#steps > MAX_STEPS || this.#open.size > MAX_OPEN)
       throw unsupported(pointer, 'allOf and $ref come to more schemas than can be merged');
     this.#open.add(schema);
     const parts = this.#referred(schema, pointer).map((part) => this.flat(part));

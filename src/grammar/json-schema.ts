@@ -9,14 +9,16 @@
 import { constrainedStringRule, hasPatternsAndLength } from './constrained-strings';
 import { anyOf, literal, type RuleBook } from './ebnf';
 import { Flattener } from './flat-schema';
+import type { StringLengths } from './grammar';
 import { areMultiplesFew, integers, isWithin, multiples, numbers, type NumberBounds } from './json-numbers';
-import { itemsExpression, membersExpression, type NamedMember } from './json-objects';
-import { anyStringRule, otherStringRule, stringOfLengthRule } from './json-strings';
+import { itemsExpression, membersExpression } from './json-objects';
+import { anyStringRule, stringOfLengthRule } from './json-strings';
+import { MemberReader } from './object-members';
 import { checkRulesEnd } from './productive-rules';
 import { firstOverlap } from './schema-exclusion';
 import { empty, SchemaDocument, unsupported, type JsonSchema } from './schema-document';
 import { typesOf, valueFits, type FlatSchema, type ObjectKeywords, type TypeName } from './schema-keywords';
-import { isLong } from './string-bounds';
+import { isLong, stringBounds } from './string-bounds';
 import { notationOf, stringText, valueText, type ValueStyle } from './value-text';
 
 export type { JsonSchema } from './schema-document';
@@ -27,27 +29,29 @@ const FREE_DEPTH = 8;
 /** No answer has more items or members of one kind. */
 const MAX_COUNT = 2000;
 const MAX_PREFIX = 200;
+/** More schemas within each other come of `allOf` and `$ref` that never end. */
+const MAX_OPEN = 300;
+const NO_MEMBERS: ObjectKeywords = { properties: new Map(), required: new Set() };
 
 /** What becomes of long strings: refused where the rules are all there is, or left open where something counts beside them. */
-export type LongStrings = 'refused' | 'open';
+type LongStrings = 'refused' | 'open';
 
 /**
  * The name of a rule that derives exactly one value of the schema, on one line.
  *
- * @param long What becomes of `minLength` and `maxLength` above 20: see `stringBounds`.
  * @throws TernionError `invalid-argument` if the schema is malformed, too large, or accepts nothing that can be written;
- *   `unsupported-feature` if it has a keyword that would not be enforced.
+ *   `unsupported-feature` if it has a keyword that would not be enforced, or a `minLength` or `maxLength` above 20.
  */
-export function schemaRule(
+export function schemaRule(book: RuleBook, schema: JsonSchema, style: ValueStyle): string {
+  return converted(book, schema, style, 'refused', (converter, root) => converter.rule(root)).rule;
+}
+
+/** As `schemaRule`, for JSON whose strings are held to the lengths above 20 by other means: those that the rule leaves open. */
+export function openSchemaRule(
   book: RuleBook,
   schema: JsonSchema,
-  style: ValueStyle,
-  long: LongStrings = 'refused',
-): string {
-  const document = new SchemaDocument(schema);
-  const name = new Converter(book, new Flattener(document), style, long).rule(document.root);
-  checkRulesEnd(book, (rule) => unsupported('#', `a $ref needs itself without an end (rule ${rule})`));
-  return name;
+): { rule: string; bounds: StringLengths['bounds'] } {
+  return converted(book, schema, 'json', 'open', (converter, root) => converter.rule(root));
 }
 
 /**
@@ -55,29 +59,41 @@ export function schemaRule(
  *
  * @throws TernionError as `schemaRule` does; `unsupported-feature` if a name is none that Python's arguments can have.
  */
-export function argumentsRule(
+export function argumentsRule(book: RuleBook, schema: JsonSchema, style: 'python'): string {
+  return converted(book, schema, style, 'refused', (converter, root) => converter.argumentsRule(root)).rule;
+}
+
+function converted(
   book: RuleBook,
   schema: JsonSchema,
-  style: 'python',
-  long: LongStrings = 'refused',
-): string {
+  style: ValueStyle,
+  long: LongStrings,
+  convert: (converter: Converter, root: JsonSchema) => string,
+): { rule: string; bounds: StringLengths['bounds'] } {
   const document = new SchemaDocument(schema);
-  const name = new Converter(book, new Flattener(document), style, long).argumentsRule(document.root);
-  checkRulesEnd(book, (rule) => unsupported('#', `a $ref needs itself without an end (rule ${rule})`));
-  return name;
+  const flattener = new Flattener(document);
+  const converter = new Converter(book, flattener, style, long);
+  const rule = convert(converter, document.root);
+  checkRulesEnd(book, (name) => unsupported('#', `a $ref needs itself without an end (rule ${name})`));
+  return { rule, bounds: converter.leftOpen ? stringBounds(flattener, document.root) : [] };
 }
 
 class Converter {
   readonly #rules = new Map<object, string>();
   /** Schemas whose rules are being made, with the names by which they were used meanwhile. */
   readonly #open = new Map<object, { name?: string }>();
+  readonly #objects: MemberReader;
+  /** Whether a string was left open whose length has bounds. */
+  leftOpen = false;
 
   constructor(
     private readonly book: RuleBook,
     private readonly flattener: Flattener,
     private readonly style: ValueStyle,
     private readonly long: LongStrings,
-  ) {}
+  ) {
+    this.#objects = new MemberReader(book, flattener, style, (schema) => this.rule(schema));
+  }
 
   rule(schema: JsonSchema): string {
     if (schema === true) return this.#freeValue(FREE_DEPTH);
@@ -88,6 +104,9 @@ class Converter {
     const open = this.#open.get(schema);
     if (open) return (open.name ??= this.book.reserve(this.#hint(schema)));
     const entry: { name?: string } = {};
+    if (this.#open.size > MAX_OPEN) {
+      throw unsupported(this.flattener.document.pointerOf(schema), 'allOf or $ref that goes on and on');
+    }
     this.#open.set(schema, entry);
     const body = target === undefined ? this.#expression(this.flattener.flat(schema)) : this.rule(target);
     this.#open.delete(schema);
@@ -102,12 +121,13 @@ class Converter {
     if (flat.alternatives || flat.values || !typesOf(flat).includes('object')) {
       throw unsupported(flat.pointer, 'arguments that are not the properties of one object');
     }
-    const { properties = new Map<string, JsonSchema>(), ...rest } = flat.objects ?? {};
+    const { properties, required, minProperties, maxProperties } = flat.objects ?? NO_MEMBERS;
     const bad = Array.from(properties.keys()).find((name) => !/^[A-Za-z_]\w*$/.test(name));
     if (bad !== undefined)
       throw unsupported(flat.pointer, `an argument named ${JSON.stringify(bad)}, which Python has not`);
-    const closed: ObjectKeywords = { required: new Set(), ...rest, properties, others: false };
-    const members = this.#members(closed, flat.pointer, (name) => `${name}=`);
+    // What has no name of its own is left out, whether or not it may be there.
+    const closed = { properties, required, others: false, minProperties, maxProperties };
+    const members = this.#objects.members(closed, flat.pointer, (name) => `${name}=`);
     const expression = membersExpression(this.book, members, { open: '', close: '' });
     if (expression === undefined)
       throw empty(flat.pointer, 'the numbers of properties contradict each other');
@@ -213,6 +233,7 @@ class Converter {
   #stringOfLength(min: number, max: number, pointer: string): string {
     if (!isLong(min, max)) return stringOfLengthRule(this.book, this.style, min, max);
     if (this.long === 'refused') throw unsupported(pointer, 'minLength or maxLength above 20');
+    this.leftOpen = true;
     return anyStringRule(this.book, this.style);
   }
 
@@ -235,112 +256,14 @@ class Converter {
   }
 
   #object({ objects, pointer }: FlatSchema): string {
-    const keywords = objects ?? { properties: new Map<string, JsonSchema>(), required: new Set<string>() };
-    const members = this.#members(keywords, pointer, (name) => `${stringText(name, this.style)}: `);
+    const members = this.#objects.members(
+      objects ?? NO_MEMBERS,
+      pointer,
+      (name) => `${stringText(name, this.style)}: `,
+    );
     const expression = membersExpression(this.book, members, { open: '{', close: '}' });
     if (expression === undefined) throw empty(pointer, 'the numbers of properties contradict each other');
     return this.book.rule('object', expression);
-  }
-
-  #members(
-    keywords: ObjectKeywords,
-    pointer: string,
-    labelOf: (name: string) => string,
-  ): Parameters<typeof membersExpression>[1] {
-    const all = this.#described(keywords, pointer);
-    const named: NamedMember[] = [];
-    for (const [name, schema] of all) {
-      const required = keywords.required.has(name);
-      if (!this.#isNever(schema)) named.push({ label: labelOf(name), value: this.rule(schema), required });
-      else if (required) throw empty(pointer, `${JSON.stringify(name)} is required and cannot be there`);
-    }
-    const rest = this.#rest(keywords, Array.from(all.keys()), pointer);
-    const { maxProperties: max = Infinity } = keywords;
-    return {
-      named,
-      ...(rest ? { rest } : {}),
-      min: this.#minProperties(keywords, rest !== undefined, pointer),
-      max: max === Infinity ? Infinity : Math.min(max, MAX_COUNT),
-    };
-  }
-
-  #isNever(schema: JsonSchema): boolean {
-    return (
-      schema === false ||
-      (typeof schema === 'object' && 'not' in schema && this.flattener.flat(schema).values?.length === 0)
-    );
-  }
-
-  /** The properties that have a name, of which those that are only required are what the others are. */
-  #described(
-    { properties, required, others, propertyNames }: ObjectKeywords,
-    pointer: string,
-  ): Map<string, JsonSchema> {
-    const all = new Map(properties);
-    const names = propertyNames === undefined ? undefined : this.flattener.flat(propertyNames).values;
-    const listed = names?.filter((name) => typeof name === 'string') ?? [];
-    if (names && Array.from(all.keys()).some((name) => !names.includes(name))) {
-      throw unsupported(pointer, 'propertyNames that leave out one of the properties');
-    }
-    for (const name of [...required, ...listed]) if (!all.has(name)) all.set(name, others ?? true);
-    return all;
-  }
-
-  /** What other members there can be, behind those that have a name. */
-  #rest(
-    keywords: ObjectKeywords,
-    names: readonly string[],
-    pointer: string,
-  ): { key: string; value: string } | undefined {
-    const { others, patternProperties, propertyNames, closed } = keywords;
-    if (patternProperties) return this.#patternMember(keywords, patternProperties, names, pointer);
-    const value = others ?? (names.length === 0 && !closed);
-    if (value === false) return undefined;
-    const keys = propertyNames === undefined ? undefined : this.flattener.flat(propertyNames);
-    if (keys?.values) return undefined;
-    if (closed && others !== undefined)
-      throw unsupported(pointer, 'unevaluatedProperties beside additionalProperties');
-    if (!keys?.strings) {
-      return {
-        key: otherStringRule(
-          this.book,
-          this.style,
-          names.map((name) => stringText(name, this.style).slice(1, -1)),
-        ),
-        value: this.rule(value),
-      };
-    }
-    if (names.length > 0) throw unsupported(pointer, 'propertyNames beside properties');
-    return { key: this.#string({ pointer, strings: keys.strings }), value: this.rule(value) };
-  }
-
-  #patternMember(
-    { others, propertyNames }: ObjectKeywords,
-    patterns: ReadonlyMap<string, JsonSchema>,
-    names: readonly string[],
-    pointer: string,
-  ): { key: string; value: string } | undefined {
-    const [first, ...more] = patterns;
-    if (!first) return undefined;
-    const isAlone = more.length === 0 && names.length === 0 && propertyNames === undefined;
-    if (!isAlone || (others !== undefined && others !== false)) {
-      throw unsupported(pointer, 'patternProperties beside other patterns or properties');
-    }
-    const [pattern, schema] = first;
-    if (schema === false) return undefined;
-    return { key: this.#string({ pointer, strings: { patterns: [pattern] } }), value: this.rule(schema) };
-  }
-
-  #minProperties(
-    { minProperties: min = 0, required }: ObjectKeywords,
-    isOpen: boolean,
-    pointer: string,
-  ): number {
-    if (min <= required.size) return 0;
-    // Names that are not described may come twice, and count once.
-    if (isOpen && min > required.size + 1)
-      throw unsupported(pointer, 'minProperties for properties that have no names');
-    return min;
   }
 
   /** Any value that nests up to `depth` more times. */

@@ -2,8 +2,8 @@
 
 import { TernionError } from '../errors';
 import { literal, RuleBook } from './ebnf';
-import type { Grammar } from './grammar';
-import { schemaRule, type JsonSchema } from './json-schema';
+import type { Grammar, StringLengths } from './grammar';
+import { openSchemaRule, type JsonSchema } from './json-schema';
 import { regexRule } from './regex';
 
 /** A shape as plain data. */
@@ -39,7 +39,13 @@ export function grammarOfFormat(format: PlainFormat): Grammar {
 }
 
 function grammarOfSchema(schema: JsonSchema): Grammar {
-  return written((book) => schemaRule(book, schema, 'json'));
+  let bounds: StringLengths['bounds'] = [];
+  const { ebnf } = written((book) => {
+    const open = openSchemaRule(book, schema);
+    bounds = open.bounds;
+    return open.rule;
+  });
+  return bounds.length === 0 ? { ebnf } : { ebnf, lengths: { behind: '', bounds } };
 }
 
 function choiceRule(book: RuleBook, options: readonly string[]): string {

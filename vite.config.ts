@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
+import { shaders } from './tools/vite/shaders.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -9,7 +10,7 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl(), xgrammar()],
+      plugins: [scriptUrl(), shaders(), xgrammar()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -36,7 +37,7 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl(), xgrammar()],
+    plugins: [scriptUrl(), shaders(), xgrammar()],
     root: 'demo',
     base: './',
     publicDir: file('public'),

@@ -7,6 +7,7 @@ import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
+import { shaders } from './tools/vite/shaders.ts';
 
 const watchdog = new Watchdog();
 
@@ -66,7 +67,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
 }
 
 export default defineConfig({
-  plugins: [scriptUrl(), xgrammar()],
+  plugins: [scriptUrl(), shaders(), xgrammar()],
   test: {
     sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter(watchdog)],

@@ -1,5 +1,5 @@
-// Runs a TypeScript program of this repository in Node: chooses the Vulkan driver, bundles the program (shaders are text to
-// it), and starts it.
+// Runs a TypeScript program of this repository in Node: chooses the Vulkan driver, bundles the program with its shaders,
+// and starts it.
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,7 +35,7 @@ const withoutScripts = {
 /** Bundles `entry` for Node into `folder`; packages stay outside the bundle. */
 async function bundle(entry, folder) {
   await build({
-    configFile: false,
+    configFile: join(ROOT, 'tools/vite/node.config.ts'),
     root: ROOT,
     publicDir: false,
     logLevel: 'warn',

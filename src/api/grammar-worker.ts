@@ -29,8 +29,8 @@ export async function startGrammarWorker(
   try {
     if (createGrammarWorker) worker = createGrammarWorker();
     else {
-      script = await ownScript();
-      worker = script.start('ternion grammars');
+      script = ownScript();
+      worker = await script.start('ternion grammars');
     }
     await greeted(worker, greetingMs);
     return connect(worker);
@@ -45,15 +45,14 @@ export async function startGrammarWorker(
   }
 }
 
-async function ownScript(): Promise<WorkerScript> {
+function ownScript(): WorkerScript {
   if (typeof Worker === 'undefined') {
     throw new TernionError(
       'unsupported-feature',
       'Answers of a given shape take a worker, and here are none.',
     );
   }
-  const { default: makeScriptUrl } = await import('../grammar/host/main?script-url');
-  return new WorkerScript(makeScriptUrl, GRAMMAR_WORKER);
+  return new WorkerScript(() => import('../grammar/host/main?script-url'), GRAMMAR_WORKER);
 }
 
 /** Waits until the worker's script runs. */

@@ -15,13 +15,14 @@ export class GrammarWorkers implements GrammarThreads {
 
   async start(thread: number): Promise<Outcome<MessagePort>> {
     const outcome = await outcomeOf(async () => {
-      const { port, end } = await startGrammarWorker(this.createGrammarWorker);
+      const worker = await startGrammarWorker(this.createGrammarWorker);
+      const end = (): void => worker.end();
       if (this.#closed) {
         end();
         throw new TernionError('disposed', 'The engine was disposed.');
       }
       this.#ends.set(thread, end);
-      return port;
+      return worker.port;
     });
     return 'value' in outcome ? transfer(outcome, [outcome.value]) : outcome;
   }

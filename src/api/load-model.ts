@@ -9,7 +9,7 @@ import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { GrammarWorkers } from './grammar-workers';
 import { RemoteEngine } from './remote-engine';
-import { version } from '../worker/main?script-url';
+import version from '../worker/main?script-version';
 import { sendableOptions, sendableSource } from './sendable';
 import { SharedLink } from './shared-link';
 import { hiddenMs } from './suspend-when-hidden';

@@ -8,7 +8,6 @@ import type { ModelPlan } from '../plan/plan-model';
 import { webLocks } from '../storage/cache/locks';
 import { ViolationWatch } from '../storage/http/violations';
 import type { ModelSource } from '../storage/sources/model-source';
-import makeScriptUrl from '../worker/main?script-url';
 import {
   valueOf,
   type Outcome,
@@ -103,10 +102,10 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     { createWorker, grammarWorkers, signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
   ): Promise<WorkerLink> {
     const watch = new ViolationWatch(concernsWorkers);
-    const script = new WorkerScript(makeScriptUrl, ENGINE_WORKER);
+    const script = new WorkerScript(() => import('../worker/main?script-url'), ENGINE_WORKER);
     let link: WorkerLink | undefined;
     try {
-      const worker = createWorker?.() ?? script.start(name);
+      const worker = createWorker?.() ?? (await script.start(name));
       const end = (): void => {
         worker.terminate();
         grammarWorkers?.close();

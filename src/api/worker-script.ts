@@ -28,15 +28,19 @@ export class WorkerScript {
 
   #url: string | undefined;
 
-  /** @param makeScriptUrl what an import of the script with `?script-url` gives. */
+  /** @param load imports the script with `?script-url`. */
   constructor(
-    private readonly makeScriptUrl: () => string,
+    private readonly load: () => Promise<{ default: () => string }>,
     private readonly kind: WorkerKind,
   ) {}
 
-  /** Starts a worker. Throws `worker-lost` if it takes the policy, and the page does not allow that. */
-  start(name: string): Worker {
-    const [url, refusal] = this.#makeUrl();
+  /**
+   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. Rejects with `worker-lost`
+   * if it takes the policy, and the page does not allow that.
+   */
+  async start(name: string): Promise<Worker> {
+    const { default: makeScriptUrl } = await this.load();
+    const [url, refusal] = WorkerScript.#makeUrl(makeScriptUrl);
     this.#url = url;
     try {
       return new Worker(url, { type: 'module', name });
@@ -51,18 +55,18 @@ export class WorkerScript {
   }
 
   /** An address, as a TrustedScriptURL if it can be one; if only the page's policy is against it, what the browser said. */
-  #makeUrl(): [url: string, refusal?: unknown] {
+  static #makeUrl(makeScriptUrl: () => string): [url: string, refusal?: unknown] {
     const { trustedTypes } = globalThis as typeof globalThis & { trustedTypes?: PolicyFactory };
-    if (!trustedTypes) return [this.makeScriptUrl()];
+    if (!trustedTypes) return [makeScriptUrl()];
     try {
-      WorkerScript.#maker = this.makeScriptUrl;
+      WorkerScript.#maker = makeScriptUrl;
       WorkerScript.#policy ??= trustedTypes.createPolicy(POLICY_NAME, {
         createScriptURL: () => WorkerScript.#maker(),
       });
       return [WorkerScript.#policy.createScriptURL('')];
     } catch (refusal) {
       // Where nothing requires Trusted Types the address does as it is, and the page's default policy may vouch for it.
-      return [this.makeScriptUrl(), refusal];
+      return [makeScriptUrl(), refusal];
     }
   }
 }

@@ -1,10 +1,112 @@
 // Lets a model use tools: what it calls is executed, it is told the results, and answers again.
 
-import type { RunOptions, RunResult, Session } from '../engine/types';
-import { TernionError } from '../errors';
+import { wholeAnswer } from '../engine/whole-answer';
+import type {
+  Answer,
+  ChatMessage,
+  CompleteToolCall,
+  GenerateOptions,
+  RunnableTool,
+  RunOptions,
+  RunResult,
+  RunStep,
+  Session,
+  StandardSchema,
+  ToolDefinition,
+  ToolResult,
+} from '../engine/types';
+import { throwIfAborted } from '../errors';
+import { invalid, isObject, number, options, type Read } from './read';
+import { inWords } from './schemas';
+
+const MAX_STEPS = 8;
 
 /** See `Session.run`. */
-export function runTools(session: Session, text: string, options: RunOptions): Promise<RunResult> {
-  void [session, text, options];
-  return Promise.reject(new TernionError('unsupported-feature', 'Tools cannot be run yet.'));
+export async function runTools(
+  session: Pick<Session, 'send' | 'complete' | 'messages'>,
+  text: string,
+  given: RunOptions,
+): Promise<RunResult> {
+  const { tools, told, maxSteps, signal } = options(read, given);
+  const steps: RunStep[] = [];
+  let answer: Answer = await wholeAnswer(session.send(text, told));
+  for (;;) {
+    const { toolCalls = [], finishReason } = answer;
+    const goesOn = finishReason === 'tool-calls' && steps.length + 1 < maxSteps;
+    const results = goesOn ? await Promise.all(toolCalls.map((call) => executed(call, tools, signal))) : [];
+    steps.push({ answer, results });
+    if (!goesOn) return { ...answer, steps };
+    throwIfAborted(signal);
+    // Who has to call a tool has called it: what comes next is the model's own decision.
+    answer = await session.complete([...session.messages, ...results.map(messageOf)], {
+      ...told,
+      toolChoice: 'auto',
+    });
+  }
+}
+
+/** Options of a run: the tools with their functions, and what each generation is told. */
+interface ReadRun {
+  tools: Record<string, RunnableTool>;
+  told: GenerateOptions;
+  maxSteps: number;
+  signal: AbortSignal;
+}
+
+/** Reads what concerns the run itself; the rest is read for each of its answers. */
+const read: Read<ReadRun> = (value, at) => {
+  if (!isObject(value)) throw invalid(at, value, 'an object with tools');
+  const { tools: given, maxSteps = MAX_STEPS, ...rest } = value as Partial<RunOptions>;
+  if (!isObject(given)) throw invalid(`${at}.tools`, given, 'a plain object of tools by name');
+  const tools = { ...given } as Record<string, RunnableTool>;
+  const described = Object.entries(tools).map(([name, tool]): [string, ToolDefinition] => {
+    if (!isObject(tool))
+      throw invalid(`${at}.tools.${name}`, tool, 'an object with a schema and a function execute');
+    const told: Partial<RunnableTool> & ToolDefinition = { ...tool };
+    if (typeof told.execute !== 'function')
+      throw invalid(`${at}.tools.${name}.execute`, told.execute, 'a function');
+    delete told.execute;
+    return [name, told];
+  });
+  const { signal = new AbortController().signal } = rest;
+  const steps = number({ min: 1, max: 1000, integer: true })(maxSteps, `${at}.maxSteps`);
+  return { tools, told: { ...rest, tools: Object.fromEntries(described) }, maxSteps: steps, signal };
+};
+
+/** What a call comes to. A tool that throws is a result too, unless the signal has fired. */
+async function executed(
+  call: CompleteToolCall,
+  tools: Record<string, RunnableTool>,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  try {
+    const tool = tools[call.name];
+    if (!tool) throw new Error(`There is no tool ${call.name}.`);
+    const args = await validated(call.arguments, tool);
+    return { ...call, result: await tool.execute(args, { signal }) };
+  } catch (error) {
+    throwIfAborted(signal);
+    return { ...call, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The arguments as a Standard Schema makes them. */
+async function validated(
+  args: Record<string, unknown>,
+  { schema }: RunnableTool,
+): Promise<Record<string, unknown>> {
+  if (typeof schema === 'boolean' || !('~standard' in schema)) return args;
+  const result = await (schema as StandardSchema)['~standard'].validate(args);
+  if (result.issues) throw new Error(`The arguments were refused: ${inWords(result.issues)}.`);
+  return result.value as Record<string, unknown>;
+}
+
+/** The result as the model is told it. */
+function messageOf({ id, name, result, error }: ToolResult): ChatMessage {
+  const content = error === undefined ? textOf(result) : JSON.stringify({ error });
+  return { role: 'tool', content, tool_call_id: id, name };
+}
+
+function textOf(result: unknown): string {
+  return typeof result === 'string' ? result : (JSON.stringify(result) ?? 'null');
 }

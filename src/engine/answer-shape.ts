@@ -1,10 +1,8 @@
 // What an answer is held to, made of the options of its generation: a guide for its tokens, and where calls of tools are found.
 
 import { TernionError } from '../errors';
-import type { Grammar } from '../grammar/grammar';
-import { grammarOfFormat } from '../grammar/response-format';
+import type { GrammarSource } from '../grammar/grammar';
 import type { GrammarState } from '../grammar/service';
-import { grammarOfTools } from '../grammar/tool-grammar';
 import type { LogitsProcessor } from '../inference/continuation';
 import { maskOfTokens } from '../inference/masks';
 import type { TokenGuide } from '../inference/token-guide';
@@ -15,7 +13,7 @@ import type { PlainGenerateOptions } from './types';
 
 /** Begins to follow an answer through a grammar, see `GrammarService`. */
 export type FollowGrammar = (
-  grammar: Grammar,
+  source: GrammarSource,
   chat: ChatFormat,
   signal: AbortSignal,
 ) => Promise<GrammarState>;
@@ -70,9 +68,9 @@ export async function answerGuide(
   follow: FollowGrammar,
   signal: AbortSignal,
 ): Promise<AnswerGuide | undefined> {
-  const grammar = grammarOf(options, chat);
-  if (!grammar) return undefined;
-  const state = await follow(grammar, chat, signal);
+  const source = grammarSource(options, chat);
+  if (!source) return undefined;
+  const state = await follow(source, chat, signal);
   const sampleAll = options.logprobs !== undefined;
   const guide = new GrammarGuide(state, chat, { sampleAll, mask });
   const release = (): void => guide.release();
@@ -82,14 +80,14 @@ export async function answerGuide(
   return { guide: new ReasoningGuide(guide, reasoning, tokenizer, notEnds), release };
 }
 
-function grammarOf(options: PlainGenerateOptions, chat: ChatFormat): Grammar | undefined {
+function grammarSource(options: PlainGenerateOptions, chat: ChatFormat): GrammarSource | undefined {
   const { responseFormat, tools = {}, toolChoice = 'auto', parallelToolCalls = true } = options;
   const callable = callableTools(options, chat);
-  if (callable) {
-    const described = Object.entries(tools).map(([name, { schema }]) => ({ name, schema }));
-    return grammarOfTools(callable.format, described, toolChoice, parallelToolCalls);
-  }
-  return responseFormat && grammarOfFormat(responseFormat);
+  if (!callable) return responseFormat && { format: responseFormat };
+  const described = Object.entries(tools).map(([name, { schema }]) => ({ name, schema }));
+  return {
+    calls: { convention: callable.format, tools: described, choice: toolChoice, parallel: parallelToolCalls },
+  };
 }
 
 /** The function that changes logits: as it was given, or the default export of a module. Rejects with `invalid-argument`. */

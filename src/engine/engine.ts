@@ -21,7 +21,7 @@ import { Resident } from './resident';
 import { Conversation } from './conversation';
 import { readSession, type ModelIdentity } from './saved-session';
 import { grammarTokens, grammarVocabulary } from './grammar-guide';
-import type { Grammar } from '../grammar/grammar';
+import type { GrammarSource } from '../grammar/grammar';
 import type { GrammarService, GrammarState } from '../grammar/service';
 import { LocalSession, type SessionHost } from './session';
 import { SessionCache } from './session-cache';
@@ -241,7 +241,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
       identity: this.#identity,
       queue: this.queue,
       residence: this.residence,
-      follow: (grammar, chat, signal) => this.#follow(grammar, chat, signal),
+      follow: (source, chat, signal) => this.#follow(source, chat, signal),
       open: (...copied) => this.#open(...copied),
       onDispose: (session) => this.#sessions.delete(session),
     };
@@ -250,13 +250,13 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     return session;
   }
 
-  async #follow(grammar: Grammar, chat: ChatFormat, signal: AbortSignal): Promise<GrammarState> {
+  async #follow(source: GrammarSource, chat: ChatFormat, signal: AbortSignal): Promise<GrammarState> {
     if (!this.grammars) {
       throw new TernionError('unsupported-feature', 'There are no threads for grammars here.');
     }
     const service = await this.grammars();
     this.#grammarTokens ??= grammarTokens(chat.tokenizer);
-    return service.follow(grammarVocabulary(this.#grammarTokens, chat), grammar, signal);
+    return service.follow(grammarVocabulary(this.#grammarTokens, chat), source, signal);
   }
 
   get #identity(): ModelIdentity {

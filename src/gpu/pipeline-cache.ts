@@ -1,7 +1,8 @@
 // What was compiled on one device. Compiling is most of a load, and models of one kind need the same kernels.
 
 import { TernionError } from '../errors';
-import { shaderText, type ShaderConditions, type ShaderConstants } from './shader';
+import { shaderText } from './shader';
+import type { ShaderConditions, ShaderConstants } from './shader-expansion';
 import { quoteLines, type ShaderLog } from './shader-log';
 
 /** A shader and the values that make one variant of it. */
@@ -48,7 +49,7 @@ export class PipelineCache {
     { shader, constants = {}, conditions = {} }: PipelineSpec,
     log: ShaderLog | undefined,
   ): Promise<GPUComputePipeline> {
-    const code = await shaderText(shader, constants, conditions);
+    const code = shaderText(shader, constants, conditions);
     log?.(shader, code, { constants, conditions });
     // The module's own error is caught here: what is wrong rejects the pipeline, and is told from there.
     this.device.pushErrorScope('validation');

@@ -1,7 +1,7 @@
 // Shows the WGSL that is compiled, for whoever looks for a fault in a kernel: all of it on request, or the lines around an
 // error.
 
-import type { ShaderConditions, ShaderConstants } from './shader';
+import type { ShaderConditions, ShaderConstants } from './shader-expansion';
 
 /** Takes the expanded text of a shader before it is compiled. */
 export type ShaderLog = (

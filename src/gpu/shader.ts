@@ -1,15 +1,15 @@
-// The one mechanism for WGSL variants and shared pieces: WESL imports and conditions, constants, and bounded unrolling.
+// The one mechanism for WGSL variants and shared pieces: imports, conditions, constants, and bounded unrolling. Shaders are
+// WESL (https://wesl-lang.dev); all that needs its grammar is done when the package is built (tools/vite/shaders.ts).
 
-import { link } from 'wesl';
-import { TernionError } from '../errors';
+import {
+  expandShader,
+  type ShaderConditions,
+  type ShaderConstants,
+  type ShaderTemplate,
+} from './shader-expansion';
 
-/** Numbers a shader sees as `import constants::NAME;`, written into its text so that compilers can use them. */
-export type ShaderConstants = Record<string, number>;
-/** Flags for `@if(name)` / `@else` in a shader. */
-export type ShaderConditions = Record<string, boolean>;
-
-const sources: Record<string, string> = import.meta.glob('../../shaders/**/*.wgsl', {
-  query: '?raw',
+const files: Record<string, ShaderTemplate> = import.meta.glob('../../shaders/**/*.wgsl', {
+  query: '?template',
   import: 'default',
   eager: true,
 });
@@ -19,72 +19,30 @@ const version: Record<string, string> = import.meta.glob('../../package.json', {
   eager: true,
 });
 
+/** By the path below `shaders`, such as `embed` and `lib/dot`. */
+const templates = Object.fromEntries(
+  Object.entries(files).map(([path, template]) => [
+    path.slice('../../shaders/'.length, -'.wgsl'.length),
+    template,
+  ]),
+);
+
 /** The same as long as no shader has changed: SHA-256 of all of them, and of the version of this package, in hexadecimal. */
 export async function shadersHash(): Promise<string> {
-  const text = JSON.stringify([version, sources]);
+  const text = JSON.stringify([version, templates]);
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
- * The text of `shaders/<name>.wgsl` as WGSL, with its imports from `shaders/lib/` resolved.
+ * The text of `shaders/<name>.wgsl` as WGSL, with what it needs of `shaders/lib/`. Conditions that are not given are not set.
  *
  * Beyond WESL a shader may say `@unroll(i, N) { … }`, where N is a number or a constant: the block is repeated without
- * braces, `$i` being 0 to N-1 and `$(2*i+j)`, with indices of blocks around it too, what it says. Named scalars made this way stay in registers, where an array indexed at run time would
- * not (naga and SwiftShader do not unroll loops).
+ * braces, `$i` being 0 to N-1 and `$(2*i+j)`, with indices of blocks around it too, what it says. Named scalars made this way
+ * stay in registers, where an array indexed at run time would not (naga and SwiftShader do not unroll loops).
+ *
+ * @throws TernionError `internal` if there is no such shader, or a constant is missing
  */
-export async function shaderText(
-  name: string,
-  constants: ShaderConstants,
-  conditions: ShaderConditions,
-): Promise<string> {
-  const weslSrc: Record<string, string> = {};
-  for (const [path, text] of Object.entries(sources)) {
-    const key = path.replace('../../shaders/', '');
-    if (key.startsWith('lib/') || key === `${name}.wgsl`) weslSrc[key] = unroll(text, constants);
-  }
-  if (!(`${name}.wgsl` in weslSrc)) throw new TernionError('internal', `There is no shader named ${name}.`);
-  const linked = await link({ weslSrc, rootModuleName: name, conditions, constants });
-  return linked.dest;
-}
-
-/** Expands every `@unroll(i, N) { … }`, the outermost first, so that inner counts may use outer indices. */
-export function unroll(text: string, constants: ShaderConstants): string {
-  const head = /@unroll\(\s*(\w+)\s*,\s*(\w+)\s*\)\s*\{/.exec(text);
-  if (!head) return text;
-  const [whole, index, count] = head as unknown as [string, string, string];
-  const times = constants[count] ?? Number(count);
-  if (!Number.isInteger(times))
-    throw new TernionError('internal', `@unroll(${index}, ${count}): ${count} is unknown.`);
-  const bodyStart = head.index + whole.length;
-  const bodyEnd = closingBrace(text, bodyStart);
-  const body = text.slice(bodyStart, bodyEnd);
-  let expanded = '';
-  for (let i = 0; i < times; i++) expanded += substitute(body, index, i);
-  return text.slice(0, head.index) + unroll(expanded, constants) + unroll(text.slice(bodyEnd + 1), constants);
-}
-
-/** Puts `value` for `$index` and for `index` in `$(…)`; sums of products of numbers alone are worked out. */
-function substitute(body: string, index: string, value: number): string {
-  return body
-    .replace(/\$\(([^)]*)\)/g, (_, expression: string) => {
-      const known = expression.replace(new RegExp(`\\b${index}\\b`, 'g'), String(value));
-      return /^[\d\s+*]+$/.test(known) ? String(evaluate(known)) : `$(${known})`;
-    })
-    .replaceAll(`$${index}`, String(value));
-}
-
-function evaluate(expression: string): number {
-  const product = (factors: string): number =>
-    factors.split('*').reduce((total, factor) => total * Number(factor), 1);
-  return expression.split('+').reduce((sum, term) => sum + product(term), 0);
-}
-
-function closingBrace(text: string, from: number): number {
-  let depth = 1;
-  for (let i = from; i < text.length; i++) {
-    if (text[i] === '{') depth++;
-    else if (text[i] === '}' && --depth === 0) return i;
-  }
-  throw new TernionError('internal', 'An @unroll block is not closed.');
+export function shaderText(name: string, constants: ShaderConstants, conditions: ShaderConditions): string {
+  return expandShader(templates, name, constants, conditions);
 }

@@ -1,13 +1,14 @@
 // What the service and its thread say to each other: a request, and one reply to it before the next request.
 
 import type { TernionErrorCode } from '../errors';
+import type { GrammarSource } from './grammar';
 
 /** From the service to the thread. `release` is the only one that is not answered. */
 export type GrammarRequest =
   /** Comes first, once: the bytes of all tokens in a row, and where each of them ends. */
   | { kind: 'vocabulary'; bytes: Uint8Array; ends: Uint32Array }
   /** From now on the answer of that number follows the grammar; `endIds` end it. */
-  | { kind: 'follow'; answer: number; ebnf: string; endIds: readonly number[] }
+  | { kind: 'follow'; answer: number; source: GrammarSource; endIds: readonly number[] }
   /** The answer consists of the first `kept` tokens of those that it had, and these. */
   | { kind: 'advance'; answer: number; kept: number; tokenIds: readonly number[] }
   | { kind: 'release'; answer: number };

@@ -2,16 +2,9 @@
 
 import { TernionError } from '../errors';
 import { literal, RuleBook } from './ebnf';
-import type { Grammar } from './grammar';
-import { anyObjectRule, schemaRule, type JsonSchema } from './json-schema';
+import type { Grammar, PlainFormat } from './grammar';
+import { anyObjectRule, schemaRule } from './json-schema';
 import { regexRule } from './regex';
-
-/** The shape of an answer, as plain data: see `ResponseFormat`. */
-export type PlainFormat =
-  | { type: 'json'; schema?: JsonSchema | undefined }
-  | { type: 'regex'; pattern: string }
-  | { type: 'grammar'; ebnf: string }
-  | { type: 'choice'; options: readonly string[] };
 
 const MAX_GRAMMAR = 256 * 1024;
 const MAX_OPTIONS = 10_000;

@@ -1,9 +1,10 @@
 // What is looked at before a schema becomes a grammar: how large and how deep it is, where its references lead, whether its values end.
 
 import { TernionError } from '../errors';
+import type { JsonSchema } from './grammar';
 
-/** A JSON Schema: an object of keywords, or whether anything is allowed. */
-export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
+export type { JsonSchema } from './grammar';
+
 export type SchemaObject = Exclude<JsonSchema, boolean>;
 
 const MAX_CHARACTERS = 256 * 1024;

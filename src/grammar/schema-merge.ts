@@ -36,8 +36,8 @@ function checkClosed(a: SchemaObject, b: SchemaObject, at: string): void {
     [b, a],
   ] as const) {
     if (closed['additionalProperties'] === undefined || closed['additionalProperties'] === true) continue;
-    const known = Object.keys((closed['properties'] ?? {}) as object);
-    const foreign = Object.keys((other['properties'] ?? {}) as object).find((name) => !known.includes(name));
+    const known = Object.keys(closed['properties'] ?? {});
+    const foreign = Object.keys(other['properties'] ?? {}).find((name) => !known.includes(name));
     if (foreign !== undefined)
       throw unsupported(
         `${at}: additionalProperties of one part is about the members of another (${foreign}).`,

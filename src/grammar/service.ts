@@ -5,7 +5,7 @@
 // started at the next use. The thread of the engine never waits for it but by awaiting.
 
 import { TernionError, untilAborted } from '../errors';
-import type { Grammar } from './grammar';
+import type { GrammarSource } from './grammar';
 import type { GrammarStep } from './protocol';
 import { packTokens } from './pack-tokens';
 import { GrammarError, ThreadLink, type StartGrammarThread } from './thread-link';
@@ -17,7 +17,7 @@ export interface GrammarService {
    * `invalid-argument` for a grammar that cannot be used, with `unsupported-feature` for one that takes too much time or memory and
    * where WebAssembly is forbidden, with `worker-lost` if there is no thread, and with `aborted`: `signal` ends the wait.
    */
-  follow(vocabulary: GrammarVocabulary, grammar: Grammar, signal?: AbortSignal): Promise<GrammarState>;
+  follow(vocabulary: GrammarVocabulary, source: GrammarSource, signal?: AbortSignal): Promise<GrammarState>;
   /** Ends the thread. All that is under way, and all that comes later, rejects with `disposed`. */
   dispose(): void;
 }
@@ -79,8 +79,12 @@ export class ThreadedGrammars implements GrammarService {
     this.#limitMs = limitMs;
   }
 
-  async follow(vocabulary: GrammarVocabulary, grammar: Grammar, signal?: AbortSignal): Promise<GrammarState> {
-    const answer = new FollowedAnswer(this, this.#answers++, vocabulary, grammar);
+  async follow(
+    vocabulary: GrammarVocabulary,
+    source: GrammarSource,
+    signal?: AbortSignal,
+  ): Promise<GrammarState> {
+    const answer = new FollowedAnswer(this, this.#answers++, vocabulary, source);
     try {
       await untilAborted(answer.begin(), signal);
       return answer;
@@ -115,8 +119,13 @@ export class ThreadedGrammars implements GrammarService {
   }
 
   /** Has the thread follow an answer from its beginning. */
-  async begin(link: ThreadLink, answer: number, { ebnf }: Grammar, endIds: readonly number[]): Promise<void> {
-    const request = { kind: 'follow', answer, ebnf, endIds } as const;
+  async begin(
+    link: ThreadLink,
+    answer: number,
+    source: GrammarSource,
+    endIds: readonly number[],
+  ): Promise<void> {
+    const request = { kind: 'follow', answer, source, endIds } as const;
     const seconds = this.#limitMs / 1000;
     const { compiled } = await link.ask(request, this.#limitMs, () =>
       unsupported(`The grammar takes more than ${seconds} s to compile.`),
@@ -166,7 +175,7 @@ class FollowedAnswer implements GrammarState {
     private readonly service: ThreadedGrammars,
     private readonly number: number,
     private readonly vocabulary: GrammarVocabulary,
-    private readonly grammar: Grammar,
+    private readonly source: GrammarSource,
   ) {}
 
   begin(): Promise<void> {
@@ -198,8 +207,8 @@ class FollowedAnswer implements GrammarState {
   async #on(link: ThreadLink): Promise<{ link: ThreadLink; tokenIds: readonly number[] }> {
     if (this.#place?.link === link) return this.#place;
     link.release(this.number);
-    const { grammar, vocabulary } = this;
-    await this.service.begin(link, this.number, grammar, vocabulary.endIds);
+    const { source, vocabulary } = this;
+    await this.service.begin(link, this.number, source, vocabulary.endIds);
     this.#place = { link, tokenIds: [] };
     if (this.#released) this.release();
     return this.#place;

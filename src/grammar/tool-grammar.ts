@@ -4,22 +4,12 @@ import { TernionError } from '../errors';
 import { CALL_MARKS, type ToolCallFormat } from '../tokenizer/tool-call-format';
 import { CodePoints, EVERYTHING } from './code-points';
 import { literal, oneOf, RuleBook } from './ebnf';
-import type { Grammar } from './grammar';
-import { argumentsRule, schemaRule, type JsonSchema } from './json-schema';
-
-/** A tool, as its calls are held to it. */
-export interface CallableTool {
-  name: string;
-  /** Of its arguments, which are an object. */
-  schema: JsonSchema;
-}
-
-/** Whether tools are called; an object names the one that is. */
-export type ToolChoice = 'auto' | 'none' | 'required' | { name: string };
+import type { CallableTool, Grammar, JsonSchema, ToolChoice } from './grammar';
+import { argumentsRule, schemaRule } from './json-schema';
 
 /**
  * The grammar of the answers of a model that knows these tools. With `auto` that is any text, in which what looks like a call
- * is one; undefined where nothing is called.
+ * is one.
  *
  * @param parallel whether there may be several calls.
  * @throws TernionError as `schemaRule` does, with the tool's name; `invalid-argument` if the tool that is to be called is not there.
@@ -29,8 +19,7 @@ export function grammarOfTools(
   tools: readonly CallableTool[],
   choice: ToolChoice,
   parallel: boolean,
-): Grammar | undefined {
-  if (choice === 'none' || tools.length === 0) return undefined;
+): Grammar {
   const callable = typeof choice === 'object' ? tools.filter(({ name }) => name === choice.name) : tools;
   if (callable.length === 0)
     throw new TernionError('invalid-argument', 'The tool that is to be called is not there.');

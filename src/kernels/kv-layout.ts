@@ -2,7 +2,7 @@
 
 import type { BufferMaker, BufferOptions } from '../gpu/buffers';
 import type { Capabilities } from '../gpu/capabilities';
-import type { ShaderConditions } from '../gpu/shader';
+import type { ShaderConditions } from '../gpu/shader-expansion';
 
 /** Head counts and widths of a model's attention. */
 export interface AttentionShape {

@@ -1,7 +1,7 @@
 // The constants and conditions of shaders/lib/reduce.wgsl, shared by every kernel that sums over a workgroup.
 
 import type { Capabilities } from '../gpu/capabilities';
-import type { ShaderConditions, ShaderConstants } from '../gpu/shader';
+import type { ShaderConditions, ShaderConstants } from '../gpu/shader-expansion';
 
 /** From so many threads on it pays that not every one reads what all have; more than the most have no use here. */
 const MANY = 32;

@@ -35,9 +35,13 @@ const PAGE = `<!doctype html><title>Embedding</title><link rel="icon" href="data
 </script>`;
 
 /** Files of the repository as they are, readable from any origin; the page at the root. */
-async function serveFiles(headers: Record<string, string> = {}): Promise<{ server: Server; url: string }> {
+async function serveFiles(
+  headers: Record<string, string> = {},
+): Promise<{ server: Server; url: string; asked: string[] }> {
+  const asked: string[] = [];
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1);
+    asked.push(path);
     const type = TYPES[path === '' ? 'html' : (path.split('.').at(-1) ?? '')] ?? 'application/octet-stream';
     const body = path === '' ? Promise.resolve(PAGE) : readFile(new URL(path, root));
     body.then(
@@ -49,7 +53,7 @@ async function serveFiles(headers: Record<string, string> = {}): Promise<{ serve
     );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+  return { server, asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
 }
 
 /** The command of the built package, with the driver that the other tests use. */
@@ -94,13 +98,19 @@ describe('the built package', () => {
       await opened.close();
     });
 
-    it('runs under a policy that forbids blob workers, given a worker', async () => {
+    it('runs under a policy that forbids blob workers, given a worker, and then loads no script of its own', async () => {
       const opened = await open(strict.url);
+      strict.asked.length = 0;
       expect(await opened.call('run', `${strict.url}dist/index.js`, true)).toBe('3 + 4 = 7');
+      // What Rolldown calls the chunk of src/worker/main.ts as a text.
+      const isOwnScript = (path: string): boolean => /^dist\/main-[^/]*\.js$/.test(path);
+      expect(strict.asked).toContain('dist/worker.js');
+      expect(strict.asked.filter(isOwnScript)).toEqual([]);
       expect(await opened.call('refused', `${strict.url}dist/index.js`)).toEqual({
         code: 'worker-lost',
         message: expect.stringMatching(/worker-src .*createWorker/) as string,
       });
+      expect(strict.asked.filter(isOwnScript)).toHaveLength(1);
       await opened.close();
     });
   });

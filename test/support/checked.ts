@@ -14,6 +14,9 @@ export function checked(
     tokenize: (...given) => engine.tokenize(...given),
     detokenize: (...given) => engine.detokenize(...given),
     createSession: () =>
-      new CheckedSession(engine.createSession(), engine.info, { chatTemplate, logitsProcessor: anyProcessor }),
+      new CheckedSession(engine.createSession(), engine.info, {
+        chatTemplate,
+        logitsProcessor: anyProcessor,
+      }),
   };
 }

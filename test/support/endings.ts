@@ -1,5 +1,11 @@
 // One way to end an answer at any moment, and to see what its reader and its session are left with; for Node and for pages.
-import type { ChatMessage, CoreEngine, CoreSession, FinishReason, GenerateChunk } from '../../src/engine/types';
+import type {
+  ChatMessage,
+  CoreEngine,
+  CoreSession,
+  FinishReason,
+  GenerateChunk,
+} from '../../src/engine/types';
 import { collect, type Collected } from './collect';
 
 /** How an answer is ended: by its signal, its reader, or by disposing of the session or the engine. */

@@ -8,13 +8,13 @@ import type { GrammarThread } from '../../src/grammar/thread-link';
 /** Both ends of a channel, as Node has them: the far one keeps no process alive. */
 function channel(): { near: ThreadPort; far: MessagePort } {
   const { port1, port2 } = new MessageChannel();
-  return { near: port1 as unknown as ThreadPort, far: port2 };
+  return { near: port1, far: port2 };
 }
 
 /** The host in this thread, over a channel. */
 export async function inProcess(): Promise<GrammarThread> {
   const { near, far } = channel();
-  serveGrammars(far as unknown as ThreadPort);
+  serveGrammars(far);
   (far as unknown as ThreadPort).unref?.();
   return { port: near, end: () => far.close() };
 }
@@ -37,9 +37,7 @@ export function vocabularyOf(
   tokens: readonly (string | Uint8Array)[],
   endIds: readonly number[],
 ): GrammarVocabulary {
-  const bytes = tokens.map((token) =>
-    typeof token === 'string' ? new TextEncoder().encode(token) : token,
-  );
+  const bytes = tokens.map((token) => (typeof token === 'string' ? new TextEncoder().encode(token) : token));
   return { tokens: () => bytes, endIds };
 }
 

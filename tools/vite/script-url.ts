@@ -1,15 +1,24 @@
 // A Vite plugin: `import makeScriptUrl from './main?script-url'` gives a function that makes the address of a worker's script.
-// The built script is part of the module that imports it. (Vite's own `?worker&inline` starts the worker itself, from a string,
+// The built script is part of the module that imports it. `import version from './main?script-version'` tells scripts apart
+// without having them. (Vite's own `?worker&inline` starts the worker itself, from a string,
 // which pages with Trusted Types forbid.)
 
 import { createHash } from 'node:crypto';
 import { build, type Plugin } from 'vite';
 import { xgrammar } from './xgrammar.ts';
+import { shaders } from './shaders.ts';
 
-const QUERY = '?script-url';
+const VERSION_QUERY = '?script-version';
 
 export function scriptUrl(): Plugin {
   let isServing = false;
+  /** Each script is built once, whatever of it is asked for. */
+  const scripts = new Map<string, Promise<string>>();
+  const scriptOf = (entry: string): Promise<string> => {
+    const script = scripts.get(entry) ?? bundle(entry);
+    scripts.set(entry, script);
+    return script;
+  };
   return {
     name: 'ternion:script-url',
     enforce: 'pre',
@@ -18,16 +27,23 @@ export function scriptUrl(): Plugin {
     configResolved({ command }) {
       isServing = command === 'serve';
     },
+    buildStart() {
+      scripts.clear();
+    },
     load: {
-      filter: { id: /\?script-url$/ },
+      filter: { id: /\?script-(url|version)$/ },
       async handler(id) {
-        const entry = id.slice(0, -QUERY.length);
-        if (isServing)
-          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url; export const version = 'served';`;
-        const code = await bundle(entry);
-        const version = createHash('sha256').update(code).digest('hex').slice(0, 16);
+        const entry = id.slice(0, id.lastIndexOf('?'));
+        const isVersion = id.endsWith(VERSION_QUERY);
+        if (isServing) {
+          if (isVersion) return `export default 'served';`;
+          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
+        }
+        const code = await scriptOf(entry);
+        if (isVersion)
+          return `export default '${createHash('sha256').update(code).digest('hex').slice(0, 16)}';`;
         return (
-          `const code = ${JSON.stringify(code)}; export const version = '${version}'; ` +
+          `const code = ${JSON.stringify(code)}; ` +
           `export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`
         );
       },
@@ -41,7 +57,7 @@ async function bundle(entry: string): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [xgrammar()],
+    plugins: [shaders(), xgrammar()],
     build: {
       target: 'es2022',
       write: false,

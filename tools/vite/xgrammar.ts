@@ -22,7 +22,6 @@ export function xgrammar(): Plugin {
       handler: () => ID,
     },
     load: {
-      // eslint-disable-next-line no-control-regex
       filter: { id: /^\0ternion:xgrammar-factory$/ },
       async handler() {
         const path = createRequire(import.meta.url).resolve(PACKAGE);
@@ -34,7 +33,8 @@ export function xgrammar(): Plugin {
 
 /** The package's script as a function: what it would find in the world around it are variables there. */
 function factoryOf(script: string): string {
-  if (script.split(NODE_ONLY).length !== 2) throw new Error(`${PACKAGE} has changed: see tools/vite/xgrammar.ts`);
+  if (script.split(NODE_ONLY).length !== 2)
+    throw new Error(`${PACKAGE} has changed: see tools/vite/xgrammar.ts`);
   const code = script.replace(NODE_ONLY, '{}').replace(/^\/\/# sourceMappingURL=.*$/m, '');
   return (
     'export default function createXgrammar({ WebAssembly, console }) {\n' +

@@ -44,7 +44,11 @@ export class GrammarHost {
     const kept = this.#compiled.get(ebnf);
     const grammar = kept ?? (await this.#compile(ebnf));
     const { GrammarMatcher } = this.#xgrammar.classes;
-    const matcher = await GrammarMatcher.createGrammarMatcher(grammar, [...endIds]);
+    const matcher = await GrammarMatcher.createGrammarMatcher(
+      grammar,
+      // An empty list is refused.
+      endIds.length > 0 ? [...endIds] : undefined,
+    );
     this.#answers.set(answer, { matcher, tokenIds: [], endIds });
     return { compiled: !kept };
   }
@@ -57,11 +61,11 @@ export class GrammarHost {
     goTo(followed, kept, tokenIds);
     // Behind the end token nothing is asked of a matcher: it would abort.
     if (matcher.isTerminated()) return this.#terminated(endIds);
-    const mask = await maskOf(matcher);
+    const mask = await this.#maskOf(followed);
     const ended = hasOnly(mask, endIds);
     let endsWithForced = false;
     const forced = await useForcedText(matcher, async () => {
-      endsWithForced = hasOnly(await maskOf(matcher), endIds);
+      endsWithForced = hasOnly(await this.#maskOf(followed), endIds);
     });
     return { mask, forced, ended, endsWithForced };
   }
@@ -84,9 +88,23 @@ export class GrammarHost {
     return compiled;
   }
 
+  /**
+   * The tokens that may come next. Where xgrammar allows most tokens it begins with all bits, those beyond the vocabulary too, and
+   * takes away all tokens that have no bytes, among them end tokens that are this answer's own: so these are asked about apart.
+   */
+  async #maskOf({ matcher, endIds }: FollowedAnswer): Promise<Uint32Array<ArrayBuffer>> {
+    const words = await matcher.getNextTokenBitmask();
+    const mask = new Uint32Array(words.buffer as ArrayBuffer, words.byteOffset, words.length);
+    const inLastWord = this.#vocabularySize % 32;
+    if (inLastWord > 0) mask[mask.length - 1] = (mask[mask.length - 1] ?? 0) & (2 ** inLastWord - 1);
+    const end = mayEnd(matcher, endIds);
+    for (const id of endIds) setBit(mask, id, end);
+    return mask;
+  }
+
   #terminated(endIds: readonly number[]): GrammarStep {
     const mask = new Uint32Array(Math.ceil(this.#vocabularySize / 32));
-    for (const id of endIds) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
+    for (const id of endIds) setBit(mask, id, true);
     return { mask, forced: '', ended: true, endsWithForced: false };
   }
 }
@@ -104,14 +122,22 @@ function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[])
   }
 }
 
-async function maskOf(matcher: GrammarMatcher): Promise<Uint32Array<ArrayBuffer>> {
-  const mask = await matcher.getNextTokenBitmask();
-  return new Uint32Array(mask.buffer as ArrayBuffer, mask.byteOffset, mask.length);
+/** Whether an end token may come next. */
+function mayEnd(matcher: GrammarMatcher, [endId]: readonly number[]): boolean {
+  if (endId === undefined || !matcher.acceptToken(endId)) return false;
+  matcher.rollBack(1);
+  return true;
+}
+
+function setBit(mask: Uint32Array, id: number, value: boolean): void {
+  const word = mask[id >> 5] ?? 0;
+  const bit = 1 << (id % 32);
+  mask[id >> 5] = value ? word | bit : word & ~bit;
 }
 
 /** Whether some token is allowed, and none but these. */
 function hasOnly(mask: Uint32Array, ids: readonly number[]): boolean {
   const others = mask.slice();
-  for (const id of ids) others[id >> 5] = (others[id >> 5] ?? 0) & ~(1 << (id % 32));
+  for (const id of ids) setBit(others, id, false);
   return mask.some((word) => word !== 0) && others.every((word) => word === 0);
 }

@@ -2,6 +2,7 @@
 
 import type { GrammarReplies, GrammarReply, GrammarRequest, ThreadPort } from '../protocol';
 import { GrammarHost } from './grammar-host';
+import { grammarOf } from './grammar-of';
 
 /** Serves grammars to whoever has the other end of `port`. */
 export function serveGrammars(port: ThreadPort): void {
@@ -28,7 +29,7 @@ async function replyOf(
   }
 }
 
-function run(
+async function run(
   host: GrammarHost,
   request: Exclude<GrammarRequest, { kind: 'release' }>,
 ): Promise<GrammarReplies[keyof GrammarReplies]> {
@@ -36,7 +37,7 @@ function run(
     case 'vocabulary':
       return host.vocabulary(request.bytes, request.ends);
     case 'follow':
-      return host.follow(request.answer, request.ebnf, request.endIds);
+      return host.follow(request.answer, grammarOf(request.source).ebnf, request.endIds);
     case 'advance':
       return host.advance(request.answer, request.kept, request.tokenIds);
   }

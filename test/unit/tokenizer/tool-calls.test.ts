@@ -24,7 +24,11 @@ function follow(format: ToolCallFormat, pieces: readonly string[]): Followed {
   const stream = toolCallStream(format, NAMES);
   const found = [...pieces.map((piece) => stream.push(piece)), stream.flush()];
   const given = joined(found.flatMap(({ calls }) => calls));
-  return { text: found.map(({ text }) => text).join(''), given, calls: stream.calls };
+  return {
+    text: found.map(({ text }) => text).join(''),
+    given,
+    calls: stream.calls.map(({ name, arguments: args }) => ({ name, arguments: args })),
+  };
 }
 
 /** Expects that calls come one after the other, each with its name first and only there. */
@@ -137,11 +141,7 @@ describe('hermes', () => {
   });
 
   test('a call that breaks off stays one as far as it came', () => {
-    expectBroken(
-      'hermes',
-      '<tool_call>{"name": "get_weather", "arguments": {"city": "Ber',
-      '{"city": "Ber',
-    );
+    expectBroken('hermes', '<tool_call>{"name": "get_weather", "arguments": {"city": "Ber', '{"city": "Ber');
     const wrong = '<tool_call>{"name": "get_weather", "arguments": {"city": Ber}}</tool_call> Well.';
     expectBroken('hermes', wrong, '{"city": Ber}', '}</tool_call> Well.');
   });
@@ -160,7 +160,7 @@ describe('hermes', () => {
       text: '!',
       calls: [{ index: 0, argumentsText: '"}' }],
     });
-    expect(stream.calls).toEqual([{ name: 'search', arguments: { q: 'a' } }]);
+    expect(stream.calls).toEqual([{ index: 0, name: 'search', arguments: { q: 'a' } }]);
   });
 });
 
@@ -265,19 +265,53 @@ describe('pythonic', () => {
     });
     expect(stream.push('b", n=')).toEqual({ text: '', calls: [{ index: 0, argumentsText: '"ab", "n": ' }] });
     expect(stream.push('1)')).toEqual({ text: '', calls: [{ index: 0, argumentsText: '1}' }] });
-    expect(stream.calls).toEqual([{ name: 'search', arguments: { q: 'ab', n: 1 } }]);
+    expect(stream.calls).toEqual([{ index: 0, name: 'search', arguments: { q: 'ab', n: 1 } }]);
   });
 });
 
 describe('any text', () => {
   /** Pieces that make calls, and break them, when they are put together by chance. */
   const FRAGMENTS: Readonly<Record<ToolCallFormat, readonly string[]>> = {
-    hermes: ['<tool_call>', '</tool_call>', '{"name": "now", "arguments": ', '{"name": "', 'search', '"', ', '],
-    'llama-3-json': ['{"name": "now", "parameters": ', '{"name": "now"}', '"parameters": ', '"now"', '; ', ', '],
+    hermes: [
+      '<tool_call>',
+      '</tool_call>',
+      '{"name": "now", "arguments": ',
+      '{"name": "',
+      'search',
+      '"',
+      ', ',
+    ],
+    'llama-3-json': [
+      '{"name": "now", "parameters": ',
+      '{"name": "now"}',
+      '"parameters": ',
+      '"now"',
+      '; ',
+      ', ',
+    ],
     pythonic: ['[', ']', 'now(', 'search(', 'q=', 'x', '="', "='", ')', ', ', 'True', '-1.5'],
   };
-  const BEGINNINGS = { hermes: '<tool_call>', 'llama-3-json': '{"name": "now", ', pythonic: '[now(' } as const;
-  const COMMON = ['{', '}', '{}', '{"a": [1, "}"]}', '}}', '"', '\\', ' ', '\n', 'text', '<', 'é😀', '[1]', 'null'];
+  const BEGINNINGS = {
+    hermes: '<tool_call>',
+    'llama-3-json': '{"name": "now", ',
+    pythonic: '[now(',
+  } as const;
+  const COMMON = [
+    '{',
+    '}',
+    '{}',
+    '{"a": [1, "}"]}',
+    '}}',
+    '"',
+    '\\',
+    ' ',
+    '\n',
+    'text',
+    '<',
+    'é😀',
+    '[1]',
+    'null',
+  ];
 
   for (const format of ['hermes', 'llama-3-json', 'pythonic'] as const) {
     test(`${format}: gives the same however it is cut, and the whole calls are those whose arguments parse`, () => {

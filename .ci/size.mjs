@@ -1,0 +1,48 @@
+// `npm run size`: what a page loads for `import { loadModel } from 'ternion'` before there is a model, compressed, from the built
+// package in `dist`. More than the budget is an error.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { argv, exit } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+/** kB (of 1000 bytes), gzip. Lower it when something became smaller; whoever raises it says why in CHANGELOG.md. */
+const BUDGET_KB = 140;
+
+const DIST = join(dirname(fileURLToPath(import.meta.url)), '../dist');
+
+/** What a module imports when it is loaded; with `all`, also what it may import later. */
+function importsOf(code, all) {
+  const statics = /(?:^|[;\s}])(?:import|export)\s*(?:[\w$*{}\s,]*?from\s*)?["'](\.\/[^"']+)["']/g;
+  const found = [...code.matchAll(statics)].map(([, path]) => path);
+  return all
+    ? [...found, ...[...code.matchAll(/import\(["'`](\.\/[^"'`]+)["'`]\)/g)].map(([, path]) => path)]
+    : found;
+}
+
+/** The files of `entry`, by name: the bytes of each, compressed. */
+function filesOf(entry, all, known = new Map()) {
+  if (known.has(entry)) return known;
+  const code = readFileSync(join(DIST, entry), 'utf8');
+  known.set(entry, gzipSync(code, { level: 9 }).length);
+  for (const path of importsOf(code, all)) filesOf(path.slice(2), all, known);
+  return known;
+}
+
+function sum(files) {
+  return [...files.values()].reduce((total, bytes) => total + bytes, 0);
+}
+
+const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+
+// Of what the module loads later, all is part of every load: the script of the worker.
+const all = filesOf('index.js', true);
+if (argv.includes('--files'))
+  for (const [name, bytes] of all) console.log(`${kilobytes(bytes).padStart(10)}  ${name}`);
+const own = sum(filesOf('index.js', false));
+const total = sum(all);
+console.log(
+  `import { loadModel } from 'ternion': ${kilobytes(total)} compressed, of which ${kilobytes(total - own)} are the worker's. ` +
+    `The budget is ${BUDGET_KB} kB.`,
+);
+if (total > BUDGET_KB * 1000) exit(1);

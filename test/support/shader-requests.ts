@@ -1,0 +1,102 @@
+// All that kernels ask of shaders: every variant of every kernel, for models of different kinds on devices of different kinds.
+
+import { GeneratedModel } from '../../bench/core/generated-model';
+import { SHAPES, type ShapeName } from '../../bench/core/shapes';
+import { filesAtHand } from '../../src/files/model-files';
+import type { Capabilities } from '../../src/gpu/capabilities';
+import { GpuContext, type PipelineSpec } from '../../src/gpu/context';
+import { KvCache } from '../../src/inference/kv-cache';
+import { Transformer } from '../../src/inference/transformer';
+import { candidates, type Variants } from '../../src/inference/variants';
+import { Int8RowWriter } from '../../src/kernels/int8-rows';
+import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
+import { allocateWeights } from '../../src/model/load';
+import { choosePrecisions, readModel } from '../../src/plan/read-model';
+import { nullDevice } from './null-device';
+
+const BASE = { shaderF16: false, packedDot: true, timestamps: false };
+const lanes = (subgroupMinSize: number, subgroupMaxSize: number) => ({
+  ...BASE,
+  subgroups: subgroupMaxSize > 0,
+  subgroupMinSize,
+  subgroupMaxSize,
+});
+/** Without subgroups; software adapters; GPUs with one size of subgroups and with two. */
+const DEVICES: readonly Capabilities[] = [
+  lanes(0, 0),
+  { ...lanes(0, 0), packedDot: false },
+  lanes(4, 4),
+  lanes(8, 8),
+  lanes(32, 32),
+  lanes(32, 64),
+];
+const CACHE_FORMATS = ['f16', 'f32', 'int8'] as const;
+/** Matrices with a scale each and with scales of groups; heads of 128 dimensions and of 96; ternary embeddings and others. */
+const SHAPE_NAMES: readonly ShapeName[] = ['bitnet-2b4t', 'bitnet-large-0.7b', 'bonsai-1.7b'];
+/** Large enough for attention to be split. */
+const CONTEXT = 1024;
+
+class RecordingContext extends GpuContext {
+  readonly specs: PipelineSpec[] = [];
+
+  override pipeline(spec: PipelineSpec): Promise<GPUComputePipeline> {
+    this.specs.push(spec);
+    return super.pipeline(spec);
+  }
+}
+
+/** Each pipeline once. */
+export async function shaderRequests(): Promise<PipelineSpec[]> {
+  const specs = new Map<string, PipelineSpec>();
+  for (const shape of SHAPE_NAMES)
+    for (const capabilities of DEVICES)
+      for (const precision of ['fast', 'exact'] as const)
+        for (const spec of await requestsOf(shape, capabilities, precision))
+          specs.set(JSON.stringify(spec), spec);
+  return [...specs.values()];
+}
+
+async function requestsOf(
+  shape: ShapeName,
+  capabilities: Capabilities,
+  precision: 'fast' | 'exact',
+): Promise<PipelineSpec[]> {
+  const gpu = new RecordingContext(nullDevice(), capabilities);
+  const bytes = new GeneratedModel(shape, { ...SHAPES[shape], layers: 1 });
+  const { model } = await readModel(filesAtHand([{ name: `${shape}.gguf`, bytes }]));
+  const { activations, headPrecision } = choosePrecisions(model, { precision });
+  const weights = allocateWeights(gpu, model, headPrecision);
+  if (weights.embedding.format === 'int8') (await Int8RowWriter.create(gpu, weights.embedding)).free();
+  const pinned: Partial<Variants>[] = Object.entries(
+    candidates(capabilities, model.config, activations),
+  ).flatMap(([kernel, list]) => (list as readonly unknown[]).map((variant) => ({ [kernel]: variant })));
+  for (const cacheFormat of CACHE_FORMATS) {
+    for (const variants of pinned) {
+      const transformer = await Transformer.create(gpu, model.config, weights, {
+        contextLength: CONTEXT,
+        exactHead: precision === 'exact',
+        variants: { ...variants, cacheFormat },
+        tuner: { unchecked: true },
+        activations,
+      });
+      await requestAll(gpu, transformer);
+    }
+  }
+  return gpu.specs;
+}
+
+/** What a transformer compiles only when it is wanted. */
+async function requestAll(gpu: GpuContext, transformer: Transformer): Promise<void> {
+  const { config, variants } = transformer;
+  const cache = await KvCache.create(gpu, config, CONTEXT, variants.cacheFormat);
+  await transformer.forwardPass(cache);
+  await transformer.encodeLogits(gpu.device.createCommandEncoder());
+  for (const penalties of [false, true])
+    for (const random of [false, true])
+      for (const masked of [false, true]) await transformer.sampler({ penalties, random, masked });
+  const buffer = (label: string): GPUBuffer => gpu.createBuffer(label, config.vocabularySize * 4);
+  const sampling = { logits: buffer('logits'), ids: buffer('ids') };
+  const buffers = createLogprobBuffers(gpu, config.vocabularySize, sampling);
+  await logprobs(gpu, config.vocabularySize, variants.sampleThreads, MOST_LOGPROBS, buffers);
+  await transformer.compile();
+}

@@ -37,7 +37,7 @@ export async function wholeAnswer(chunks: ReadableStream<GenerateChunk>): Promis
 }
 
 /** The calls whose arguments are complete: those of one that was cut do not parse. */
-function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[] {
+export function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[] {
   const calls = new Map<number, { id: string; name: string; text: string }>();
   for (const { index, id = '', name = '', argumentsText } of pieces) {
     const call = calls.get(index);

@@ -33,7 +33,8 @@ const USAGE = `Usage: npm run bench -- [options]
   --save              adds them to ${RESULTS}
 
 npm run bench -- generate SHAPE writes a random model and measures nothing.
-npm run bench -- kernel NAME times the variants of one kernel; --help says more.`;
+npm run bench -- kernel NAME times the variants of one kernel; --help says more.
+npm run bench -- guided SHAPE times decoding under masks, guides and functions on logits.`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

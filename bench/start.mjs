@@ -1,8 +1,10 @@
-// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- generate SHAPE`: the model generator.
+// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding;
+// `… -- generate SHAPE`: the model generator.
 import { argv, exit } from 'node:process';
 import { runBundled } from '../tools/bundled.mjs';
 
 const [first, ...rest] = argv.slice(2);
 if (first === 'generate') exit(await runBundled('bench/generate-model.ts', rest, { gpu: false }));
 if (first === 'kernel') exit(await runBundled('bench/kernel.ts', rest));
+if (first === 'guided') exit(await runBundled('bench/guided.ts', rest));
 exit(await runBundled('bench/run.ts', argv.slice(2)));

@@ -199,6 +199,8 @@ fn draw(top: f32, lane: u32) -> Best {
     kept = max(kept, threshold(true, wanted, kept, top, total, lane));
   }
   kept = max(kept, floor_key);
+  // No noise for those.
+  @if(masked) kept = max(kept, key_of(HOPELESS) + 1u);
 
   var mine = no_token;
   for (var i = lane; i < vectors; i += AHEAD * THREADS) {

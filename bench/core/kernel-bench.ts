@@ -9,7 +9,7 @@ import { attentionCandidates, attentionRoom, decodeAttention } from '../../src/k
 import { checkAttention } from '../../src/kernels/attention-check';
 import { createInt8Matrix } from '../../src/kernels/int8-rows';
 import { headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
-import { cacheFormatFor, createLayerCache, type CacheFormat } from '../../src/kernels/kv-layout';
+import { cacheFormatFor, createLayerCache } from '../../src/kernels/kv-layout';
 import { checkHead } from '../../src/kernels/lm-head-int8-check';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import { normThreadsCandidates, rmsNormQuantize } from '../../src/kernels/rms-norm-quantize';
@@ -21,33 +21,12 @@ import {
 } from '../../src/kernels/ternary-matmul';
 import { checkMatmul } from '../../src/kernels/ternary-matmul-check';
 import type { CeilingRates } from './ceilings';
+import { kernelCase, type KernelCase, type KernelProblem } from './kernel-case';
 import { timeGpu } from './measure';
+import { openSample } from './sample-bench';
 import type { Table } from './report';
 import { digits } from './report';
-import { lowestFloorOf, type Workload } from './workload';
-
-/** The size of a problem. */
-export interface KernelProblem {
-  /** What the kernel's dimensions are; see {@link KERNELS}. */
-  shape: readonly number[];
-  /** Tokens at once. */
-  tokens: number;
-  /** Tokens in the context, that one included. */
-  context: number;
-  /** How attention finds keys and values stored. Default: as the adapter prefers. */
-  cacheFormat?: CacheFormat | undefined;
-}
-
-/** One kernel on one problem. A variant is whatever the kernel calls one, as plain data. */
-interface KernelCase {
-  candidates: readonly unknown[];
-  check: (variant: unknown) => Promise<boolean>;
-  work: (variant: unknown) => Promise<TimedWork>;
-  /** What the dispatches of `work` do at least. */
-  least: Workload;
-  /** How often `work` does it over, each time on other data, so that caches do not hold it. */
-  copies: number;
-}
+import { lowestFloorOf } from './workload';
 
 /** A kernel that can be timed. */
 export interface TimedKernel {
@@ -77,6 +56,7 @@ export const KERNELS: Readonly<Record<string, TimedKernel>> = {
   lm_head_int8: { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openHead },
   attention: { dimensions: 'HEADSxKV_HEADSxHEAD_DIM', shape: [20, 5, 128], open: openAttention },
   rms_norm_quantize: { dimensions: 'COLS', shape: [6912], open: openNorm },
+  sample: { dimensions: 'VOCABULARY', shape: [128256], open: openSample },
 };
 
 /** Beyond any cache of a CPU, and of most GPUs. */
@@ -244,21 +224,6 @@ function openNorm(gpu: GpuContext, { shape, tokens }: KernelProblem): KernelCase
     least: { bytes: cols * (4 + tokens * (4 + 1)), multiplyAdds: 0 },
     copies: 1,
   });
-}
-
-/** A case whose variants are known only to the kernel itself: what comes from a command line is taken at its word. */
-function kernelCase<Variant>(
-  typed: Pick<KernelCase, 'least' | 'copies'> & {
-    candidates: readonly Variant[];
-    check: (variant: Variant) => Promise<boolean>;
-    work: (variant: Variant) => Promise<TimedWork>;
-  },
-): KernelCase {
-  return {
-    ...typed,
-    check: (variant) => typed.check(variant as Variant),
-    work: (variant) => typed.work(variant as Variant),
-  };
 }
 
 function copiesOf(bytes: number): number {

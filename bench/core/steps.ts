@@ -4,7 +4,8 @@ import { recordLabels } from '../../src/gpu/profiler';
 import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
-import { resolveOptions } from '../../src/engine/sampling';
+import { resolveOptions, type SamplingOptions } from '../../src/engine/sampling';
+import type { TokenGuide } from '../../src/inference/token-guide';
 import type { ForwardPass, Transformer } from '../../src/inference/transformer';
 import { profileStep, type StepProfile } from '../../src/inference/step-profile';
 import type { Dispatch } from '../../src/gpu/context';
@@ -12,6 +13,12 @@ import { sample, type Timing } from './measure';
 import { randomIds } from './random';
 
 const ENCODED_AT_ONCE = 8;
+
+/** How decode steps choose their tokens. */
+export interface StepChoice {
+  options?: SamplingOptions;
+  guide?: TokenGuide;
+}
 
 /**
  * One KV cache on which steps are timed. A context is not evaluated but taken as there: the cache says that it holds the
@@ -56,11 +63,19 @@ export class StepBench {
     return time;
   }
 
-  /** Milliseconds a token of `steps` decode steps, the first at a context of `context` tokens, in the real loop. */
-  async decode(context: number, steps: number, signal?: AbortSignal): Promise<number> {
+  /**
+   * Milliseconds a token of `steps` decode steps, the first at a context of `context` tokens, in the real loop: the greedy one, or
+   * one that chooses as `choice` says.
+   */
+  async decode(
+    context: number,
+    steps: number,
+    signal?: AbortSignal,
+    choice: StepChoice = {},
+  ): Promise<number> {
     const ids = this.#ids(context + 1);
     this.cache.tokenIds = ids.slice(0, context);
-    const generation = await this.#begin(ids, steps + 1);
+    const generation = await this.#begin(ids, steps + 1, choice);
     await generation.prefill(signal);
     await nextToken(generation);
     const start = performance.now();
@@ -119,11 +134,11 @@ export class StepBench {
     this.cache.destroy();
   }
 
-  #begin(ids: number[], limit: number): Promise<Generation> {
+  #begin(ids: number[], limit: number, { options = {}, guide }: StepChoice = {}): Promise<Generation> {
     const { transformer } = this;
-    const sampling = resolveOptions({}, transformer.config.vocabularySize);
+    const sampling = resolveOptions(options, transformer.config.vocabularySize);
     const continuation = { promptIds: ids, sampled: [], sampling, limit };
-    return Generation.create(transformer, this.#readbacks, this.cache, continuation);
+    return Generation.create(transformer, this.#readbacks, this.cache, continuation, guide);
   }
 
   /** Tells the GPU where the next step stands. */

@@ -99,7 +99,7 @@ export function plainOptions(read: ReadOptions): PlainGenerateOptions | Promise<
   const whole = (jsons: readonly JsonSchema[]): PlainGenerateOptions =>
     withSchemas(read, new Map(schemas.map((each, i) => [each, jsons[i] ?? true])));
   return converted.some((each) => each instanceof Promise)
-    ? Promise.all(converted.map(async (each) => each)).then(whole)
+    ? Promise.all(converted.map(async (json) => json)).then(whole)
     : whole(converted as JsonSchema[]);
 }
 
@@ -154,21 +154,30 @@ const address: Read<string> = (value, at) => {
 };
 
 function format(budget: JsonBudget): Read<ResponseFormat<ReadSchema>> {
-  const choices = list(budget.text, {
+  const some = text({ least: 1 });
+  const choices = list((value, at) => budget.text(some(value, at), at), {
     least: 1,
     most: MOST_CHOICES,
-    wanted: 'a list of texts, one at least',
+    wanted: 'a list of texts that are not empty, one at least',
   });
-  const readers = {
-    json: fields({ type: oneOf('json'), schema: optional(schema(budget)) }),
-    regex: fields({ type: oneOf('regex'), pattern: text({ most: LONGEST_PATTERN }) }),
-    grammar: fields({ type: oneOf('grammar'), ebnf: text({ least: 1, most: LONGEST_GRAMMAR }) }),
-    choice: fields({ type: oneOf('choice'), options: choices }),
-  };
-  const type = oneOf('json', 'regex', 'grammar', 'choice');
+  const readType = oneOf('json', 'regex', 'grammar', 'choice');
+  const json = fields({ schema: optional(schema(budget)) });
+  const regex = fields({ pattern: text({ most: LONGEST_PATTERN }) });
+  const grammar = fields({ ebnf: text({ least: 1, most: LONGEST_GRAMMAR }) });
+  const choice = fields({ options: choices });
   return (value, at): ResponseFormat<ReadSchema> => {
     if (!isObject(value)) throw invalid(at, value, 'an object with a type');
-    return readers[type(property(value, 'type', at), `${at}.type`)](value, at);
+    const type = readType(property(value, 'type', at), `${at}.type`);
+    switch (type) {
+      case 'json':
+        return { type, ...json(value, at) };
+      case 'regex':
+        return { type, ...regex(value, at) };
+      case 'grammar':
+        return { type, ...grammar(value, at) };
+      case 'choice':
+        return { type, ...choice(value, at) };
+    }
   };
 }
 

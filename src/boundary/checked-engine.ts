@@ -1,6 +1,7 @@
 // The engine and the sessions that callers hold: what they give is read here, and the engine behind gets data of our own.
 
 import type {
+  AnySchema,
   Answer,
   ChatMessage,
   CoreEngine,
@@ -175,7 +176,7 @@ export class CheckedSession implements Session {
     return answerWith(read, (plain) => this.inner.complete(prompt, plain));
   }
 
-  run(text: string, how: RunOptions): Promise<RunResult> {
+  run<Schemas extends Record<string, AnySchema>>(text: string, how: RunOptions<Schemas>): Promise<RunResult> {
     return runTools(this, text, how);
   }
 

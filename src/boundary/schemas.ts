@@ -55,7 +55,8 @@ class LibrarySchema implements ReadSchema {
     if (typeof standard !== 'object' || standard === null)
       throw invalid(`${at}['~standard']`, standard, 'an object');
     const { version, validate } = standard as Partial<Record<string, unknown>>;
-    if (version === 1 && typeof validate === 'function') this.#standard = given['~standard'];
+    if (version === 1 && typeof validate === 'function')
+      this.#standard = standard as StandardSchema['~standard'];
     else throw refusal(at, 'is no schema of Standard Schema 1: it has another version, or does not validate');
   }
 
@@ -64,7 +65,8 @@ class LibrarySchema implements ReadSchema {
     if (converter) return this.#converted(() => converter.input({ target: 'draft-2020-12' }));
     if (vendor === 'valibot') return this.#fromValibot();
     const advice =
-      'zod 4.2, arktype 2.1.28 and valibot do; of others give the JSON Schema itself, and read answer.parsed with the schema';
+      'zod 4.2 (not zod/mini), arktype 2.1.28 and valibot do; of others give the JSON Schema itself, and read answer.parsed ' +
+      'with the schema';
     throw refusal(
       this.at,
       `cannot be made a JSON Schema, because its library (${vendor}) does not say how: ${advice}`,

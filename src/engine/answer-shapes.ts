@@ -1,6 +1,8 @@
 // What an answer can be held to, and the calls of tools in it: the part of the contract that is about shapes.
 
-/** A JSON Schema. What of it is enforced, and what is refused by its name, is in docs/structured-output.md. */
+export type { LogitsProcessor } from '../inference/continuation';
+
+/** A JSON Schema. What of it is enforced, and what is refused by its name, is in docs/api.md. */
 export type JsonSchema = boolean | { readonly [key: string]: unknown };
 
 /** What a Standard Schema makes of a value. */
@@ -82,9 +84,3 @@ export interface CompleteToolCall {
   name: string;
   arguments: Record<string, unknown>;
 }
-
-/**
- * Changes the logits of the next token where they are, one for each entry of the vocabulary, before penalties, biases and all
- * else. `tokenIds` are those of the prompt and of the answer so far.
- */
-export type LogitsProcessor = (logits: Float32Array, tokenIds: readonly number[]) => void;

@@ -4,7 +4,7 @@ import { TernionError } from '../errors';
 import type { ChatMessage, ToolCall } from '../tokenizer';
 import type { AnswerPiece } from './answer';
 import type { EncodedPrompt } from './encode-prompt';
-import type { CompleteToolCall } from './types';
+import { wholeCalls } from './whole-answer';
 
 /** So many messages stand in so many tokens: after a prompt, and after its answer. */
 export interface Mark {
@@ -34,11 +34,7 @@ export class Conversation implements ConversationData {
   }
 
   /** A prompt was answered so far. An answer that has not begun leaves all as it was. */
-  keep(
-    { ids, messages }: EncodedPrompt,
-    { text, reasoning, tokenIds }: AnswerPiece,
-    calls: readonly CompleteToolCall[] = [],
-  ): void {
+  keep({ ids, messages }: EncodedPrompt, { text, reasoning, toolCalls = [], tokenIds }: AnswerPiece): void {
     if (tokenIds.length === 0) return;
     const sequence = [...ids, ...tokenIds];
     const kept = commonPrefix(this.sequence, sequence);
@@ -46,7 +42,7 @@ export class Conversation implements ConversationData {
     this.sequence = sequence;
     if (!messages) return;
     const reasoned = reasoning === undefined ? {} : { reasoning_content: reasoning };
-    const called = calls.map(({ id, name, arguments: args }): ToolCall => {
+    const called = wholeCalls(toolCalls).map(({ id, name, arguments: args }): ToolCall => {
       return { id, type: 'function', function: { name, arguments: args } };
     });
     const tools = called.length === 0 ? {} : { tool_calls: called };

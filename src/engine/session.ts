@@ -291,7 +291,7 @@ export class LocalSession implements CoreSession {
         finishReason: finishReason === 'stop' && answer.calls.length > 0 ? 'tool-calls' : finishReason,
         usage,
       });
-      this.#keep(prompt, given, answer);
+      this.#keep(prompt, given);
     };
     try {
       await run.enter(signal);
@@ -317,7 +317,7 @@ export class LocalSession implements CoreSession {
     } finally {
       // After a failure. A second one here would only hide the first.
       await run.end().catch(() => {});
-      this.#keep(prompt, given, answer);
+      this.#keep(prompt, given);
     }
   }
 
@@ -342,10 +342,10 @@ export class LocalSession implements CoreSession {
   }
 
   /** Leaves cache and conversation as they are after what the reader was given of the answer. */
-  #keep(prompt: FittedPrompt, given: AnswerPiece, { calls }: Answer): void {
+  #keep(prompt: FittedPrompt, given: AnswerPiece): void {
     if (given.tokenIds.length > 0)
       this.cache.current?.forgetBeyond(prompt.ids.length + given.tokenIds.length);
-    this.conversation.keep(prompt, given, calls);
+    this.conversation.keep(prompt, given);
   }
 }
 

@@ -397,9 +397,16 @@ export interface Session extends CoreSession {
    * Sends `text` as `send` does and lets the model use tools: what it calls is executed, it is told the results, and answers
    * again, until an answer calls nothing, or `maxSteps` answers were given (the last one then has finishReason `tool-calls`).
    */
-  run(text: string, options: RunOptions): Promise<RunResult>;
+  run<Schemas extends Record<string, AnySchema>>(
+    text: string,
+    options: RunOptions<Schemas>,
+  ): Promise<RunResult>;
   fork(): Promise<Session>;
 }
+
+/** What a tool is executed with: what a Standard Schema makes of the arguments; of a JSON Schema, any object. */
+export type ArgumentsOf<Schema> =
+  Schema extends StandardSchema<unknown, infer Output> ? Output : Record<string, unknown>;
 
 /** A tool that {@link Session.run} can use. */
 export interface RunnableTool<Schema extends AnySchema = AnySchema> extends ToolDefinition<Schema> {
@@ -407,12 +414,14 @@ export interface RunnableTool<Schema extends AnySchema = AnySchema> extends Tool
    * Does what the tool does. What it gives, or resolves to, is told to the model: a string as it is, anything else as JSON. So is
    * the message of an error that it throws. The signal is that of the options.
    */
-  execute(args: Record<string, unknown>, context: { signal: AbortSignal }): unknown;
+  execute(args: ArgumentsOf<Schema>, context: { signal: AbortSignal }): unknown;
 }
 
 /** What {@link Session.run} is given: tools that can be executed, and options for each answer. */
-export interface RunOptions extends GenerateOptions {
-  tools: Record<string, RunnableTool>;
+export interface RunOptions<
+  Schemas extends Record<string, AnySchema> = Record<string, AnySchema>,
+> extends GenerateOptions {
+  tools: { [Name in keyof Schemas]: RunnableTool<Schemas[Name]> };
   /** Most answers. Default 8. */
   maxSteps?: number;
 }

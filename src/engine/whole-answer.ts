@@ -55,10 +55,16 @@ export function wholeCalls(pieces: readonly ToolCallPiece[]): CompleteToolCall[]
 
 /** Adds what `piece` says to what came before it. */
 export function append(
-  whole: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
-  { text, reasoning, tokenIds }: Pick<GenerateChunk, 'text' | 'reasoning' | 'tokenIds'>,
+  whole: Pick<GenerateChunk, 'text' | 'reasoning' | 'toolCalls' | 'tokenIds'>,
+  {
+    text,
+    reasoning,
+    toolCalls,
+    tokenIds,
+  }: Pick<GenerateChunk, 'text' | 'reasoning' | 'toolCalls' | 'tokenIds'>,
 ): void {
   whole.text += text;
   whole.tokenIds.push(...tokenIds);
   if (reasoning) whole.reasoning = (whole.reasoning ?? '') + reasoning;
+  if (toolCalls) (whole.toolCalls ??= []).push(...toolCalls);
 }

@@ -2,9 +2,12 @@
 import type { GpuContext } from '../../src/gpu/context';
 import { ReadbackRing } from '../../src/gpu/readback';
 import { storeInMemory } from '../../src/gpu/tuning-memory';
-import { resolveOptions } from '../../src/engine/sampling';
+import { resolveOptions, type SamplingOptions } from '../../src/engine/sampling';
+import type { Continuation } from '../../src/inference/continuation';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
+import type { SampledToken } from '../../src/inference/samplers';
+import type { TokenGuide } from '../../src/inference/token-guide';
 import { Transformer } from '../../src/inference/transformer';
 import type { FixedChoices, Variants } from '../../src/inference/variants';
 import { loadWeights } from '../../src/model/load';
@@ -56,7 +59,7 @@ export class PinnedModel {
   /** The logits after `ids`, as `nextLogits` gives them. */
   async logits(transformer: Transformer, ids: readonly number[]): Promise<Float32Array> {
     const { gpu, model } = this;
-    const cache = await this.#cache(transformer);
+    const cache = await this.cache(transformer);
     await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
     const encoder = gpu.device.createCommandEncoder();
     await transformer.encodeLogits(encoder);
@@ -68,19 +71,41 @@ export class PinnedModel {
 
   /** The `count` ids that follow `ids`, each the likeliest. */
   async greedy(transformer: Transformer, ids: readonly number[], count: number): Promise<number[]> {
-    const cache = await this.#cache(transformer);
-    const sampling = resolveOptions({}, this.model.config.vocabularySize);
-    const sampled: number[] = [];
-    const continuation = { promptIds: ids, sampled, sampling, limit: count };
-    const generation = await Generation.create(transformer, this.#readbacks, cache, continuation);
-    await generation.prefill();
-    while (await generation.ready()) generation.take();
-    await generation.finish();
+    const cache = await this.cache(transformer);
+    const continuation = this.continuation(ids, count);
+    await this.finish(await this.generation(transformer, cache, continuation));
     cache.destroy();
-    return sampled;
+    return continuation.sampled;
   }
 
-  #cache({ variants }: Transformer): Promise<KvCache> {
+  /** What goes on behind `ids` for `limit` tokens, with these options. */
+  continuation(ids: readonly number[], limit: number, options: SamplingOptions = {}): Continuation {
+    const sampling = resolveOptions(options, this.model.config.vocabularySize);
+    return { promptIds: ids, sampled: [], sampling, limit };
+  }
+
+  /** A generation whose prompt was evaluated. */
+  async generation(
+    transformer: Transformer,
+    cache: KvCache,
+    continuation: Continuation,
+    guide?: TokenGuide,
+  ): Promise<Generation> {
+    const generation = await Generation.create(transformer, this.#readbacks, cache, continuation, guide);
+    await generation.prefill();
+    return generation;
+  }
+
+  /** Takes all tokens that are left, and ends the generation. */
+  async finish(generation: Generation): Promise<SampledToken[]> {
+    const taken: SampledToken[] = [];
+    while (await generation.ready()) taken.push(generation.take());
+    await generation.finish();
+    return taken;
+  }
+
+  /** An empty cache. */
+  cache({ variants }: Transformer): Promise<KvCache> {
     return KvCache.create(this.gpu, this.model.config, CONTEXT, variants.cacheFormat);
   }
 }

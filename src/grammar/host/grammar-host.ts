@@ -19,8 +19,7 @@ export class GrammarHost {
   readonly #compiled = new CompiledGrammars();
   readonly #answers = new Map<number, FollowedAnswer>();
   #compiler: GrammarCompiler | undefined;
-  /** The tokens that have bytes. */
-  #texts = new Uint32Array();
+  #vocabularySize = 0;
 
   /** Takes the vocabulary: the bytes of all tokens in a row, and where each of them ends. */
   async vocabulary(bytes: Uint8Array, ends: Uint32Array): Promise<undefined> {
@@ -34,10 +33,7 @@ export class GrammarHost {
       tokens.length,
       [],
     );
-    this.#texts = maskOf(
-      tokens.length,
-      Array.from(tokens.keys()).filter((id) => tokens[id]?.length),
-    );
+    this.#vocabularySize = tokens.length;
     // Compiled grammars are kept here, where it is known which are in use.
     this.#compiler = await GrammarCompiler.createGrammarCompiler(info, false);
     this.#xgrammar.boundMemory();
@@ -48,7 +44,11 @@ export class GrammarHost {
     const kept = this.#compiled.get(ebnf);
     const grammar = kept ?? (await this.#compile(ebnf));
     const { GrammarMatcher } = this.#xgrammar.classes;
-    const matcher = await GrammarMatcher.createGrammarMatcher(grammar, [...endIds]);
+    const matcher = await GrammarMatcher.createGrammarMatcher(
+      grammar,
+      // An empty list is refused.
+      endIds.length > 0 ? [...endIds] : undefined,
+    );
     this.#answers.set(answer, { matcher, tokenIds: [], endIds });
     return { compiled: !kept };
   }
@@ -61,11 +61,11 @@ export class GrammarHost {
     goTo(followed, kept, tokenIds);
     // Behind the end token nothing is asked of a matcher: it would abort.
     if (matcher.isTerminated()) return this.#terminated(endIds);
-    const mask = await this.#allowed(followed);
+    const mask = await this.#maskOf(followed);
     const ended = hasOnly(mask, endIds);
     let endsWithForced = false;
     const forced = await useForcedText(matcher, async () => {
-      endsWithForced = hasOnly(await this.#allowed(followed), endIds);
+      endsWithForced = hasOnly(await this.#maskOf(followed), endIds);
     });
     return { mask, forced, ended, endsWithForced };
   }
@@ -89,22 +89,22 @@ export class GrammarHost {
   }
 
   /**
-   * The tokens that may come. Where more of them may than may not, xgrammar's mask has bits beyond the vocabulary, and none of
-   * tokens without bytes, the end tokens among them, even if the answer may end there (measured with 0.1.27): that is tried.
+   * The tokens that may come next. Where xgrammar allows most tokens it begins with all bits, those beyond the vocabulary too, and
+   * takes away all tokens that have no bytes, among them end tokens that are this answer's own: so these are asked about apart.
    */
-  async #allowed({ matcher, endIds }: FollowedAnswer): Promise<Uint32Array<ArrayBuffer>> {
-    const found = await matcher.getNextTokenBitmask();
-    const mask = this.#texts.map((texts, i) => texts & (found[i] ?? 0));
-    const [end] = endIds;
-    if (end === undefined || !matcher.acceptToken(end)) return mask;
-    matcher.rollBack(1);
-    for (const id of endIds) add(mask, id);
+  async #maskOf({ matcher, endIds }: FollowedAnswer): Promise<Uint32Array<ArrayBuffer>> {
+    const words = await matcher.getNextTokenBitmask();
+    const mask = new Uint32Array(words.buffer as ArrayBuffer, words.byteOffset, words.length);
+    const inLastWord = this.#vocabularySize % 32;
+    if (inLastWord > 0) mask[mask.length - 1] = (mask[mask.length - 1] ?? 0) & (2 ** inLastWord - 1);
+    const end = mayEnd(matcher, endIds);
+    for (const id of endIds) setBit(mask, id, end);
     return mask;
   }
 
   #terminated(endIds: readonly number[]): GrammarStep {
-    const mask = new Uint32Array(this.#texts.length);
-    for (const id of endIds) add(mask, id);
+    const mask = new Uint32Array(Math.ceil(this.#vocabularySize / 32));
+    for (const id of endIds) setBit(mask, id, true);
     return { mask, forced: '', ended: true, endsWithForced: false };
   }
 }
@@ -122,20 +122,22 @@ function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[])
   }
 }
 
-/** These tokens of so many. */
-function maskOf(vocabularySize: number, ids: readonly number[]): Uint32Array<ArrayBuffer> {
-  const mask = new Uint32Array(Math.ceil(vocabularySize / 32));
-  for (const id of ids) add(mask, id);
-  return mask;
+/** Whether an end token may come next. */
+function mayEnd(matcher: GrammarMatcher, [endId]: readonly number[]): boolean {
+  if (endId === undefined || !matcher.acceptToken(endId)) return false;
+  matcher.rollBack(1);
+  return true;
 }
 
-function add(mask: Uint32Array, id: number): void {
-  mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
+function setBit(mask: Uint32Array, id: number, value: boolean): void {
+  const word = mask[id >> 5] ?? 0;
+  const bit = 1 << (id % 32);
+  mask[id >> 5] = value ? word | bit : word & ~bit;
 }
 
 /** Whether some token is allowed, and none but these. */
 function hasOnly(mask: Uint32Array, ids: readonly number[]): boolean {
   const others = mask.slice();
-  for (const id of ids) others[id >> 5] = (others[id >> 5] ?? 0) & ~(1 << (id % 32));
+  for (const id of ids) setBit(others, id, false);
   return mask.some((word) => word !== 0) && others.every((word) => word === 0);
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadModel as loadInThread, planModel as planInThread } from '../../../src/boundary/in-thread';
 import { deleteModel, loadModel, planModel } from '../../../src/boundary/page';
+import type { ResponseFormat, ToolChoice } from '../../../src/engine/types';
 import { TernionError } from '../../../src/errors';
 import { collect } from '../../support/collect';
 import { checkedRecorder, Through } from '../../support/recording-engine';
@@ -110,6 +111,13 @@ const GENERATING = {
   stop: ["'1e3'", '[]'],
   logprobs: ['0'],
   contextOverflow: NOTHING,
+  responseFormat: NOTHING,
+  tools: ['{}'],
+  toolChoice: NOTHING,
+  parallelToolCalls: FLAG,
+  allowedTokens: NOTHING,
+  bannedTokens: ['[]'],
+  logitsProcessor: NOTHING,
   signal: NOTHING,
   chatTemplate: STRING,
   templateOptions: JSON_OBJECTS,
@@ -121,6 +129,16 @@ const message =
   (name: string): Call =>
   (value) =>
     collect(session.generate([{ ...MESSAGE, [name]: value }]));
+
+const format =
+  (made: (value: never) => unknown): Call =>
+  (value) =>
+    collect(session.generate('x', { responseFormat: made(value) as ResponseFormat }));
+
+const tools =
+  (made: (value: never) => unknown, toolChoice?: ToolChoice): Call =>
+  (value) =>
+    collect(session.generate('x', { tools: made(value) as never, toolChoice }));
 
 const FUNCTIONS: Record<string, Row[]> = {
   'loadModel of a page': [
@@ -134,6 +152,7 @@ const FUNCTIONS: Record<string, Row[]> = {
       streamTransport: NOTHING,
       shared: FLAG,
       suspendWhenHidden: [...FLAG, '0', '1.5'],
+      createGrammarWorker: FUNCTION,
     }),
   ],
   'planModel of a page': [
@@ -151,6 +170,7 @@ const FUNCTIONS: Record<string, Row[]> = {
       onStatus: FUNCTION,
       tuning: FLAG,
       tuningStore: NOTHING,
+      createGrammarWorker: FUNCTION,
     }),
   ],
   'planModel in this thread': [
@@ -219,6 +239,16 @@ const FUNCTIONS: Record<string, Row[]> = {
     ['name', message('name'), STRING],
     ['reasoning_content', message('reasoning_content'), STRING],
     ['options', (value) => collect(session.generate('x', value)), OBJECTS],
+    ['schema', format((value) => ({ type: 'json', schema: value })), [...FLAG, ...JSON_OBJECTS]],
+    ['pattern', format((value) => ({ type: 'regex', pattern: value })), STRING],
+    ['ebnf', format((value) => ({ type: 'grammar', ebnf: value })), TEXT],
+    ['choices', format((value) => ({ type: 'choice', options: value })), NOTHING],
+    ['choice', format((value) => ({ type: 'choice', options: [value] })), TEXT],
+    ['tool', tools((value) => ({ f: value })), NOTHING],
+    ['description', tools((value) => ({ f: { description: value, schema: true } })), STRING],
+    ['schema of a tool', tools((value) => ({ f: { schema: value } })), [...FLAG, ...JSON_OBJECTS]],
+    ['name of a choice', (value) => tools(() => ({ f: { schema: true } }), { name: value })(value), NOTHING],
+    ['url', (value) => collect(session.generate('x', { logitsProcessor: { url: value } })), NOTHING],
     ...options((given) => collect(session.generate('x', given)), GENERATING),
   ],
   'session.send': [

@@ -15,9 +15,10 @@ import type {
   ToolDefinition,
   ToolResult,
 } from '../engine/types';
-import { throwIfAborted } from '../errors';
+import { throwIfAborted, untilAborted } from '../errors';
 import { invalid, isObject, number, options, type Read } from './read';
 import { inWords } from './schemas';
+import { abortSignal } from './signals';
 
 const MAX_STEPS = 8;
 
@@ -68,26 +69,40 @@ const read: Read<ReadRun> = (value, at) => {
     delete told.execute;
     return [name, told];
   });
-  const { signal = new AbortController().signal } = rest;
+  const { signal: ends = new AbortController().signal } = rest;
+  const signal = abortSignal(ends, `${at}.signal`);
   const steps = number({ min: 1, max: 1000, integer: true })(maxSteps, `${at}.maxSteps`);
   return { tools, told: { ...rest, tools: Object.fromEntries(described) }, maxSteps: steps, signal };
 };
 
-/** What a call comes to. A tool that throws is a result too, unless the signal has fired. */
+/**
+ * What a call comes to. A tool that throws, or gives what cannot be written, is a result too. Rejects with `aborted` once the
+ * signal has fired, whether the tool heeds it or not.
+ */
 async function executed(
   call: CompleteToolCall,
   tools: Record<string, RunnableTool>,
   signal: AbortSignal,
 ): Promise<ToolResult> {
   try {
-    const tool = tools[call.name];
-    if (!tool) throw new Error(`There is no tool ${call.name}.`);
-    const args = await validated(call.arguments, tool);
-    return { ...call, result: await tool.execute(args, { signal }) };
+    const result = await untilAborted(resultOf(call, tools[call.name], signal), signal);
+    return { ...call, result };
   } catch (error) {
     throwIfAborted(signal);
     return { ...call, error: error instanceof Error ? error.message : String(error) };
   }
+}
+
+async function resultOf(
+  { name, arguments: args }: CompleteToolCall,
+  tool: RunnableTool | undefined,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (!tool) throw new Error(`There is no tool ${name}.`);
+  const result = await tool.execute(await validated(args, tool), { signal });
+  // What cannot be JSON throws here and not when the model is told.
+  textOf(result);
+  return result;
 }
 
 /** The arguments as a Standard Schema makes them. */

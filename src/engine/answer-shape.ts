@@ -85,9 +85,8 @@ function grammarSource(options: PlainGenerateOptions, chat: ChatFormat): Grammar
   const callable = callableTools(options, chat);
   if (!callable) return responseFormat && { format: responseFormat };
   const described = Object.entries(tools).map(([name, { schema }]) => ({ name, schema }));
-  return {
-    calls: { convention: callable.format, tools: described, choice: toolChoice, parallel: parallelToolCalls },
-  };
+  const parallel = parallelToolCalls && chat.takesSeveralCalls;
+  return { calls: { convention: callable.format, tools: described, choice: toolChoice, parallel } };
 }
 
 /** The function that changes logits: as it was given, or the default export of a module. Rejects with `invalid-argument`. */

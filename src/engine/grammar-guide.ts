@@ -17,12 +17,14 @@ export interface GuideOptions {
  * of tools, which are text to a grammar.
  */
 export function grammarTokens(tokenizer: Tokenizer): readonly Uint8Array[] {
+  return Array.from({ length: tokenizer.vocabularySize }, (_, id) =>
+    isText(tokenizer, id) ? tokenizer.tokenBytes(id) : new Uint8Array(),
+  );
+}
+
+function isText(tokenizer: Tokenizer, id: number): boolean {
   const marks: readonly string[] = Object.values(CALL_MARKS);
-  return Array.from({ length: tokenizer.vocabularySize }, (_, id) => {
-    if (!tokenizer.isSpecial(id)) return tokenizer.tokenBytes(id);
-    const text = tokenizer.tokenText(id);
-    return marks.includes(text) ? new TextEncoder().encode(text) : new Uint8Array();
-  });
+  return !tokenizer.isSpecial(id) || marks.includes(tokenizer.tokenText(id));
 }
 
 /** The tokens of a chat, and those that end its answers. */
@@ -63,9 +65,10 @@ export class GrammarGuide implements TokenGuide {
   #cut(text: string, isWhole: boolean): number[] {
     if (text === '') return [];
     const { tokenizer } = this.chat;
-    const all = tokenizer.encode(text);
+    // Where a mark around calls is a control token, that token is what the model was trained on.
+    const all = tokenizer.encode(text, { parseSpecial: true });
     const ids = isWhole ? all : all.slice(0, -1);
-    const isSound = ids.every((id) => !tokenizer.isSpecial(id) && this.#mayCome(id));
+    const isSound = ids.every((id) => isText(tokenizer, id) && this.#mayCome(id));
     return isSound &&
       begins(
         new TextEncoder().encode(text),

@@ -28,6 +28,7 @@ export interface ChatOptions {
 export class ChatFormat {
   #endIds: ReadonlySet<number> | undefined;
   #reasoning: ReasoningFormat | undefined;
+  #severalCalls: boolean | undefined;
 
   constructor(
     readonly tokenizer: Tokenizer,
@@ -71,6 +72,30 @@ export class ChatFormat {
     const marks = this.template.reasoningMarks;
     if (marks) this.#reasoning ??= { marks, opened: this.#opens(marks) };
     return this.#reasoning;
+  }
+
+  /**
+   * Whether a conversation may have several calls of tools in one answer: the templates of Llama 3.1 and 3.2 take one call and
+   * refuse more, so that a second call would be the last thing that was said.
+   */
+  get takesSeveralCalls(): boolean {
+    this.#severalCalls ??= this.#takesCalls(2) || !this.#takesCalls(1);
+    return this.#severalCalls;
+  }
+
+  #takesCalls(count: number): boolean {
+    const calls = Array.from({ length: count }, (_, i) => ({
+      id: `call_${i}`,
+      type: 'function' as const,
+      function: { name: PROBE, arguments: {} },
+    }));
+    const results = calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, name: PROBE, content: 'a' }));
+    const messages = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: '', tool_calls: calls },
+      ...results,
+    ];
+    return this.#probed(messages, { variables: this.variables }) !== undefined;
   }
 
   /** Whether what the template writes in front of an answer opens the reasoning and does not close it. */

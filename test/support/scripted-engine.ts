@@ -2,9 +2,11 @@
 import { runTools } from '../../src/boundary/run-tools';
 import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
+import { wholeAnswer, wholeCalls } from '../../src/engine/whole-answer';
 import type {
   Answer,
   ChatMessage,
+  CompleteToolCall,
   Engine,
   FinishReason,
   GenerateChunk,
@@ -15,13 +17,13 @@ import type {
   RunResult,
   Session,
   TokenizeOptions,
+  ToolCall,
   ToolCallPiece,
   Usage,
 } from '../../src/engine/types';
 import { TernionError } from '../../src/errors';
 import { StopMatcher } from '../../src/tokenizer';
 import { toTemplateMessages } from '../../src/tokenizer/messages';
-import { collect } from './collect';
 
 /** What an answer is to be, in order. An error is thrown where it stands; a function is awaited there. */
 export type ScriptedPiece =
@@ -125,10 +127,8 @@ export class ScriptedSession implements Session {
     return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 
-  async complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer<never>> {
-    const { text, tokenIds, finishReason, usage, chunks } = await collect(this.generate(prompt, options));
-    const reasoning = chunks.map((chunk) => chunk.reasoning ?? '').join('');
-    return { text, ...(reasoning && { reasoning }), tokenIds, finishReason: finishReason!, usage: usage! };
+  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer<never>> {
+    return wholeAnswer(this.generate(prompt, options)) as Promise<Answer<never>>;
   }
 
   run(text: string, options: RunOptions): Promise<RunResult> {
@@ -185,12 +185,13 @@ export class ScriptedSession implements Session {
     const sampled: number[] = [];
     const stops = new StopMatcher(typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []));
     let text = '';
-    let called = false;
+    const calls: ToolCallPiece[] = [];
     let stopReason: string | number | undefined;
     const finish = (reason: FinishReason, chunk: Pick<GenerateChunk, 'text' | 'tokenIds'>): void => {
       const rest = stopReason === undefined || stopReason === CONTROL.end ? stops.flush() : '';
       text += rest;
-      this.#keep(prompt, promptIds, sampled, text);
+      this.tokenIds = [...promptIds, ...sampled];
+      if (sampled.length > 0) this.#keep(prompt, text, wholeCalls(calls));
       const counted = usage(promptIds.length, cached, sampled.length, stopReason);
       outlet.put({ ...chunk, text: chunk.text + rest, finishReason: reason, usage: counted });
     };
@@ -200,7 +201,7 @@ export class ScriptedSession implements Session {
       await new Promise((resolve) => setTimeout(resolve));
       if (signal.aborted) return finish('abort', { text: '', tokenIds: [] });
       sampled.push(id);
-      called ||= 'call' in piece;
+      if ('call' in piece) calls.push(piece.call);
       const { text: final, stop } = stops.push('text' in piece ? piece.text : '');
       text += final;
       stopReason = id === CONTROL.end ? id : stop;
@@ -210,7 +211,7 @@ export class ScriptedSession implements Session {
         text: final,
         tokenIds: [id],
       };
-      if (stopReason !== undefined) return finish(called ? 'tool-calls' : 'stop', chunk);
+      if (stopReason !== undefined) return finish(calls.length > 0 ? 'tool-calls' : 'stop', chunk);
       if (sampled.length >= limit) return finish('length', chunk);
       outlet.put(chunk);
       await outlet.wanted();
@@ -218,11 +219,13 @@ export class ScriptedSession implements Session {
     finish(signal.aborted ? 'abort' : 'length', { text: '', tokenIds: [] });
   }
 
-  #keep(prompt: Prompt, promptIds: readonly number[], sampled: readonly number[], content: string): void {
-    this.tokenIds = [...promptIds, ...sampled];
-    if (sampled.length > 0 && Array.isArray(prompt)) {
-      this.messages = [...prompt, { role: 'assistant', content }];
-    }
+  #keep(prompt: Prompt, content: string, calls: readonly CompleteToolCall[]): void {
+    if (!Array.isArray(prompt)) return;
+    const called = calls.map(({ id, name, arguments: args }): ToolCall => {
+      return { id, type: 'function', function: { name, arguments: args } };
+    });
+    const tools = called.length > 0 ? { tool_calls: called } : {};
+    this.messages = [...prompt, { role: 'assistant', content, ...tools }];
   }
 }
 

@@ -1,8 +1,9 @@
 // What tokens add to an answer: text, reasoning, and why it ended.
 import { describe, expect, test } from 'vitest';
-import { Answer } from '../../../src/engine/answer';
-import { wholeAnswer } from '../../../src/engine/whole-answer';
-import type { GenerateChunk, Usage } from '../../../src/engine/types';
+import { Answer, type AnswerPiece } from '../../../src/engine/answer';
+import type { CallableTools } from '../../../src/engine/answer-shape';
+import { append, wholeAnswer, wholeCalls } from '../../../src/engine/whole-answer';
+import type { GenerateChunk, ToolCallPiece, Usage } from '../../../src/engine/types';
 import { ChatFormat, ChatTemplate, Tokenizer } from '../../../src/tokenizer';
 import { tinySpec } from '../../support/tiny-tokenizer';
 
@@ -117,6 +118,21 @@ describe('a whole answer', () => {
     });
   });
 
+  test('has the calls that are whole', async () => {
+    const piece = (toolCalls: ToolCallPiece[]): GenerateChunk => ({ text: '', tokenIds: [1], toolCalls });
+    const chunks: GenerateChunk[] = [
+      piece([{ index: 0, id: 'a', name: 'f', argumentsText: '' }]),
+      piece([{ index: 0, argumentsText: '{"x": ' }]),
+      piece([
+        { index: 0, argumentsText: '1}' },
+        { index: 1, id: 'b', name: 'g', argumentsText: '{"y"' },
+      ]),
+      { text: '', tokenIds: [2], finishReason: 'length', usage: USAGE },
+    ];
+    const answer = await wholeAnswer(streamOf(...chunks));
+    expect(answer.toolCalls).toEqual([{ id: 'a', name: 'f', arguments: { x: 1 } }]);
+  });
+
   test('has no fields for what is not there', async () => {
     const answer = await wholeAnswer(
       streamOf({ text: 'a', tokenIds: [2], finishReason: 'length', usage: USAGE }),
@@ -130,5 +146,77 @@ describe('a whole answer', () => {
     });
     await expect(wholeAnswer(failing)).rejects.toThrow('broken');
     await expect(wholeAnswer(streamOf({ text: 'a', tokenIds: [2] }))).rejects.toThrow(/last chunk/);
+  });
+});
+
+describe('an answer that may call tools', () => {
+  const tools: CallableTools = { format: 'hermes', names: ['weather'] };
+
+  /** What such an answer comes to, with what the reader was given of calls. */
+  function called(
+    all: readonly number[],
+    { stop = [], reasoning }: { stop?: string[]; reasoning?: boolean } = {},
+  ) {
+    const parts = { tools, callIdPrefix: 'call_7', ...(reasoning && { reasoning: format.reasoning }) };
+    const answer = new Answer(format, { stop }, parts);
+    const given: AnswerPiece = { text: '', tokenIds: [] };
+    for (const token of all) if (answer.stopReason === undefined) append(given, answer.push({ token }));
+    append(given, { ...answer.flush(), tokenIds: [] });
+    return { ...given, calls: answer.calls, stopReason: answer.stopReason };
+  }
+  const call = (args: string): string =>
+    `<tool_call>\n{"name": "weather", "arguments": ${args}}\n</tool_call>`;
+
+  test('has its calls apart from its text, with ids, arguments as they come, and all tokens', () => {
+    const all = ids(`Well. ${call('{"city": "Rome"}')}\n${call('{"city": "Oslo"}')}`);
+    const { text, toolCalls = [], tokenIds, calls } = called(all);
+    expect(text.trim()).toBe('Well.');
+    expect(tokenIds).toEqual(all);
+    const first = toolCalls.filter(({ index }) => index === 0);
+    expect(first[0]).toMatchObject({ id: 'call_7_0', name: 'weather' });
+    expect(first.length).toBeGreaterThan(2);
+    expect(first.slice(1).every(({ id, name }) => id === undefined && name === undefined)).toBe(true);
+    expect(first.map(({ argumentsText }) => argumentsText).join('')).toBe('{"city": "Rome"}');
+    expect(calls).toEqual([
+      { id: 'call_7_0', name: 'weather', arguments: { city: 'Rome' } },
+      { id: 'call_7_1', name: 'weather', arguments: { city: 'Oslo' } },
+    ]);
+    expect(wholeCalls(toolCalls)).toEqual(calls);
+  });
+
+  test('that was cut has no call that is not whole', () => {
+    const { toolCalls = [], calls, text } = called(ids(call('{"city": "Rome"}')).slice(0, -16));
+    expect(text).toBe('');
+    expect(toolCalls.length).toBeGreaterThan(0);
+    expect(calls).toEqual([]);
+    expect(wholeCalls(toolCalls)).toEqual([]);
+  });
+
+  test('may reason first, about calls too', () => {
+    const all = [1000, ...ids(`I call ${call('{}')}.`), 1001, ...ids(`\n${call('{"city": "Rome"}')}`)];
+    const { reasoning, text, calls } = called(all, { reasoning: true });
+    expect(reasoning).toBe(`I call ${call('{}')}.`);
+    expect(text).toBe('');
+    expect(calls.map(({ arguments: args }) => args)).toEqual([{ city: 'Rome' }]);
+  });
+
+  test('ends at a stop string behind a call, and keeps the call', () => {
+    const { calls, text, stopReason } = called(ids(`${call('{}')} and so on`), { stop: ['so'] });
+    expect(stopReason).toBe('so');
+    expect(calls).toHaveLength(1);
+    expect(text.trim()).toBe('and');
+  });
+
+  test('has what is no call as text', () => {
+    const { text, toolCalls } = called(ids('<tool_call>{"name": "other", "arguments": {}}</tool_call>'));
+    expect(text).toContain('"other"');
+    expect(toolCalls).toBeUndefined();
+  });
+
+  test('counts the tokens that were forced', () => {
+    const answer = new Answer(format, { stop: [] });
+    for (const token of ids('one two')) answer.push({ token, forced: true });
+    answer.push({ token: ids('x')[0] ?? 0 });
+    expect(answer.forcedTokens).toBe(ids('one two').length);
   });
 });

@@ -27,6 +27,24 @@ describe('a conversation', () => {
     ]);
   });
 
+  test('keeps the calls of an answer that are whole, as templates know them', () => {
+    const conversation = new Conversation();
+    const toolCalls = [
+      { index: 0, id: 'call_0', name: 'f', argumentsText: '{"a"' },
+      { index: 0, argumentsText: ': 1}' },
+      { index: 1, id: 'call_1', name: 'f', argumentsText: '{"a": ' },
+    ];
+    const messages = [user('a')];
+    conversation.keep({ ids: [1, 2, 3], messages }, { text: '', toolCalls, tokenIds: [4, 5] });
+    const called = { id: 'call_0', type: 'function', function: { name: 'f', arguments: { a: 1 } } };
+    expect(conversation.messages).toStrictEqual([...messages, { ...assistant(''), tool_calls: [called] }]);
+    expect(conversation.sequence).toEqual([1, 2, 3, 4, 5]);
+    expect(conversation.marks).toEqual([
+      { tokens: 3, messages: 1 },
+      { tokens: 5, messages: 2 },
+    ]);
+  });
+
   test('is as it was after an answer that has not begun', () => {
     const conversation = talk();
     const before = structuredClone(new Conversation(conversation));

@@ -163,3 +163,22 @@ describe('an answer ends', () => {
     expect(endsOf(format.with({ chatTemplate: source }))).toContain('<over>');
   });
 });
+
+describe('several calls of tools in one answer', () => {
+  const CALLS =
+    '{% for m in messages %}{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}{% endfor %}';
+  // As in the templates of Llama 3.1 and 3.2.
+  const SINGLE =
+    "{% for m in messages %}{% if m.tool_calls and m.tool_calls | length != 1 %}{{ raise_exception('This model only supports single tool-calls at once!') }}{% endif %}{{ m.content }}{% endfor %}";
+  const NONE =
+    "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('No tools') }}{% endif %}{{ m.content }}{% endfor %}";
+
+  it.each([
+    ['a template that writes them all', CALLS, true],
+    ['that of Qwen 3', templateSource('qwen3'), true],
+    ['a template that takes one', SINGLE, false],
+    ['a template that refuses one as well, which says nothing', NONE, true],
+  ])('%s', (_, source, several) => {
+    expect(formatOf(source).takesSeveralCalls).toBe(several);
+  });
+});

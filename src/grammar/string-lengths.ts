@@ -66,7 +66,8 @@ export class LengthTracker {
     const { string } = position;
     if (string?.bound) {
       for (const ids of this.shapes.plain.slice(Math.max(string.bound.max - string.count + 1, 0))) {
-        for (const id of ids) clear(mask, id);
+        // The end of an escape that has begun is no character of its own.
+        for (const id of ids) if (string.escaped === 0 || this.#breaks(id)) clear(mask, id);
       }
     }
     // Outside of strings one quote opens the next; inside, a quote ends this one first.

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Xgrammar from '@mlc-ai/web-xgrammar';
+import type { LengthTracker } from '../../src/grammar/string-lengths';
 
 /** Every byte, and some tokens of several characters, which end in the middle of rules. */
 const PIECES = [
@@ -51,6 +52,15 @@ export interface TestVocabulary {
   /** The bytes of each token; none for the one that ends an answer. */
   tokens: readonly Uint8Array[];
   endId: number;
+}
+
+/** How a random answer is drawn. */
+export interface WalkOptions {
+  /** From how many tokens on it looks for an end. */
+  soft?: number;
+  most?: number;
+  /** What restricts the answer beside the grammar, at its beginning. */
+  beside?: LengthTracker;
 }
 
 /** Follows answers through grammars. */
@@ -103,8 +113,9 @@ export class TestGrammar {
   }
 
   /** The ids that may come after those that were accepted, ascending. */
-  async allowed(): Promise<number[]> {
-    const mask = await this.matcher.getNextTokenBitmask();
+  async allowed(beside?: LengthTracker): Promise<number[]> {
+    const mask = new Uint32Array(await this.matcher.getNextTokenBitmask());
+    beside?.filter(mask);
     return Array.from(this.vocabulary.tokens.keys()).filter(
       (id) => (((mask[id >> 5] ?? 0) >>> (id & 31)) & 1) === 1,
     );
@@ -127,22 +138,23 @@ export class TestGrammar {
   async walk(
     next: () => number,
     examples: readonly string[] = [],
-    soft = 40,
-    most = 600,
+    { soft = 40, most = 600, beside }: WalkOptions = {},
   ): Promise<string | undefined> {
     this.matcher.reset();
     const { tokens, endId } = this.vocabulary;
     const bytes: number[] = [];
     for (let step = 0; step < most; step++) {
-      const allowed = await this.allowed();
+      const allowed = await this.allowed(beside);
       if (allowed.length === 0) throw new Error(`Nothing may follow ${decode(bytes)}`);
       const id = this.#draw(allowed, step >= soft, next);
       if (!this.matcher.acceptToken(id))
         throw new Error(`A token of the mask is refused behind ${decode(bytes)}`);
       if (id === endId) return decode(bytes);
+      beside?.accept(id);
       bytes.push(...(tokens[id] ?? []));
       const example = examples[Math.floor(next() * examples.length)];
-      if (step >= soft && example !== undefined && next() < 0.3) bytes.push(...this.#endOf(example, next));
+      if (step >= soft && !beside && example !== undefined && next() < 0.3)
+        bytes.push(...this.#endOf(example, next));
     }
     return undefined;
   }

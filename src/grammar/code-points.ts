@@ -90,9 +90,9 @@ function byteRange([first, last]: CodePointRange): string {
   return first < 0x80 ? byte(first) : byte(first) + byte(first);
 }
 
+/** Always escaped: xgrammar reads on behind `\x` as long as there are hexadecimal digits, so `\x5cb` would be U+5CB. */
 function byte(value: number): string {
-  const character = String.fromCharCode(value);
-  return /[A-Za-z0-9]/.test(character) ? character : `\\x${value.toString(16).padStart(2, '0')}`;
+  return `\\x${value.toString(16).padStart(2, '0')}`;
 }
 
 /** The sequences of byte ranges whose product is exactly the UTF-8 of these code points. */

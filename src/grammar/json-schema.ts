@@ -24,7 +24,7 @@ import {
   type SchemaObject,
 } from './schema-bounds';
 import { IGNORED, isTypeName, KNOWN, OF_TYPE, type TypeName } from './schema-keywords';
-import { areDisjoint, merged, typeOf } from './schema-merge';
+import { areDisjoint, merged, typeOf, withNull } from './schema-merge';
 import { FORMATS, OF_NUMBERS } from './string-formats';
 import { notationOf, stringText, valueText, type ValueStyle } from './value-text';
 
@@ -76,9 +76,8 @@ class SchemaWriter {
       throw invalid(`${at} allows no value that ends: it has itself inside.`);
     const unknown = Object.keys(schema).find((keyword) => !KNOWN.has(keyword));
     if (unknown !== undefined) throw notEnforced(at, unknown);
-    const { nullable, ...rest } = schema;
-    const rule = this.#ofObject(rest, at);
-    return nullable === true ? this.book.rule('nullable', `${rule} | ${literal(this.#text(null))}`) : rule;
+    const plain = withNull(schema);
+    return typeof plain === 'boolean' ? this.rule(plain, at) : this.#ofObject(plain, at);
   }
 
   #ofObject(schema: SchemaObject, at: string): string {
@@ -221,7 +220,7 @@ class SchemaWriter {
     if (pattern !== undefined || format !== undefined) {
       const source = pattern === undefined ? FORMATS.get(String(format)) : text(pattern, `${at}/pattern`);
       if (source === undefined) throw unsupported(`${at}/format: ${JSON.stringify(format)} is not enforced.`);
-      if (!isOpen && !(min <= 1 && max === Infinity))
+      if (!isOpen)
         throw unsupported(
           `${at}/${max === Infinity ? 'minLength' : 'maxLength'} beside a pattern or format is not enforced.`,
         );
@@ -237,12 +236,13 @@ class SchemaWriter {
   }
 
   #array(schema: SchemaObject, at: string): string {
-    refuse(schema, at, ['contains', 'unevaluatedItems'], (value) => value === undefined || value === false);
+    refuse(schema, at, ['contains'], (value) => value === undefined);
     refuse(schema, at, ['uniqueItems'], (value) => value === undefined || value === false);
+    refuse(schema, at, ['unevaluatedItems'], (value) => value === undefined || typeof value === 'boolean');
     const { items, prefixItems, additionalItems, minItems = 0, maxItems = Infinity } = schema;
     const isTuple = Array.isArray(items);
     const first = list(prefixItems ?? (isTuple ? items : []), `${at}/prefixItems`);
-    const behind = isTuple ? additionalItems : items;
+    const behind = (isTuple ? additionalItems : items) ?? schema['unevaluatedItems'];
     const min = count(minItems, `${at}/minItems`);
     const max = maxItems === Infinity ? Infinity : count(maxItems, `${at}/maxItems`);
     if (min > MAX_ITEMS || (max !== Infinity && max > MAX_ITEMS))
@@ -311,7 +311,8 @@ class SchemaWriter {
       throw invalid(`${at}/properties is no object.`);
     const needed = new Set(list(required, `${at}/required`).map(String));
     const described = new Map(Object.entries(properties));
-    for (const name of needed) if (!described.has(name)) described.set(name, true);
+    const others = schema['additionalProperties'] ?? schema['unevaluatedProperties'] ?? true;
+    for (const name of needed) if (!described.has(name)) described.set(name, others);
     // Members that may be left out, and have no value that ends, are.
     const entries = [...described].filter(
       ([name, each]) => needed.has(name) || (each !== false && hasValues(asSchema(each, at), this.root)),
@@ -324,7 +325,10 @@ class SchemaWriter {
         required: needed.has(name),
       };
     });
-    const open = schema['additionalProperties'] ?? schema['unevaluatedProperties'] ?? described.size === 0;
+    const open =
+      schema['additionalProperties'] ??
+      schema['unevaluatedProperties'] ??
+      Object.keys(properties).length === 0;
     const path = `${at}/additionalProperties`;
     const rest =
       open === false

@@ -74,7 +74,7 @@ export function asSchema(value: unknown, at: string): JsonSchema {
 export function hasValues(schema: JsonSchema, root: JsonSchema, behind: readonly string[] = []): boolean {
   if (typeof schema === 'boolean') return schema;
   const every = (list: unknown): boolean => schemas(list).every((each) => hasValues(each, root, behind));
-  const { $ref: reference, type, required, properties, minItems, items, anyOf, oneOf, allOf } = schema;
+  const { $ref: reference, type, nullable, required, properties, anyOf, oneOf, allOf } = schema;
   if (typeof reference === 'string') {
     if (behind.includes(reference) || behind.length > MAX_DEPTH) return false;
     return hasValues(resolveReference(root, reference, '$ref'), root, [...behind, reference]);
@@ -84,11 +84,21 @@ export function hasValues(schema: JsonSchema, root: JsonSchema, behind: readonly
   }
   if (!every(allOf)) return false;
   // Another type that is allowed may have an end.
-  if (Array.isArray(type) && type.length > 1) return true;
-  if (typeof minItems === 'number' && minItems > 0 && !Array.isArray(items) && !every([items])) return false;
+  if ((Array.isArray(type) && type.length > 1) || (type !== undefined && nullable === true)) return true;
+  if (!every(itemsNeeded(schema))) return false;
   const named =
     Array.isArray(required) && typeof properties === 'object' && properties !== null ? required : [];
   return every(named.map((name) => (properties as Record<string, unknown>)[String(name)]));
+}
+
+/** The schemas of the items that an array has at least. */
+function itemsNeeded({ minItems, items, prefixItems, additionalItems }: SchemaObject): readonly unknown[] {
+  const least = typeof minItems === 'number' ? minItems : 0;
+  const isTuple = Array.isArray(items);
+  const places: unknown = isTuple ? items : prefixItems;
+  const first: readonly unknown[] = Array.isArray(places) ? places : [];
+  const behind: unknown = isTuple ? additionalItems : items;
+  return [...first.slice(0, least), ...(least > first.length ? [behind] : [])];
 }
 
 function schemas(list: unknown): JsonSchema[] {

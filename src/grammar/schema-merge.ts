@@ -12,7 +12,18 @@ export function dereferenced(schema: JsonSchema, root: JsonSchema, at: string): 
     const target = resolveReference(root, reference, `${at}/$ref`);
     found = Object.keys(beside).every((key) => IGNORED.has(key)) ? target : merged(target, beside, root, at);
   }
-  return found;
+  return withNull(found);
+}
+
+/**
+ * `nullable` of OpenAPI 3.0, said as JSON Schema does: it adds a type to the one beside it, and says nothing without one. Values
+ * that are listed have to list null as well.
+ */
+export function withNull(schema: JsonSchema): JsonSchema {
+  if (typeof schema === 'boolean' || !('nullable' in schema)) return schema;
+  const { nullable, ...rest } = schema;
+  if (nullable !== true || rest['type'] === undefined) return rest;
+  return { ...rest, type: [...new Set([...typesOf(rest['type']), 'null'])] };
 }
 
 /** The schema of what both allow. Throws `unsupported-feature` by the keyword that cannot be put together. */
@@ -21,6 +32,7 @@ export function merged(a: JsonSchema, b: JsonSchema, root: JsonSchema, at: strin
   if (typeof first === 'boolean') return first ? second : false;
   if (typeof second === 'boolean') return second ? first : false;
   checkClosed(first, second, at);
+  checkPlaces(first, second, at);
   const result: Record<string, unknown> = { ...first };
   for (const [keyword, value] of Object.entries(second)) {
     if (IGNORED.has(keyword) || !Object.hasOwn(first, keyword)) result[keyword] ??= value;
@@ -35,7 +47,9 @@ function checkClosed(a: SchemaObject, b: SchemaObject, at: string): void {
     [a, b],
     [b, a],
   ] as const) {
-    if (closed['additionalProperties'] === undefined || closed['additionalProperties'] === true) continue;
+    const isOpen = [undefined, true].some((open) => open === closed['additionalProperties']);
+    // Where it is said of the whole, it is no matter; but whether it is, cannot be seen here.
+    if (isOpen && closed['unevaluatedProperties'] !== false) continue;
     const known = Object.keys((closed['properties'] ?? {}) as object);
     const foreign = Object.keys((other['properties'] ?? {}) as object).find((name) => !known.includes(name));
     if (foreign !== undefined)
@@ -43,6 +57,17 @@ function checkClosed(a: SchemaObject, b: SchemaObject, at: string): void {
         `${at}: additionalProperties of one part is about the members of another (${foreign}).`,
       );
   }
+}
+
+/** What `items` is about depends on the places that stand beside it. */
+function checkPlaces(a: SchemaObject, b: SchemaObject, at: string): void {
+  const keywords = ['prefixItems', 'items', 'additionalItems', 'unevaluatedItems'];
+  const [places, others] = [a, b].map((schema) => keywords.filter((keyword) => keyword in schema));
+  if (!places?.length || !others?.length) return;
+  const isTuple = [a, b].some((schema) => 'prefixItems' in schema || Array.isArray(schema['items']));
+  const isSame = keywords.every((keyword) => JSON.stringify(a[keyword]) === JSON.stringify(b[keyword]));
+  if (isTuple && !isSame)
+    throw unsupported(`${at}: two of ${places[0] ?? 'items'} hold at once, which no grammar has.`);
 }
 
 function mergedKeyword(keyword: string, a: unknown, b: unknown, root: JsonSchema, at: string): unknown {
@@ -54,25 +79,30 @@ function mergedKeyword(keyword: string, a: unknown, b: unknown, root: JsonSchema
       return [...new Set([...(a as string[]), ...(b as string[])])];
     case 'enum':
       return (a as unknown[]).filter((value) => includes(b as unknown[], value));
-    case 'minimum':
     case 'exclusiveMinimum':
+    case 'exclusiveMaximum':
+      // Draft 4 has flags here, which are about the bound beside them.
+      if (typeof a !== 'number' || typeof b !== 'number')
+        throw unsupported(`${at}: two of ${keyword} hold at once, which no grammar has.`);
+      return keyword === 'exclusiveMinimum' ? Math.max(a, b) : Math.min(a, b);
+    case 'minimum':
     case 'minLength':
     case 'minItems':
     case 'minProperties':
       return Math.max(a as number, b as number);
     case 'maximum':
-    case 'exclusiveMaximum':
     case 'maxLength':
     case 'maxItems':
     case 'maxProperties':
       return Math.min(a as number, b as number);
     case 'properties': {
-      const members = { ...(a as Record<string, JsonSchema>) };
+      // A map: members may be called `constructor` or `__proto__`.
+      const members = new Map(Object.entries(a as Record<string, JsonSchema>));
       for (const [name, schema] of Object.entries(b as Record<string, JsonSchema>)) {
-        const own = members[name];
-        members[name] = own === undefined ? schema : merged(own, schema, root, `${at}/properties/${name}`);
+        const own = members.get(name);
+        members.set(name, own === undefined ? schema : merged(own, schema, root, `${at}/properties/${name}`));
       }
-      return members;
+      return Object.fromEntries(members);
     }
     case 'items':
     case 'additionalProperties':
@@ -111,9 +141,11 @@ export function areDisjoint(a: JsonSchema, b: JsonSchema, root: JsonSchema, at: 
   const required = ((first['required'] ?? []) as string[]).filter((name) =>
     ((second['required'] ?? []) as string[]).includes(name),
   );
-  const [members, otherMembers] = [first['properties'], second['properties']] as Record<string, JsonSchema>[];
+  const [members, otherMembers] = [first, second].map(
+    ({ properties }) => new Map(Object.entries((properties ?? {}) as Record<string, JsonSchema>)),
+  );
   return required.some((name) => {
-    const [own, other] = [members?.[name], otherMembers?.[name]];
+    const [own, other] = [members?.get(name), otherMembers?.get(name)];
     return own !== undefined && other !== undefined && areDisjoint(own, other, root, at, depth + 1);
   });
 }

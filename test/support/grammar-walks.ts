@@ -17,7 +17,8 @@ const VOCABULARY = vocabularyOf([...BYTES, ...LONGER, new Uint8Array()], [END]);
 const TOKENS = VOCABULARY.tokens();
 
 /** What brings most texts to an end. */
-const CLOSING = ['"', '}', ']', ')', '"}', '"]', '}]'].map((text) => tokenOf(text));
+const CLOSING_STRINGS = ['"', '"}', '"]'].map((text) => tokenOf(text));
+const CLOSING = ['}', ']', ')', '}]'].map((text) => tokenOf(text));
 
 /** No walk is as long, unless it never ends. */
 const MAX_TOKENS = 5000;
@@ -75,8 +76,9 @@ export class Walks {
 
 /** Any of the allowed ids, with a liking for the end that grows with the length. */
 function chosen(allowed: readonly number[], length: number, next: () => number): number {
-  const ends = allowed.includes(END) ? [END] : allowed.filter((id) => CLOSING.includes(id));
-  const share = length < 60 ? 0.2 : 0.7;
+  const last = [[END], CLOSING_STRINGS, CLOSING].map((ids) => allowed.filter((id) => ids.includes(id)));
+  const ends = last.find((ids) => ids.length > 0) ?? [];
+  const share = length < 60 ? 0.2 : 0.6;
   const among = ends.length > 0 && next() < share ? ends : allowed;
   return among[Math.floor(next() * among.length)] ?? END;
 }

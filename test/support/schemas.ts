@@ -264,9 +264,9 @@ const STRINGS: readonly SchemaSample[] = [
   ),
   sample(
     'a pattern somewhere',
-    { type: 'string', pattern: 'a"b\\\\' },
-    ['"a\\"b\\\\"', '"xx a\\"b\\\\yy"'],
-    ['"a"b\\\\"', '"ab"'],
+    { type: 'string', pattern: 'a"|\\\\' },
+    ['"a\\""', '"xx\\\\yy"', '"a\\"b"'],
+    ['"a"', '"\\"a"', '"ab"'],
     ENDLESS,
   ),
   sample(

@@ -65,7 +65,9 @@ describe('masks', () => {
   it.each(LANGUAGES)('are those of the texts that %s derives, token by token', async (ebnf, language) => {
     const state = await follow(ebnf);
     for (const prefix of repeated(['a', 'b', 'c', 'é', '日'], 0, 3).map(spelled)) {
-      const isBeginning = language.some((text) => latin(utf8(text)).startsWith(String.fromCharCode(...prefix)));
+      const isBeginning = language.some((text) =>
+        latin(utf8(text)).startsWith(String.fromCharCode(...prefix)),
+      );
       if (!isBeginning) continue;
       const { mask, ended } = await state.after(prefix);
       const allowed = allowedIn(language, prefix);
@@ -162,7 +164,8 @@ describe('forced text', () => {
 describe('a grammar', () => {
   it('is compiled once for a vocabulary, however often it is followed', async () => {
     const own = new ThreadedGrammars(inProcess);
-    for (let times = 0; times < 3; times++) (await own.follow(VOCABULARY, { ebnf: 'root ::= "a"' })).release();
+    for (let times = 0; times < 3; times++)
+      (await own.follow(VOCABULARY, { ebnf: 'root ::= "a"' })).release();
     expect([own.compiled, own.threads]).toEqual([1, 1]);
     await own.follow(VOCABULARY, { ebnf: 'root ::= "b"' });
     expect([own.compiled, own.threads]).toEqual([2, 1]);

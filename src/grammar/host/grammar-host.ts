@@ -57,11 +57,11 @@ export class GrammarHost {
     goTo(followed, kept, tokenIds);
     // Behind the end token nothing is asked of a matcher: it would abort.
     if (matcher.isTerminated()) return this.#terminated(endIds);
-    const mask = await maskOf(matcher);
+    const mask = await maskOf(matcher, endIds);
     const ended = hasOnly(mask, endIds);
     let endsWithForced = false;
     const forced = await useForcedText(matcher, async () => {
-      endsWithForced = hasOnly(await maskOf(matcher), endIds);
+      endsWithForced = hasOnly(await maskOf(matcher, endIds), endIds);
     });
     return { mask, forced, ended, endsWithForced };
   }
@@ -86,7 +86,7 @@ export class GrammarHost {
 
   #terminated(endIds: readonly number[]): GrammarStep {
     const mask = new Uint32Array(Math.ceil(this.#vocabularySize / 32));
-    for (const id of endIds) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
+    addTo(mask, endIds);
     return { mask, forced: '', ended: true, endsWithForced: false };
   }
 }
@@ -104,9 +104,26 @@ function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[])
   }
 }
 
-async function maskOf(matcher: GrammarMatcher): Promise<Uint32Array<ArrayBuffer>> {
-  const mask = await matcher.getNextTokenBitmask();
-  return new Uint32Array(mask.buffer as ArrayBuffer, mask.byteOffset, mask.length);
+/**
+ * The ids that may come next. Whether end tokens may is asked apart: where most of a vocabulary may come, xgrammar leaves out tokens
+ * that have no bytes, and among them those that end this answer (0.1.27).
+ */
+async function maskOf(matcher: GrammarMatcher, endIds: readonly number[]): Promise<Uint32Array<ArrayBuffer>> {
+  const words = await matcher.getNextTokenBitmask();
+  const mask = new Uint32Array(words.buffer as ArrayBuffer, words.byteOffset, words.length);
+  if (mayEnd(matcher, endIds)) addTo(mask, endIds);
+  return mask;
+}
+
+function mayEnd(matcher: GrammarMatcher, endIds: readonly number[]): boolean {
+  const [endId] = endIds;
+  if (endId === undefined || !matcher.acceptToken(endId)) return false;
+  matcher.rollBack(1);
+  return true;
+}
+
+function addTo(mask: Uint32Array, ids: readonly number[]): void {
+  for (const id of ids) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id % 32));
 }
 
 /** Whether some token is allowed, and none but these. */

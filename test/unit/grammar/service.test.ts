@@ -83,6 +83,13 @@ describe('masks', () => {
     expect(idsOf(mask)).toContain(END);
   });
 
+  it('have the end tokens too where most tokens may come', async () => {
+    const state = await follow('root ::= rest\nrest ::= [\\x00-\\xff] rest | "x"');
+    const { mask } = await state.after(spelled('ax'));
+    expect(idsOf(mask).length).toBeGreaterThan(TOKENS.length / 2);
+    expect(idsOf(mask)).toEqual(expect.arrayContaining([END, OTHER_END]));
+  });
+
   it('go on within a character that tokens cut', async () => {
     const state = await follow('root ::= "é" | "è"');
     const [lead = 0, ...rest] = utf8('é');

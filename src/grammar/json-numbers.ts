@@ -41,15 +41,15 @@ export function numbers(bounds: NumberBounds): string | undefined {
 /**
  * The EBNF of the multiples of an integer within bounds.
  *
- * @returns 'too-many' if there are more than are listed, undefined if there are none.
+ * @returns null if there are more than are listed, undefined if there are none.
  */
-export function multiples(of: number, bounds: NumberBounds): string | 'too-many' | undefined {
+export function multiples(of: number, bounds: NumberBounds): string | null | undefined {
   const step = BigInt(of);
   const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
   const first = ceilDiv(low, step);
   const last = -ceilDiv(-high, step);
   if (first > last) return undefined;
-  if (last - first >= MAX_MULTIPLES) return 'too-many';
+  if (last - first >= MAX_MULTIPLES) return null;
   return anyOf(
     Array.from({ length: Number(last - first) + 1 }, (_, i) => literal(`${(first + BigInt(i)) * step}`)),
   );

@@ -209,7 +209,7 @@ class SchemaWriter {
       if (!Number.isSafeInteger(of) || of < 1)
         throw unsupported(`${at}/multipleOf is only enforced for whole numbers.`);
       const found = multiples(of, bounds);
-      if (found === 'too-many')
+      if (found === null)
         throw unsupported(`${at}/multipleOf is only enforced between bounds with at most 2000 multiples.`);
       return this.book.rule('multiple', found ?? none());
     }

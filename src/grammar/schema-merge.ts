@@ -50,8 +50,8 @@ function checkClosed(a: SchemaObject, b: SchemaObject, at: string): void {
     const isOpen = [undefined, true].some((open) => open === closed['additionalProperties']);
     // Where it is said of the whole, it is no matter; but whether it is, cannot be seen here.
     if (isOpen && closed['unevaluatedProperties'] !== false) continue;
-    const known = Object.keys((closed['properties'] ?? {}) as object);
-    const foreign = Object.keys((other['properties'] ?? {}) as object).find((name) => !known.includes(name));
+    const known = Object.keys(closed['properties'] ?? {});
+    const foreign = Object.keys(other['properties'] ?? {}).find((name) => !known.includes(name));
     if (foreign !== undefined)
       throw unsupported(
         `${at}: additionalProperties of one part is about the members of another (${foreign}).`,

@@ -44,7 +44,8 @@ export class Runners<Variant> {
       prepare: (repeats) => {
         throwIfAborted(signal);
         const encoder = gpu.device.createCommandEncoder();
-        for (let i = 0; i < repeats; i++) encodePass(encoder, turns[turn++ % turns.length]!, tokens, position);
+        for (let i = 0; i < repeats; i++)
+          encodePass(encoder, turns[turn++ % turns.length]!, tokens, position);
         const commands = encoder.finish();
         return async () => {
           throwIfAborted(signal);

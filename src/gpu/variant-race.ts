@@ -32,24 +32,27 @@ export type Verdict = 'faster' | 'not-faster' | 'undecided';
  * two lengths of a run, or of all of a long one, and at least so many steps of the clock; `pairs` how often both run.
  */
 const STAGES = [
-  { spanMs: 2, steps: 10, pairs: 6 },
-  { spanMs: 8, steps: 40, pairs: 8 },
-  { spanMs: 24, steps: 60, pairs: 16 },
+  { spanMs: 2, steps: 10, pairs: 8 },
+  { spanMs: 8, steps: 40, pairs: 32 },
+  { spanMs: 24, steps: 60, pairs: 24 },
 ] as const;
+/** Of long work, whose runs are the same at every stage, a pair tells less. */
+const MOST_LONG_PAIRS = 60;
 /** A pair has to fit a load's budget, also on a clock of 1 ms. */
 const MOST_SPAN_MS = 60;
 /** Work of so many ms is timed as it is: the latency of a submit, 0.3 to 2 ms, is little of it, and four times as much is dear. */
 const LONG_MS = 10;
+/** Of a submit and the wait for it, in the slowest of browsers. */
+const LATENCY_MS = 2;
 /** The longer run of a slope is so many times the shorter one. */
 const LONGER = 4;
 /** Beyond so many repeats encoding takes longer than what it is for. */
 const MOST_REPEATS = 1 << 14;
 
 /** Fewer pairs say nothing. */
-const LEAST_PAIRS = 4;
-/** A median is known to so many of its standard errors; few pairs say little about how they scatter. */
-const SURE = 2.5;
-const SURE_OF_FEW = 3.5;
+const LEAST_PAIRS = 6;
+/** So many standard errors make sure: more where few pairs say little of how they scatter. By the draws of the test. */
+const SURE = (pairs: number): number => 1.5 + 16 / pairs;
 /** No measurement is better than this. */
 const LEAST_ERROR = 0.01;
 /** To change for less is not worth it; both are fine. */
@@ -68,8 +71,7 @@ export function verdictOf(ratios: readonly number[], clockError: number): Verdic
   const middle = median(ratios);
   // 1.4826 makes a standard deviation of the median distance, 1.25 the standard error of a median.
   const deviation = 1.4826 * median(ratios.map((ratio) => Math.abs(ratio - middle)));
-  const sure = count < 8 ? SURE_OF_FEW : SURE;
-  const error = Math.max(LEAST_ERROR, (1.25 * (sure * deviation + clockError)) / Math.sqrt(count));
+  const error = Math.max(LEAST_ERROR, (1.25 * (SURE(count) * deviation + clockError)) / Math.sqrt(count));
   if (middle < -WORTH && middle + error < 0) return 'faster';
   return middle - error > -IN_VAIN ? 'not-faster' : 'undecided';
 }
@@ -116,7 +118,7 @@ export class Runner {
       }
       if (course.leftMs() <= LONGER * short) return 'no time';
       const long = await this.contender.prepare(LONGER * this.#repeats)();
-      if (long - short >= Math.max(enough, short / 2)) {
+      if (long - short >= Math.max(enough, short)) {
         this.#ms = (long - short) / ((LONGER - 1) * this.#repeats);
         return 'known';
       }
@@ -125,10 +127,10 @@ export class Runner {
     return 'too short';
   }
 
-  /** What `lap` will take, ms; latency not counted. */
+  /** What `lap` will take, ms, as far as is known. */
   lapMs(spanMs: number): number {
     const repeats = this.#lapRepeats(spanMs);
-    return this.ms * repeats * (this.isLong ? 1 : 1 + LONGER);
+    return this.isLong ? this.ms * repeats + LATENCY_MS : this.ms * repeats * (1 + LONGER) + 2 * LATENCY_MS;
   }
 
   /** Prepares a measurement. What it returns makes it, and resolves to the ms of the work once, or to NaN if it failed. */
@@ -141,11 +143,16 @@ export class Runner {
       const first = await short();
       const ms = long ? ((await long()) - first) / ((LONGER - 1) * repeats) : first / repeats;
       if (!(ms > 0)) return NaN;
-      // A chip that speeds up, or whatever made the first run long, makes the next runs other ones.
-      this.#ms = ms;
-      if (isLong && !this.isLong) this.#ms = undefined;
+      this.#learn(ms);
       return ms;
     };
+  }
+
+  /** A chip that speeds up makes runs longer ones; one measurement that went wrong does not, as what it would cost is not known. */
+  #learn(ms: number): void {
+    const wasLong = this.isLong;
+    this.#ms = Math.min(1.5 * this.ms, Math.max(this.ms / 1.5, ms));
+    if (wasLong && !this.isLong) this.#ms = undefined;
   }
 
   #lapRepeats(spanMs: number): number {
@@ -184,7 +191,8 @@ export async function race(
     else failed++;
     const verdict = verdictOf(ratios, course.stepMs / spanMs);
     if (verdict !== 'undecided') return verdict;
-    if (ratios.length >= stage.pairs) closer(evidence, challenger.isLong && champion.isLong);
+    const areLong = challenger.isLong && champion.isLong;
+    if (ratios.length >= (areLong ? MOST_LONG_PAIRS : stage.pairs)) closer(evidence, areLong);
   }
 }
 
@@ -194,10 +202,10 @@ async function bothPaces(first: Runner, second: Runner, course: Course): Promise
   return pace === 'known' ? second.pace(course, first) : pace;
 }
 
-/** Looks more closely. Of long work the runs are the same, so nothing that was measured is lost. */
-function closer(evidence: Evidence, isLong: boolean): void {
-  evidence.stage++;
-  if (!isLong) evidence.ratios.length = 0;
+/** Looks more closely, if that can be done. */
+function closer(evidence: Evidence, areLong: boolean): void {
+  evidence.stage = areLong ? STAGES.length : evidence.stage + 1;
+  evidence.ratios.length = areLong ? evidence.ratios.length : 0;
 }
 
 /** The logarithm of the challenger's time over the champion's, each measured once. */

@@ -14,7 +14,7 @@ vi.mock('../../../src/gpu/shader', async (original) => ({
 
 const DRAWS = 100;
 const BUDGET_MS = 300;
-/** One variant in six is among candidates of today (`src/kernels`), give or take two. */
+/** As kernels have on GPUs, give or take two. */
 const CANDIDATES = 6;
 /** Everything is measured after fewer loads than this, or never. */
 const MOST_LOADS = 200;
@@ -25,6 +25,10 @@ interface Scenario {
   costMs: readonly [number, number];
   checkMs: number;
   traits: AdapterTraits;
+  /** Of 100 draws, so many at least pick a variant within 5 % of the best. */
+  good: number;
+  /** The same, at most, of the method before: undefined where that is no worse, but knows no budget. */
+  naive?: number;
 }
 
 /** A discrete GPU under a browser: latencies of 0.3 to 2 ms were measured for submit and wait, noise of a few percent. */
@@ -40,33 +44,42 @@ const FAST: AdapterTraits = {
 };
 const SOFTWARE: AdapterTraits = { ...FAST, latencyMs: 0.3, noise: 0.05, outliers: 0.1, holdUpMs: 60 };
 
+// In 400 draws each (seeds 1 to 400) the choice was within 5 % of the best in 400, 399, 400, 399, 399 and 399, and on the busy
+// machine in 382; by the method before in 107, 105, 112, 62, 230 and 361, and in 346. Loads until all was decided: 3 to 11 as a rule.
 const SCENARIOS: Scenario[] = [
-  { name: 'a fast GPU', costMs: [0.005, 0.1], checkMs: 5, traits: FAST },
+  { name: 'a fast GPU', costMs: [0.005, 0.1], checkMs: 5, traits: FAST, good: 99, naive: 50 },
   {
     name: 'a fast GPU that takes 2 ms a submit',
     costMs: [0.005, 0.1],
     checkMs: 5,
     traits: { ...FAST, latencyMs: 2 },
+    good: 99,
+    naive: 50,
   },
   {
     name: 'a fast GPU whose clock doubles in 50 ms',
     costMs: [0.005, 0.1],
     checkMs: 5,
     traits: { ...FAST, ramp: 2, rampMs: 50 },
+    good: 99,
+    naive: 50,
   },
   {
     name: 'a fast GPU, time in steps of 1 ms',
     costMs: [0.005, 0.1],
     checkMs: 5,
     traits: { ...FAST, clockStepMs: 1 },
+    good: 99,
+    naive: 50,
   },
-  { name: 'an integrated GPU', costMs: [0.1, 3], checkMs: 20, traits: FAST },
-  { name: 'a software adapter', costMs: [10, 100], checkMs: 50, traits: SOFTWARE },
+  { name: 'an integrated GPU', costMs: [0.1, 3], checkMs: 20, traits: FAST, good: 99, naive: 75 },
+  { name: 'a software adapter', costMs: [17, 58], checkMs: 50, traits: SOFTWARE, good: 99 },
   {
     name: 'a software adapter on a busy machine',
-    costMs: [10, 50],
+    costMs: [17, 58],
     checkMs: 50,
     traits: { ...SOFTWARE, noise: 0.1, outliers: 0.3 },
+    good: 90,
   },
 ];
 
@@ -74,7 +87,7 @@ interface Outcome {
   /** What was picked takes so many times what the best takes. */
   loss: number;
   loads: number;
-  /** The most that a load has spent beyond its budget, ms, and the longest that one run may take. */
+  /** The most that a load has spent beyond its budget, ms. */
   over: number;
 }
 
@@ -107,7 +120,7 @@ async function tuned({ costMs, checkMs, traits }: Scenario, seed: number): Promi
 }
 
 /** As it was: the best of three rounds, each long enough for the clock with the latency in it. */
-async function naively({ costMs, traits }: Scenario, seed: number): Promise<number> {
+function naively({ costMs, traits }: Pick<Scenario, 'costMs' | 'traits'>, seed: number): number {
   const costs = drawCosts(costMs, random(seed));
   const adapter = new SimulatedAdapter(traits, 1000 * seed);
   const { device } = adapter.gpu;
@@ -133,23 +146,62 @@ async function naively({ costMs, traits }: Scenario, seed: number): Promise<numb
 }
 
 const seeds = Array.from({ length: DRAWS }, (_, i) => i + 1);
+const isGood = (loss: number): boolean => loss <= 1.05;
 
 describe.for(SCENARIOS)('on $name', (scenario) => {
-  it('nearly every choice', async () => {
-    const outcomes = [];
+  it(`at least ${scenario.good} choices of ${DRAWS} are within 5 % of the best, and each load keeps to its budget`, async () => {
+    const outcomes: Outcome[] = [];
     for (const seed of seeds) outcomes.push(await tuned(scenario, seed));
-    const losses = outcomes.map((o) => o.loss);
-    const naive = [];
-    for (const seed of seeds) naive.push(await naively(scenario, seed));
-    const loads = outcomes.map((o) => o.loads).sort((a, b) => a - b);
-    console.log(
-      scenario.name,
-      'good', losses.filter((l) => l <= 1.05).length,
-      'worst', Math.max(...losses).toFixed(3),
-      'naive', naive.filter((l) => l <= 1.05).length,
-      'loads', loads[50], loads[99],
-      'over', Math.max(...outcomes.map((o) => o.over)).toFixed(1),
-    );
-    expect(verdictOf([], 0)).toBe('undecided');
+    const good = outcomes.filter(({ loss }) => isGood(loss)).length;
+    expect(good).toBeGreaterThanOrEqual(scenario.good);
+    // Nobody can foretell what holds up a run that was begun within the budget.
+    expect(Math.max(...outcomes.map(({ over }) => over))).toBeLessThan(BUDGET_MS / 4);
+    expect(Math.max(...outcomes.map(({ loads }) => loads))).toBeLessThan(MOST_LOADS);
+  });
+});
+
+const MISLED = SCENARIOS.flatMap(({ naive, ...scenario }) => (naive ? [{ ...scenario, naive }] : []));
+
+describe.for(MISLED)('on $name, the best of three runs with the latency in them', (scenario) => {
+  it(`picks so well ${scenario.naive} times at most`, () => {
+    const good = seeds.filter((seed) => isGood(naively(scenario, seed))).length;
+    expect(good).toBeLessThanOrEqual(scenario.naive);
+  });
+});
+
+describe('a verdict', () => {
+  const flat = (log: number, count: number): number[] => Array.from({ length: count }, () => log);
+
+  it('is given for what is clear, either way', () => {
+    expect(verdictOf(flat(-0.2, 6), 0)).toBe('faster');
+    expect(verdictOf(flat(0.2, 6), 0)).toBe('not-faster');
+  });
+
+  it('comes after three pairs where the challenger is far behind', () => {
+    expect(verdictOf(flat(0.2, 3), 0)).toBe('undecided');
+    expect(verdictOf(flat(0.5, 3), 0)).toBe('not-faster');
+    expect(verdictOf([0.5, -0.1, 0.5], 0)).toBe('undecided');
+  });
+
+  it('is for the champion where two cannot be told apart', () => {
+    expect(verdictOf(flat(-0.01, 6), 0)).toBe('not-faster');
+  });
+
+  it('waits where the times scatter more than they differ', () => {
+    expect(verdictOf([-0.4, 0.2, -0.3, 0.3, -0.5, 0.2], 0)).toBe('undecided');
+  });
+
+  it('does not hang on one run that something has held up', () => {
+    expect(verdictOf([-0.2, -0.21, 2, -0.19, -0.2, -0.2], 0)).toBe('faster');
+  });
+
+  it('does not believe a clock more than its steps allow', () => {
+    // 6 equal readings of a clock whose step is a tenth of what is measured: the true ratio may be 1.
+    expect(verdictOf(flat(-0.05, 6), 0.1)).toBe('undecided');
+    expect(verdictOf(flat(-0.05, 6), 0)).toBe('faster');
+  });
+
+  it('waits for as many pairs of one order as of the other, of which a rising clock rate favours one', () => {
+    expect(verdictOf([-0.1, -0.3, -0.1, -0.3, -0.1, -0.3, -0.1], 0)).toBe('undecided');
   });
 });

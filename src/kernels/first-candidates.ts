@@ -15,7 +15,7 @@ export interface FirstCandidates {
 }
 
 const BY_BYTES = { products: 'bytes', blocks: 2, split: 8 } as const;
-const BY_PAIRS = { products: 'pairs', blocks: 4, split: 8 } as const;
+const BY_PAIRS = { products: 'pairs', blocks: 2, split: 8 } as const;
 const HEAD = [{ blocks: 1, split: 8 }] as const;
 /** Attention in registers. Several tokens a team in prefill take twice the registers of one. */
 const LANES = { kind: 'lanes' } as const;
@@ -28,10 +28,10 @@ const WORKGROUP = { kind: 'workgroup', threads: 32 } as const;
  */
 const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
   apple: {
-    // No instruction for dot4I8Packed: 1968 cycles for 128 weights by bytes, 368 by pairs. Four blocks share the activations,
-    // which are twice as long in pairs.
-    decodeMatmul: [BY_PAIRS],
-    // More tokens take 252 registers on RDNA.
+    // No instruction for dot4I8Packed: 1968 cycles for 128 weights by bytes, 368 by pairs. Four blocks would share the activations,
+    // which are twice as long in pairs, but take 120 registers on RDNA where two take 60, and Apple has 128.
+    decodeMatmul: [BY_PAIRS, { ...BY_PAIRS, blocks: 4 }],
+    // 120 registers on RDNA; with four tokens 252.
     prefillMatmul: [{ products: 'pairs', blocks: 2, tokens: 2, split: 8 }],
     head: HEAD,
     attention: [LANES_ONE_TOKEN],

@@ -92,7 +92,8 @@ function byteRange([first, last]: CodePointRange): string {
 
 function byte(value: number): string {
   const character = String.fromCharCode(value);
-  return /[A-Za-z0-9]/.test(character) ? character : `\\x${value.toString(16).padStart(2, '0')}`;
+  // `\\x5f` would go on with the next character where that is a digit of a hexadecimal number.
+  return /[A-Za-z0-9]/.test(character) ? character : `\\u${value.toString(16).padStart(4, '0')}`;
 }
 
 /** The sequences of byte ranges whose product is exactly the UTF-8 of these code points. */

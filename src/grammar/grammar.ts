@@ -8,6 +8,16 @@ export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
 /** A grammar for the text of an answer: rules in xgrammar's EBNF; the answer is what `root` derives. */
 export interface Grammar {
   ebnf: string;
+  /** Lengths of strings that the rules leave open, because states for each length would take seconds to compile. */
+  lengths?: StringLengths;
+}
+
+/** Bounds of the strings in a JSON text, by where they stand in it. */
+export interface StringLengths {
+  /** Where the JSON begins: behind the last occurrence of this text, or at the beginning of the answer for ''. */
+  behind: string;
+  /** Each for the strings at one path; a path is made of keys, and `*` stands for every index or key that is not named. */
+  bounds: readonly { path: readonly string[]; min: number; max: number }[];
 }
 
 /** The shape of an answer, as plain data: see `ResponseFormat`. */

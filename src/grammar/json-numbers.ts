@@ -22,6 +22,14 @@ const MAX_SCALED = 10n ** BigInt(WHOLE_DIGITS + DECIMALS) - 1n;
 /** Multiples in a range are listed, up to so many. */
 const MAX_MULTIPLES = 2000n;
 
+/** Whether a number is within bounds. */
+export function isWithin(value: number, bounds: NumberBounds): boolean {
+  const { minimum = -Infinity, maximum = Infinity, exclusiveMinimum, exclusiveMaximum } = bounds;
+  const isAbove = exclusiveMinimum === undefined || value > exclusiveMinimum;
+  const isBelow = exclusiveMaximum === undefined || value < exclusiveMaximum;
+  return value >= minimum && value <= maximum && isAbove && isBelow;
+}
+
 /** The EBNF of the integers within bounds; undefined if there are none of up to 15 digits. */
 export function integers(bounds: NumberBounds): string | undefined {
   const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
@@ -38,21 +46,26 @@ export function numbers(bounds: NumberBounds): string | undefined {
   return all.length === 0 ? undefined : anyOf(all);
 }
 
-/**
- * The EBNF of the multiples of an integer within bounds.
- *
- * @returns 'too-many' if there are more than are listed, undefined if there are none.
- */
-export function multiples(of: number, bounds: NumberBounds): string | 'too-many' | undefined {
-  const step = BigInt(of);
-  const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
-  const first = ceilDiv(low, step);
-  const last = -ceilDiv(-high, step);
+/** The EBNF of the multiples of an integer within bounds; undefined if there are none. They must be few. */
+export function multiples(of: number, bounds: NumberBounds): string | undefined {
+  const [first, last] = multiplesWithin(of, bounds);
   if (first > last) return undefined;
-  if (last - first >= MAX_MULTIPLES) return 'too-many';
   return anyOf(
-    Array.from({ length: Number(last - first) + 1 }, (_, i) => literal(`${(first + BigInt(i)) * step}`)),
+    Array.from({ length: Number(last - first) + 1 }, (_, i) =>
+      literal(`${(first + BigInt(i)) * BigInt(of)}`),
+    ),
   );
+}
+
+/** Whether the multiples of an integer within bounds can be listed. */
+export function areMultiplesFew(of: number, bounds: NumberBounds): boolean {
+  const [first, last] = multiplesWithin(of, bounds);
+  return last - first < MAX_MULTIPLES;
+}
+
+function multiplesWithin(of: number, bounds: NumberBounds): [first: bigint, last: bigint] {
+  const [low, high] = scaledRange(bounds, 1n, MAX_INTEGER);
+  return [ceilDiv(low, BigInt(of)), -ceilDiv(-high, BigInt(of))];
 }
 
 /** The least and the greatest integer n within ±`most` for which n / scale is within the bounds. */

@@ -1,459 +1,294 @@
-// JSON Schemas (draft 2020-12, draft-07, and what OpenAPI adds) as rules: a keyword is enforced exactly, or refused by its name.
+// JSON schemas as rules: every text that is derived is a value that the schema accepts.
 //
-// xgrammar has a converter of its own. It is not used, because values that it derives do not always fit (measured with 0.1.27: with
-// `minimum: 1.5` it derives `1x5`, with `exclusiveMinimum: 0` it derives 0, a `pattern` puts bare quotes into a string, and
-// `allOf`, `not`, `uniqueItems` and `if` are passed over in silence). It only compiles the rules made here.
-//
-// A value has one text: on one line, with `", "` and `": "` between, members in the order of the schema. So the model has nothing to
-// decide about white space, and what must come is known.
+// xgrammar has a converter of its own, which is not used: it derives what a validator refuses (`minimum: 1.5` gives "1x5",
+// `exclusiveMinimum: 0` gives 0, a pattern can close the string that it stands in) and leaves out what it does not know (allOf,
+// not, uniqueItems, if). Here a keyword is enforced exactly or refused by its name and place. What is derived may be less than
+// what the schema accepts, in ways that are said where they are decided: one text for a value, no members and items beyond
+// those that are described, numbers of up to 15 digits, values of no described shape up to 8 deep.
 
-import { literal, type RuleBook } from './ebnf';
-import { integers, multiples, numbers, type NumberBounds } from './json-numbers';
-import { itemsExpression, membersExpression, type NamedMember } from './json-objects';
-import { anyStringRule, otherStringRule, stringOfLengthRule } from './json-strings';
-import { matchingStringRule } from './regex';
-import { regexTree } from './regex-tree';
-import {
-  asSchema,
-  checkSize,
-  hasValues,
-  invalid,
-  resolveReference,
-  unsupported,
-  type JsonSchema,
-  type SchemaObject,
-} from './schema-bounds';
-import { IGNORED, isTypeName, KNOWN, OF_TYPE, type TypeName } from './schema-keywords';
-import { areDisjoint, merged, typeOf } from './schema-merge';
-import { FORMATS, OF_NUMBERS } from './string-formats';
+import { constrainedStringRule, hasPatternsAndLength } from './constrained-strings';
+import { anyOf, literal, type RuleBook } from './ebnf';
+import { Flattener } from './flat-schema';
+import type { StringLengths } from './grammar';
+import { areMultiplesFew, integers, isWithin, multiples, numbers, type NumberBounds } from './json-numbers';
+import { itemsExpression, membersExpression } from './json-objects';
+import { anyStringRule, stringOfLengthRule } from './json-strings';
+import { MemberReader } from './object-members';
+import { checkRulesEnd } from './productive-rules';
+import { firstOverlap } from './schema-exclusion';
+import { empty, SchemaDocument, unsupported, type JsonSchema } from './schema-document';
+import { typesOf, valueFits, type FlatSchema, type ObjectKeywords, type TypeName } from './schema-keywords';
+import { isLong, stringBounds } from './string-bounds';
 import { notationOf, stringText, valueText, type ValueStyle } from './value-text';
 
-export type { JsonSchema } from './schema-bounds';
+export type { JsonSchema } from './schema-document';
+export type { ValueStyle } from './value-text';
 
-/** How deep values are that a schema says nothing about: models are not to nest for ever. */
-const MAX_ANY_DEPTH = 5;
+/** How far values of no described shape nest: enough for any data, and an end for a model that only opens brackets. */
+const FREE_DEPTH = 8;
+/** No answer has more items or members of one kind. */
+const MAX_COUNT = 2000;
+const MAX_PREFIX = 200;
+/** More schemas within each other come of `allOf` and `$ref` that never end. */
+const MAX_OPEN = 300;
+const NO_MEMBERS: ObjectKeywords = { properties: new Map(), required: new Set() };
 
-/** Characters of a string that are counted by rules: each is a state, whose mask takes 30 ms to make for 128,000 tokens. */
-const MAX_COUNTED = 120;
-
-/** Items of an array that are counted, and values that are listed. */
-const MAX_ITEMS = 10_000;
+/** What becomes of long strings: refused where the rules are all there is, or left open where something counts beside them. */
+type LongStrings = 'refused' | 'open';
 
 /**
- * A rule for the values that a schema allows.
+ * The name of a rule that derives exactly one value of the schema, on one line.
  *
- * @throws TernionError `unsupported-feature` by the JSON pointer of a keyword that is not enforced; `invalid-argument` for what is
- *   no schema, is too large, or allows no value.
+ * @throws TernionError `invalid-argument` if the schema is malformed, too large, or accepts nothing that can be written;
+ *   `unsupported-feature` if it has a keyword that would not be enforced, or a `minLength` or `maxLength` above 20.
  */
 export function schemaRule(book: RuleBook, schema: JsonSchema, style: ValueStyle): string {
-  checkSize(schema);
-  return new SchemaWriter(book, schema, style).rule(schema, '#');
+  return converted(book, schema, style, 'refused', (converter, root) => converter.rule(root)).rule;
 }
 
-/** A rule for keyword arguments of Python, `a=1, b='x'`, between parentheses, of the object that a schema describes. */
+/** As `schemaRule`, for JSON whose strings are held to the lengths above 20 by other means: those that the rule leaves open. */
+export function openSchemaRule(
+  book: RuleBook,
+  schema: JsonSchema,
+): { rule: string; bounds: StringLengths['bounds'] } {
+  return converted(book, schema, 'json', 'open', (converter, root) => converter.rule(root));
+}
+
+/**
+ * The name of a rule that derives the arguments of a Python call, `a=1, b='x'`, for an object schema; nothing for no arguments.
+ *
+ * @throws TernionError as `schemaRule` does; `unsupported-feature` if a name is none that Python's arguments can have.
+ */
 export function argumentsRule(book: RuleBook, schema: JsonSchema, style: 'python'): string {
-  checkSize(schema);
-  return new SchemaWriter(book, schema, style).keywordArguments(schema);
+  return converted(book, schema, style, 'refused', (converter, root) => converter.argumentsRule(root)).rule;
 }
 
-/** A rule for any object of JSON. */
-export function anyObjectRule(book: RuleBook): string {
-  return new SchemaWriter(book, true, 'json').rule({ type: 'object' }, '#');
+function converted(
+  book: RuleBook,
+  schema: JsonSchema,
+  style: ValueStyle,
+  long: LongStrings,
+  convert: (converter: Converter, root: JsonSchema) => string,
+): { rule: string; bounds: StringLengths['bounds'] } {
+  const document = new SchemaDocument(schema);
+  const flattener = new Flattener(document);
+  const converter = new Converter(book, flattener, style, long);
+  const rule = convert(converter, document.root);
+  checkRulesEnd(book, (name) => unsupported('#', `a $ref needs itself without an end (rule ${name})`));
+  return { rule, bounds: converter.leftOpen ? stringBounds(flattener, document.root) : [] };
 }
 
-class SchemaWriter {
+class Converter {
+  readonly #rules = new Map<object, string>();
+  /** Schemas whose rules are being made, with the names by which they were used meanwhile. */
+  readonly #open = new Map<object, { name?: string }>();
+  readonly #objects: MemberReader;
+  /** Whether a string was left open whose length has bounds. */
+  leftOpen = false;
+
   constructor(
     private readonly book: RuleBook,
-    private readonly root: JsonSchema,
+    private readonly flattener: Flattener,
     private readonly style: ValueStyle,
-  ) {}
-
-  /** `at` is the JSON pointer of the schema, for messages. */
-  rule(schema: JsonSchema, at: string): string {
-    if (schema === false) throw invalid(`${at} allows no value.`);
-    if (schema === true) return this.#anyValue(MAX_ANY_DEPTH);
-    if (!hasValues(schema, this.root))
-      throw invalid(`${at} allows no value that ends: it has itself inside.`);
-    const unknown = Object.keys(schema).find((keyword) => !KNOWN.has(keyword));
-    if (unknown !== undefined) throw notEnforced(at, unknown);
-    const { nullable, ...rest } = schema;
-    const rule = this.#ofObject(rest, at);
-    return nullable === true ? this.book.rule('nullable', `${rule} | ${literal(this.#text(null))}`) : rule;
+    private readonly long: LongStrings,
+  ) {
+    this.#objects = new MemberReader(book, flattener, style, (schema) => this.rule(schema));
   }
 
-  #ofObject(schema: SchemaObject, at: string): string {
-    if (schema['$ref'] !== undefined) return this.#reference(schema, at);
-    const { allOf, anyOf: any, oneOf: one, ...beside } = schema;
-    if (allOf !== undefined) {
-      const parts = list(allOf, `${at}/allOf`).map((part, i) => asSchema(part, `${at}/allOf/${i}`));
-      const rest = {
-        ...beside,
-        ...(any !== undefined && { anyOf: any }),
-        ...(one !== undefined && { oneOf: one }),
-      };
-      return this.rule(
-        parts.reduce<JsonSchema>((all, part) => merged(all, part, this.root, `${at}/allOf`), rest),
-        at,
-      );
+  rule(schema: JsonSchema): string {
+    if (schema === true) return this.#freeValue(FREE_DEPTH);
+    if (schema === false) throw unsupported('#', 'the schema false, which no value matches');
+    const target = this.flattener.target(schema);
+    const known = this.#rules.get(schema);
+    if (known !== undefined) return known;
+    const open = this.#open.get(schema);
+    if (open) return (open.name ??= this.book.reserve(this.#hint(schema)));
+    const entry: { name?: string } = {};
+    if (this.#open.size > MAX_OPEN) {
+      throw unsupported(this.flattener.document.pointerOf(schema), 'allOf or $ref that goes on and on');
     }
-    if (any !== undefined || one !== undefined) return this.#alternatives(beside, any, one, at);
-    if ('enum' in schema || 'const' in schema) return this.#listed(schema, at);
-    return this.#typed(schema, at);
+    this.#open.set(schema, entry);
+    const body = target === undefined ? this.#expression(this.flattener.flat(schema)) : this.rule(target);
+    this.#open.delete(schema);
+    const name = entry.name ?? (/^\w+$/.test(body) ? body : this.book.rule(this.#hint(schema), body));
+    if (entry.name !== undefined) this.book.define(entry.name, body);
+    this.#rules.set(schema, name);
+    return name;
   }
 
-  #reference(schema: SchemaObject, at: string): string {
-    const { $ref: reference, ...beside } = schema;
-    if (!Object.keys(beside).every((keyword) => IGNORED.has(keyword)))
-      return this.rule(merged({ $ref: reference }, beside, this.root, at), at);
-    const target = resolveReference(this.root, reference, `${at}/$ref`);
-    const pointer = String(reference);
-    return this.book.once(`ref_${pointer}_${this.style}`, (name) => {
-      const rule = this.rule(target, pointer);
-      if (rule === name) throw invalid(`${at}/$ref goes in a circle.`);
-      return rule;
-    });
-  }
-
-  #alternatives(beside: SchemaObject, any: unknown, one: unknown, at: string): string {
-    if (any !== undefined && one !== undefined) throw notEnforced(at, 'oneOf beside anyOf');
-    const keyword = any === undefined ? 'oneOf' : 'anyOf';
-    const options = list(any ?? one, `${at}/${keyword}`).map((each, i) =>
-      asSchema(each, `${at}/${keyword}/${i}`),
-    );
-    if (options.length === 0) throw invalid(`${at}/${keyword} is empty.`);
-    if (keyword === 'oneOf') {
-      options.forEach((a, i) =>
-        options.slice(0, i).forEach((b, j) => {
-          if (!areDisjoint(a, b, this.root, at))
-            throw unsupported(
-              `${at}/oneOf: a value may fit both ${j} and ${i}, which is not enforced; anyOf would do.`,
-            );
-        }),
-      );
+  argumentsRule(schema: JsonSchema): string {
+    const flat = this.flattener.flat(schema);
+    if (flat.alternatives || flat.values || !typesOf(flat).includes('object')) {
+      throw unsupported(flat.pointer, 'arguments that are not the properties of one object');
     }
-    const alone = Object.keys(beside).every((key) => IGNORED.has(key));
-    const rules = options
-      .filter((option) => option !== false && hasValues(option, this.root))
-      .map((option, i) => {
-        const path = `${at}/${keyword}/${i}`;
-        return this.rule(alone ? option : merged(beside, option, this.root, path), path);
-      });
-    if (rules.length === 0) throw invalid(`${at}/${keyword} allows no value.`);
-    return this.book.rule('any_of', [...new Set(rules)].join(' | '));
-  }
-
-  #listed(schema: SchemaObject, at: string): string {
-    const { enum: listed, const: only, type } = schema;
-    const all = 'const' in schema ? [only] : list(listed, `${at}/enum`);
-    if (all.length > MAX_ITEMS) throw invalid(`${at}/enum has more than ${MAX_ITEMS} values.`);
-    const types = type === undefined ? undefined : typesOf(type, at);
-    const beside = Object.keys(schema).find(
-      (key) => !['enum', 'const', 'type'].includes(key) && !IGNORED.has(key),
-    );
-    if (beside !== undefined)
-      throw unsupported(`${at}/${beside} beside ${'const' in schema ? 'const' : 'enum'} is not enforced.`);
-    const inBoth =
-      'const' in schema && Array.isArray(listed) ? all.filter((value) => has(listed, value)) : all;
-    const texts = inBoth
-      .filter((value) => !types || fitsTypes(value, types))
-      .map((value) => literal(this.#text(value)));
-    if (texts.length === 0) throw invalid(`${at} lists no value of its type.`);
-    return this.book.rule('value', [...new Set(texts)].join(' | '));
-  }
-
-  #typed(schema: SchemaObject, at: string): string {
-    const types = schema['type'] === undefined ? this.#typesMeant(schema) : typesOf(schema['type'], at);
-    if (types.length === 0) return this.#anyValue(MAX_ANY_DEPTH);
-    // Every integer is a number.
-    const distinct = types.includes('number') ? types.filter((type) => type !== 'integer') : types;
-    const rules = distinct.map((type) => this.#ofType(type, schema, at));
-    return rules.length === 1 ? (rules[0] ?? '') : this.book.rule('one_type', rules.join(' | '));
-  }
-
-  /** A schema without a type that speaks of the members of objects means objects. */
-  #typesMeant(schema: SchemaObject): TypeName[] {
-    const types = Object.keys(OF_TYPE) as TypeName[];
-    return types.filter((type) => OF_TYPE[type].some((keyword) => keyword in schema));
-  }
-
-  #ofType(type: TypeName, schema: SchemaObject, at: string): string {
-    switch (type) {
-      case 'null':
-        return this.book.rule('null_value', literal(this.#text(null)));
-      case 'boolean':
-        return this.book.rule('boolean', `${literal(this.#text(true))} | ${literal(this.#text(false))}`);
-      case 'integer':
-      case 'number':
-        return this.#number(type, schema, at);
-      case 'string':
-        return this.#string(schema, at);
-      case 'array':
-        return this.#array(schema, at);
-      case 'object':
-        return this.#object(schema, at);
-    }
-  }
-
-  #number(type: 'integer' | 'number', schema: SchemaObject, at: string): string {
-    const { multipleOf, format } = schema;
-    if (format !== undefined && !OF_NUMBERS.has(format)) throw notEnforced(at, 'format');
-    const bounds = boundsOf(schema, at);
-    const none = (): never => {
-      throw invalid(`${at} allows no number of at most 15 digits.`);
-    };
-    if (multipleOf !== undefined && !(multipleOf === 1 && type === 'integer')) {
-      const of = figure(multipleOf, `${at}/multipleOf`);
-      if (!Number.isSafeInteger(of) || of < 1)
-        throw unsupported(`${at}/multipleOf is only enforced for whole numbers.`);
-      const found = multiples(of, bounds);
-      if (found === 'too-many')
-        throw unsupported(`${at}/multipleOf is only enforced between bounds with at most 2000 multiples.`);
-      return this.book.rule('multiple', found ?? none());
-    }
-    return this.book.rule(type, (type === 'integer' ? integers(bounds) : numbers(bounds)) ?? none());
-  }
-
-  #string(schema: SchemaObject, at: string): string {
-    const { pattern, format, minLength = 0, maxLength = Infinity } = schema;
-    const min = count(minLength, `${at}/minLength`);
-    const max = maxLength === Infinity ? Infinity : count(maxLength, `${at}/maxLength`);
-    const isOpen = min === 0 && max === Infinity;
-    if (pattern !== undefined || format !== undefined) {
-      const source = pattern === undefined ? FORMATS.get(String(format)) : text(pattern, `${at}/pattern`);
-      if (source === undefined) throw unsupported(`${at}/format: ${JSON.stringify(format)} is not enforced.`);
-      if (!isOpen && !(min <= 1 && max === Infinity))
-        throw unsupported(
-          `${at}/${max === Infinity ? 'minLength' : 'maxLength'} beside a pattern or format is not enforced.`,
-        );
-      const tree = regexTree(source, 'part', `The pattern at ${at}`);
-      const rule = matchingStringRule(this.book, this.style, tree);
-      if (rule === undefined) throw invalid(`${at}/pattern matches no text.`);
-      return rule;
-    }
-    if (isOpen) return anyStringRule(this.book, this.style);
-    if (min > max) throw invalid(`${at} allows no string: minLength is more than maxLength.`);
-    if (min > MAX_COUNTED) throw unsupported(`${at}/minLength of more than ${MAX_COUNTED} is not enforced.`);
-    return stringOfLengthRule(this.book, this.style, min, Math.min(max, Math.max(min, MAX_COUNTED)));
-  }
-
-  #array(schema: SchemaObject, at: string): string {
-    refuse(schema, at, ['contains', 'unevaluatedItems'], (value) => value === undefined || value === false);
-    refuse(schema, at, ['uniqueItems'], (value) => value === undefined || value === false);
-    const { items, prefixItems, additionalItems, minItems = 0, maxItems = Infinity } = schema;
-    const isTuple = Array.isArray(items);
-    const first = list(prefixItems ?? (isTuple ? items : []), `${at}/prefixItems`);
-    const behind = isTuple ? additionalItems : items;
-    const min = count(minItems, `${at}/minItems`);
-    const max = maxItems === Infinity ? Infinity : count(maxItems, `${at}/maxItems`);
-    if (min > MAX_ITEMS || (max !== Infinity && max > MAX_ITEMS))
-      throw invalid(`${at} counts more than ${MAX_ITEMS} items.`);
-    // A tuple is closed unless more is said.
-    const isClosed = behind === false || (behind === undefined && first.length > 0 && min <= first.length);
-    const rest =
-      isClosed || max <= first.length
-        ? undefined
-        : this.rule(asSchema(behind ?? true, `${at}/items`), `${at}/items`);
-    const places = first.map((each, i) =>
-      this.rule(asSchema(each, `${at}/prefixItems/${i}`), `${at}/prefixItems/${i}`),
-    );
-    const expression = itemsExpression({ first: places, ...(rest !== undefined && { rest }), min, max });
-    if (expression === undefined) throw invalid(`${at} allows no array: minItems is more than there can be.`);
-    return this.book.rule('array', expression);
-  }
-
-  #object(schema: SchemaObject, at: string): string {
-    const { named, rest, min, max } = this.#members(
-      schema,
-      at,
-      (name) => `${stringText(name, this.style)}: `,
-    );
-    const members = { named, ...(rest && { rest }), min, max };
-    const expression = membersExpression(this.book, members, { open: '{', close: '}' });
+    const { properties, required, minProperties, maxProperties } = flat.objects ?? NO_MEMBERS;
+    const bad = Array.from(properties.keys()).find((name) => !/^[A-Za-z_]\w*$/.test(name));
+    if (bad !== undefined)
+      throw unsupported(flat.pointer, `an argument named ${JSON.stringify(bad)}, which Python has not`);
+    // What has no name of its own is left out, whether or not it may be there.
+    const closed = { properties, required, others: false, minProperties, maxProperties };
+    const members = this.#objects.members(closed, flat.pointer, (name) => `${name}=`);
+    const expression = membersExpression(this.book, members, { open: '', close: '' });
     if (expression === undefined)
-      throw invalid(`${at} allows no object: not with so few, or so many, members.`);
-    return this.book.rule('object', expression);
-  }
-
-  keywordArguments(schema: JsonSchema): string {
-    const resolved = schema === true ? {} : merged(schema, true, this.root, '#');
-    if (typeof resolved === 'boolean') throw invalid('# allows no arguments.');
-    const label = (name: string): string => {
-      if (/^[A-Za-z_]\w*$/.test(name)) return `${name}=`;
-      throw unsupported(`#/properties/${name}: no argument of Python can have this name.`);
-    };
-    const { named, min, max } = this.#members(resolved, '#', label);
-    const expression = membersExpression(this.book, { named, min, max }, { open: '(', close: ')' });
-    if (expression === undefined) throw invalid('# allows no arguments: not so few, or so many.');
+      throw empty(flat.pointer, 'the numbers of properties contradict each other');
     return this.book.rule('arguments', expression);
   }
 
-  #members(
-    schema: SchemaObject,
-    at: string,
-    labelOf: (name: string) => string,
-  ): { named: NamedMember[]; rest: { key: string; value: string } | undefined; min: number; max: number } {
-    const closed = [
-      'patternProperties',
-      'propertyNames',
-      'dependentRequired',
-      'dependentSchemas',
-      'dependencies',
-    ];
-    refuse(schema, at, closed, (value) => value === undefined || isEmptyObject(value) || isAnyText(value));
-    refuse(
-      schema,
-      at,
-      ['unevaluatedProperties'],
-      (value) => value === undefined || typeof value === 'boolean',
-    );
-    const { properties = {}, required = [], minProperties = 0, maxProperties = Infinity } = schema;
-    if (typeof properties !== 'object' || properties === null)
-      throw invalid(`${at}/properties is no object.`);
-    const needed = new Set(list(required, `${at}/required`).map(String));
-    const described = new Map(Object.entries(properties));
-    for (const name of needed) if (!described.has(name)) described.set(name, true);
-    // Members that may be left out, and have no value that ends, are.
-    const entries = [...described].filter(
-      ([name, each]) => needed.has(name) || (each !== false && hasValues(asSchema(each, at), this.root)),
-    );
-    const named = entries.map(([name, each]): NamedMember => {
-      const path = `${at}/properties/${name}`;
-      return {
-        label: labelOf(name),
-        value: this.rule(asSchema(each, path), path),
-        required: needed.has(name),
-      };
-    });
-    const open = schema['additionalProperties'] ?? schema['unevaluatedProperties'] ?? described.size === 0;
-    const path = `${at}/additionalProperties`;
-    const rest =
-      open === false
-        ? undefined
-        : {
-            key: otherStringRule(this.book, this.style, [...described.keys()]),
-            value: open === true ? this.#anyValue(MAX_ANY_DEPTH - 1) : this.rule(asSchema(open, path), path),
-          };
-    const min = count(minProperties, `${at}/minProperties`);
-    // Names may be written twice, and count once.
-    if (rest && min > needed.size)
-      throw unsupported(`${at}/minProperties is not enforced where members have any name.`);
-    return {
-      named,
-      rest,
-      min,
-      max: maxProperties === Infinity ? Infinity : count(maxProperties, `${at}/maxProperties`),
-    };
+  #hint(schema: object): string {
+    return this.flattener.document.pointerOf(schema).split('/').at(-1)?.replace('#', 'value') ?? 'value';
   }
 
-  /** A rule for any value that is at most `depth` deep. */
-  #anyValue(depth: number): string {
-    return this.book.once(`any_${depth}_${this.style}`, () => {
-      const { words } = notationOf(this.style);
+  #expression(flat: FlatSchema): string {
+    if (flat.alternatives) return this.#alternatives(flat, flat.alternatives);
+    if (flat.values) return this.#listed(flat, flat.values);
+    const types = typesOf(flat);
+    if (types.length === 0) throw empty(flat.pointer, 'the types contradict each other');
+    return anyOf(types.map((type) => this.#ofType(type, flat)));
+  }
+
+  #alternatives(flat: FlatSchema, { keyword, of }: NonNullable<FlatSchema['alternatives']>): string {
+    const base = { ...flat };
+    delete base.alternatives;
+    const flats = of.map((schema) => this.flattener.merge(base, this.flattener.flat(schema)));
+    if (keyword === 'oneOf') {
+      const overlap = firstOverlap(flats, (schema) => this.flattener.flat(schema));
+      if (overlap)
+        throw unsupported(
+          base.pointer,
+          `oneOf whose alternatives ${overlap.join(' and ')} may match the same value`,
+        );
+    }
+    const isBare = Object.keys(base).length === 1;
+    const names = flats.map((flat, i) => {
+      const schema = of[i];
+      return isBare && schema !== undefined ? this.rule(schema) : this.#expression(flat);
+    });
+    return anyOf([...new Set(names)]);
+  }
+
+  #listed(flat: FlatSchema, values: readonly unknown[]): string {
+    const further = flat.arrays ? 'arrays' : flat.objects && 'objects';
+    if (further !== undefined)
+      throw unsupported(flat.pointer, `enum or const beside keywords for ${further}`);
+    const fitting = values.filter((value) => this.#isListed(value, flat));
+    if (fitting.length === 0) throw empty(flat.pointer, 'no value is listed that is right otherwise');
+    return anyOf([...new Set(fitting.map((value) => literal(valueText(value, this.style))))]);
+  }
+
+  #isListed(value: unknown, { types, numbers: bounds, strings, pointer }: FlatSchema): boolean {
+    if (!valueFits(value, types)) return false;
+    if (typeof value === 'string' && strings) return hasPatternsAndLength(value, strings, pointer);
+    if (typeof value !== 'number' || !bounds) return true;
+    if (bounds.multipleOf !== undefined) throw unsupported(pointer, 'enum or const beside multipleOf');
+    return isWithin(value, bounds);
+  }
+
+  #ofType(type: TypeName, flat: FlatSchema): string {
+    const { words } = notationOf(this.style);
+    switch (type) {
+      case 'null':
+        return literal(words.null);
+      case 'boolean':
+        return this.book.rule('boolean', `${literal(words.true)} | ${literal(words.false)}`);
+      case 'integer':
+      case 'number':
+        return this.#number(type, flat);
+      case 'string':
+        return this.#string(flat);
+      case 'array':
+        return this.#array(flat);
+      case 'object':
+        return this.#object(flat);
+    }
+  }
+
+  #number(type: 'integer' | 'number', { numbers: keywords = {}, pointer }: FlatSchema): string {
+    const { multipleOf, ...bounds } = keywords;
+    const expression =
+      multipleOf === undefined ? plainNumbers(type, bounds) : this.#multiples(multipleOf, bounds, pointer);
+    if (expression === undefined)
+      throw empty(pointer, 'no number of up to 15 digits, 6 of them decimals, is within the bounds');
+    return this.book.rule(type, expression);
+  }
+
+  #multiples(of: number, bounds: NumberBounds, pointer: string): string | undefined {
+    if (of === 1) return integers(bounds);
+    if (!Number.isSafeInteger(of) || of <= 0 || !areMultiplesFew(of, bounds)) {
+      throw unsupported(
+        pointer,
+        'the keyword multipleOf, but for 1 and for integers in a range that has few multiples',
+      );
+    }
+    return multiples(of, bounds);
+  }
+
+  #string({ strings = {}, pointer }: FlatSchema): string {
+    const { minLength: min = 0, maxLength: max = Infinity, patterns, format } = strings;
+    if (min > max) throw empty(pointer, 'minLength is above maxLength');
+    if (patterns || format !== undefined)
+      return constrainedStringRule(this.book, this.style, strings, pointer);
+    return this.#stringOfLength(min, max, pointer);
+  }
+
+  #stringOfLength(min: number, max: number, pointer: string): string {
+    if (!isLong(min, max)) return stringOfLengthRule(this.book, this.style, min, max);
+    if (this.long === 'refused') throw unsupported(pointer, 'minLength or maxLength above 20');
+    this.leftOpen = true;
+    return anyStringRule(this.book, this.style);
+  }
+
+  #array({ arrays = {}, pointer }: FlatSchema): string {
+    const { prefix = [], items, minItems, maxItems = Infinity } = arrays;
+    if (prefix.length > MAX_PREFIX)
+      throw unsupported(pointer, `prefixItems of more than ${MAX_PREFIX} items`);
+    if ((minItems ?? 0) > MAX_COUNT) throw unsupported(pointer, `minItems above ${MAX_COUNT}`);
+    // Who describes the first items one by one wants them all, which is what minItems would say.
+    const min = minItems ?? Math.min(prefix.length, maxItems);
+    const rest = items ?? prefix.length === 0;
+    const expression = itemsExpression({
+      first: prefix.slice(0, maxItems).map((schema) => this.rule(schema)),
+      ...(rest === false || maxItems <= prefix.length ? {} : { rest: this.rule(rest) }),
+      min,
+      max: maxItems === Infinity ? Infinity : Math.min(maxItems, MAX_COUNT),
+    });
+    if (expression === undefined) throw empty(pointer, 'the numbers of items contradict each other');
+    return this.book.rule('array', expression);
+  }
+
+  #object({ objects, pointer }: FlatSchema): string {
+    const members = this.#objects.members(
+      objects ?? NO_MEMBERS,
+      pointer,
+      (name) => `${stringText(name, this.style)}: `,
+    );
+    const expression = membersExpression(this.book, members, { open: '{', close: '}' });
+    if (expression === undefined) throw empty(pointer, 'the numbers of properties contradict each other');
+    return this.book.rule('object', expression);
+  }
+
+  /** Any value that nests up to `depth` more times. */
+  #freeValue(depth: number): string {
+    return this.book.once(`any_${this.style}_${depth}`, () => {
+      const text = anyStringRule(this.book, this.style);
       const scalars = [
-        anyStringRule(this.book, this.style),
-        this.#number('number', {}, '#'),
-        ...Object.values(words).map((word) => literal(word)),
+        text,
+        this.#number('number', { pointer: '#' }),
+        this.#ofType('boolean', { pointer: '#' }),
+        this.#ofType('null', { pointer: '#' }),
       ];
       if (depth === 0) return scalars.join(' | ');
-      const value = this.#anyValue(depth - 1);
-      const key = anyStringRule(this.book, this.style);
-      const array = itemsExpression({ first: [], rest: value, min: 0, max: Infinity }) ?? '';
-      const object = membersExpression(
+      const value = this.#freeValue(depth - 1);
+      const list = itemsExpression({ first: [], rest: value, min: 0, max: Infinity }) ?? '';
+      const members = membersExpression(
         this.book,
-        { named: [], rest: { key, value }, min: 0, max: Infinity },
+        { named: [], rest: { key: text, value }, min: 0, max: Infinity },
         { open: '{', close: '}' },
       );
-      return [
-        ...scalars,
-        this.book.rule('any_array', array),
-        this.book.rule('any_object', object ?? ''),
-      ].join(' | ');
+      return [...scalars, list, members].join(' | ');
     });
   }
-
-  #text(value: unknown): string {
-    return valueText(value, this.style);
-  }
 }
 
-/** Refuses the keywords whose value is not one of those that hold nothing to anything. */
-function refuse(
-  schema: SchemaObject,
-  at: string,
-  keywords: readonly string[],
-  isHarmless: (value: unknown) => boolean,
-): void {
-  const found = keywords.find((keyword) => !isHarmless(schema[keyword]));
-  if (found !== undefined) throw notEnforced(at, found);
-}
-
-function notEnforced(at: string, keyword: string): Error {
-  return unsupported(`${at}/${keyword}: answers cannot be held to this keyword.`);
-}
-
-function isEmptyObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-}
-
-/** What libraries say of the names of a record's members. */
-function isAnyText(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(value).every(([key, each]) => key === 'type' && each === 'string')
-  );
-}
-
-function boundsOf(schema: SchemaObject, at: string): NumberBounds {
-  const bounds: NumberBounds = {};
-  const { minimum, maximum, exclusiveMinimum: above, exclusiveMaximum: below } = schema;
-  // Draft 4 and OpenAPI 3.0 say by a flag that a bound itself is excluded.
-  if (minimum !== undefined)
-    bounds[above === true ? 'exclusiveMinimum' : 'minimum'] = figure(minimum, `${at}/minimum`);
-  if (maximum !== undefined)
-    bounds[below === true ? 'exclusiveMaximum' : 'maximum'] = figure(maximum, `${at}/maximum`);
-  if (above !== undefined && typeof above !== 'boolean')
-    bounds.exclusiveMinimum = figure(above, `${at}/exclusiveMinimum`);
-  if (below !== undefined && typeof below !== 'boolean')
-    bounds.exclusiveMaximum = figure(below, `${at}/exclusiveMaximum`);
-  return bounds;
-}
-
-function typesOf(type: unknown, at: string): TypeName[] {
-  const types: readonly unknown[] = Array.isArray(type) ? type : [type];
-  if (types.length === 0) throw invalid(`${at}/type is empty.`);
-  return types.map((each) => {
-    if (isTypeName(each)) return each;
-    throw invalid(`${at}/type: there is no type ${JSON.stringify(each)}.`);
-  });
-}
-
-function fitsTypes(value: unknown, types: readonly TypeName[]): boolean {
-  const type = typeOf(value);
-  return types.some((each) => each === type || (each === 'integer' && Number.isInteger(value)));
-}
-
-function has(values: readonly unknown[], value: unknown): boolean {
-  return values.some((each) => JSON.stringify(each) === JSON.stringify(value));
-}
-
-function list(value: unknown, at: string): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw invalid(`${at} is no list.`);
-}
-
-function text(value: unknown, at: string): string {
-  if (typeof value === 'string') return value;
-  throw invalid(`${at} is no text.`);
-}
-
-function figure(value: unknown, at: string): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw invalid(`${at} is no number.`);
-}
-
-function count(value: unknown, at: string): number {
-  const number = figure(value, at);
-  if (Number.isInteger(number) && number >= 0) return number;
-  throw invalid(`${at} is no whole number from 0 on.`);
+function plainNumbers(type: 'integer' | 'number', bounds: NumberBounds): string | undefined {
+  return type === 'integer' ? integers(bounds) : numbers(bounds);
 }

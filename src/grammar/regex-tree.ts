@@ -3,13 +3,7 @@
 import { AST, RegExpParser } from '@eslint-community/regexpp';
 import { TernionError } from '../errors';
 import { CodePoints, EVERYTHING, type CodePointRange } from './code-points';
-
-/** What a regular expression matches. */
-export type RegexTree =
-  | { kind: 'set'; set: CodePoints }
-  | { kind: 'sequence'; parts: readonly RegexTree[] }
-  | { kind: 'choice'; options: readonly RegexTree[] }
-  | { kind: 'repeat'; of: RegexTree; min: number; max: number };
+import { simplified, type RegexTree } from './regex-shape';
 
 /** Whether the whole text has to match, as between `^(?:` and `)$`, or some part of it, as JSON Schema's `pattern` has it. */
 export type RegexExtent = 'whole' | 'part';
@@ -99,8 +93,8 @@ class Reader {
     );
     if (this.extent === 'part' && opens && !isGroup(head)) parts.unshift(ANYTHING);
     if (this.extent === 'part' && closes && !isGroup(tail)) parts.push(ANYTHING);
-    const [only] = parts;
-    return parts.length === 1 && only ? only : { kind: 'sequence', parts };
+    const [only, ...more] = simplified(parts);
+    return only && more.length === 0 ? only : { kind: 'sequence', parts: only ? [only, ...more] : [] };
   }
 
   #element(element: AST.Element, first: boolean, last: boolean): RegexTree {

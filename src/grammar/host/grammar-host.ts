@@ -1,7 +1,9 @@
 // The thread's side: one vocabulary, the grammars compiled for it, and the answers that follow them.
 
 import { TernionError } from '../../errors';
+import type { Grammar } from '../grammar';
 import type { GrammarFailure, GrammarReplies, GrammarStep } from '../protocol';
+import { LengthTracker, TokenShapes } from '../string-lengths';
 import { CompiledGrammars } from './compiled-grammars';
 import { useForcedText } from './forced-text';
 import { Xgrammar, type CompiledGrammar, type GrammarCompiler, type GrammarMatcher } from './xgrammar';
@@ -11,6 +13,8 @@ interface FollowedAnswer {
   matcher: GrammarMatcher;
   tokenIds: number[];
   endIds: readonly number[];
+  /** Holds strings to lengths that the rules leave open. */
+  lengths: LengthTracker | undefined;
 }
 
 /** Compiles grammars and follows answers. What it throws, `failureOf` can tell. */
@@ -20,6 +24,9 @@ export class GrammarHost {
   readonly #answers = new Map<number, FollowedAnswer>();
   #compiler: GrammarCompiler | undefined;
   #vocabularySize = 0;
+  #tokens: readonly Uint8Array[] = [];
+  /** Made once an answer has strings of bounded length. */
+  #shapes: TokenShapes | undefined;
 
   /** Takes the vocabulary: the bytes of all tokens in a row, and where each of them ends. */
   async vocabulary(bytes: Uint8Array, ends: Uint32Array): Promise<undefined> {
@@ -34,13 +41,18 @@ export class GrammarHost {
       [],
     );
     this.#vocabularySize = tokens.length;
+    this.#tokens = tokens;
     // Compiled grammars are kept here, where it is known which are in use.
     this.#compiler = await GrammarCompiler.createGrammarCompiler(info, false);
     this.#xgrammar.boundMemory();
     return undefined;
   }
 
-  async follow(answer: number, ebnf: string, endIds: readonly number[]): Promise<GrammarReplies['follow']> {
+  async follow(
+    answer: number,
+    { ebnf, lengths }: Grammar,
+    endIds: readonly number[],
+  ): Promise<GrammarReplies['follow']> {
     const kept = this.#compiled.get(ebnf);
     const grammar = kept ?? (await this.#compile(ebnf));
     const { GrammarMatcher } = this.#xgrammar.classes;
@@ -49,7 +61,8 @@ export class GrammarHost {
       // An empty list is refused.
       endIds.length > 0 ? [...endIds] : undefined,
     );
-    this.#answers.set(answer, { matcher, tokenIds: [], endIds });
+    const tracker = lengths && new LengthTracker(lengths, (this.#shapes ??= new TokenShapes(this.#tokens)));
+    this.#answers.set(answer, { matcher, tokenIds: [], endIds, lengths: tracker });
     return { compiled: !kept };
   }
 
@@ -62,6 +75,7 @@ export class GrammarHost {
     // Behind the end token nothing is asked of a matcher: it would abort.
     if (matcher.isTerminated()) return this.#terminated(endIds);
     const mask = await this.#maskOf(followed);
+    followed.lengths?.filter(mask);
     const ended = hasOnly(mask, endIds);
     let endsWithForced = false;
     const forced = await useForcedText(matcher, async () => {
@@ -111,13 +125,17 @@ export class GrammarHost {
 
 /** Brings the matcher of an answer to where the first `kept` of its tokens are followed by `tokenIds`. */
 function goTo(answer: FollowedAnswer, kept: number, tokenIds: readonly number[]): void {
-  const { matcher } = answer;
+  const { matcher, lengths } = answer;
   const over = answer.tokenIds.length - kept;
-  if (over > 0) matcher.rollBack(over);
+  if (over > 0) {
+    matcher.rollBack(over);
+    lengths?.rollback(over);
+  }
   answer.tokenIds.length = kept;
   for (const id of tokenIds) {
     if (!matcher.acceptToken(id))
       throw new TernionError('internal', `The grammar does not allow token ${id}.`);
+    lengths?.accept(id);
     answer.tokenIds.push(id);
   }
 }

@@ -37,7 +37,7 @@ async function run(
     case 'vocabulary':
       return host.vocabulary(request.bytes, request.ends);
     case 'follow':
-      return host.follow(request.answer, grammarOf(request.source).ebnf, request.endIds);
+      return host.follow(request.answer, grammarOf(request.source), request.endIds);
     case 'advance':
       return host.advance(request.answer, request.kept, request.tokenIds);
   }

@@ -3,7 +3,7 @@
 import type { Prompt } from '../../engine/types';
 import { TernionError } from '../../errors';
 import { reasoningMarksIn, ReasoningSplitter } from '../../tokenizer/reasoning';
-import { toolCallFormatOf, toolCallParser } from '../../tokenizer/tool-calls';
+import { toolCallFormatOf, toolCallStream } from '../../tokenizer/tool-calls';
 import { WITH_IDS, type Dialect, type End, type Piece, type Question } from './dialect';
 import { serverFailed } from './failures';
 import type { HttpServer } from './http';
@@ -80,7 +80,7 @@ export class LlamaDialect implements Dialect<WithIds> {
         : undefined;
     if (!tools || toolChoice === 'none') return new TextSplitter(reasoning, undefined);
     const format = toolCallFormatOf(this.#template);
-    if (format) return new TextSplitter(reasoning, toolCallParser(format, Object.keys(tools)));
+    if (format) return new TextSplitter(reasoning, toolCallStream(format, Object.keys(tools)));
     throw new TernionError(
       'unsupported-feature',
       'The chat template of the server knows no tools, or is not known.',

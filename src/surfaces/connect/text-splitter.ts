@@ -2,7 +2,7 @@
 
 import type { ToolCallPiece } from '../../engine/types';
 import type { ReasoningSplitter } from '../../tokenizer/reasoning';
-import type { FoundCall, ToolCallParser } from '../../tokenizer/tool-calls';
+import type { CallPiece, ToolCallStream } from '../../tokenizer/tool-calls';
 
 /** The parts of a piece of text. */
 export interface SplitPiece {
@@ -13,16 +13,16 @@ export interface SplitPiece {
 
 /** Follows one answer. Either splitter may be missing: then there is nothing of its kind. */
 export class TextSplitter {
-  #calls = 0;
+  #called = false;
 
   constructor(
     private readonly reasoning: ReasoningSplitter | undefined,
-    private readonly calls: ToolCallParser | undefined,
+    private readonly calls: ToolCallStream | undefined,
   ) {}
 
   /** Whether there was a call. */
   get called(): boolean {
-    return this.#calls > 0;
+    return this.#called;
   }
 
   /** `over`: this is the last piece. */
@@ -33,7 +33,7 @@ export class TextSplitter {
     return {
       text: found.map(({ text }) => text).join(''),
       reasoning: said.reasoning,
-      toolCalls: found.flatMap(({ calls }) => calls).map((call) => this.#wholeCall(call)),
+      toolCalls: found.flatMap(({ calls }) => calls).map((piece) => this.#named(piece)),
     };
   }
 
@@ -44,7 +44,8 @@ export class TextSplitter {
     return { text: now.text + rest.text, reasoning: now.reasoning + rest.reasoning };
   }
 
-  #wholeCall({ name, arguments: given }: FoundCall): ToolCallPiece {
-    return { index: this.#calls++, id: crypto.randomUUID(), name, argumentsText: JSON.stringify(given) };
+  #named(piece: CallPiece): ToolCallPiece {
+    this.#called = true;
+    return piece.name === undefined ? piece : { ...piece, id: crypto.randomUUID() };
   }
 }

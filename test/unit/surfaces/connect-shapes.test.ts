@@ -188,7 +188,7 @@ describe('tools', () => {
     });
     expect(chunks.map(({ text }) => text).join('')).toBe('Wait.');
     expect(chunks.flatMap(({ toolCalls = [] }) => toolCalls)).toEqual([
-      { index: 0, id: expect.any(String) as string, name: 'add', argumentsText: '{"n":7}' },
+      { index: 0, id: expect.any(String) as string, name: 'add', argumentsText: '{"n": 7}' },
     ]);
     expect(chunks.at(-1)).toMatchObject({ finishReason: 'tool-calls' });
   });

@@ -4,6 +4,9 @@ import { NotPython, PythonReader } from './tool-call-python';
 import { isRecord, jsonOf } from './tool-call-members';
 import type { CallReader, CallState } from './tool-call-reader';
 
+/** Of an argument's name with the spaces around it: it is looked at with each of its characters. */
+const LONGEST_NAME = 1024;
+
 /** One call, which may turn out to be none. */
 export class PythonicCall implements CallReader {
   #state: CallState = 'reading';
@@ -78,7 +81,7 @@ export class PythonicCall implements CallReader {
     if (character === ')' && this.#text.trim() === '') return this.#close();
     if (character !== '=') {
       this.#text += character;
-      return /^\s*(?:[A-Za-z_]\w*\s*)?$/.test(this.#text);
+      return this.#text.length <= LONGEST_NAME && /^\s*(?:[A-Za-z_]\w*\s*)?$/.test(this.#text);
     }
     const argument = this.#text.trim();
     if (argument === '') return false;

@@ -2,6 +2,11 @@
 
 import { TernionError } from '../errors';
 
+/** Whose a GPU is. */
+export type GpuVendor = (typeof VENDORS)[number] | 'unknown';
+
+const VENDORS = ['apple', 'intel', 'nvidia', 'amd', 'qualcomm', 'arm'] as const;
+
 /** The code path chosen for each capability; each can be switched off to test the other path. */
 export interface Capabilities {
   /** `enable subgroups` compiles. Subgroup sizes as the adapter reports them; 0 where it has none. */
@@ -14,6 +19,8 @@ export interface Capabilities {
   packedDot: boolean;
   /** Kernels can be timed. */
   timestamps: boolean;
+  /** As the adapter says; 'unknown' where it does not, as under Firefox, or has another name. It decides what is tried first. */
+  vendor: GpuVendor;
 }
 
 /**
@@ -38,6 +45,7 @@ export async function probeCapabilities(
     shaderF16: device.features.has('shader-f16'),
     packedDot: await compiles(device, 'const four = dot4I8Packed(0x01010101u, 0x01010101u);'),
     timestamps: device.features.has('timestamp-query'),
+    vendor: VENDORS.find((name) => name === info.vendor.toLowerCase()) ?? 'unknown',
     ...forced,
   };
 }

@@ -1,17 +1,14 @@
 // Chooses among the variants of a kernel: those that are right on this adapter, and of those the fastest.
 
 import { TernionError, throwIfAborted } from '../errors';
-import { encodePass, type Dispatch, type GpuContext } from './context';
+import { systemClock, type Clock } from './clock';
+import type { GpuContext } from './context';
+import { workDone } from './map-async';
+import { Runners, type TimedWork } from './timed-work';
 import { TuningMemory, type CheckRecord, type TuningStore } from './tuning-memory';
+import { race, ratioOf, type Course } from './variant-race';
 
-/** Dispatches to be timed, and the step that they are timed for. */
-export interface TimedWork {
-  dispatches: readonly Dispatch[];
-  /** Default 1. */
-  tokens?: number;
-  /** Position of the first token. Default 0. */
-  position?: number;
-}
+export type { TimedWork };
 
 /** A kernel with several variants. */
 export interface Tunable<Variant> {
@@ -45,29 +42,27 @@ export interface TunerOptions {
   signal?: AbortSignal | undefined;
   /** Takes the first candidate of each kernel as it is: for tools that look for the fault in a kernel that is wrong. */
   unchecked?: boolean | undefined;
-  /** Milliseconds; replaceable for tests. */
-  now?: () => number;
+  /** Replaceable for tests. */
+  clock?: Clock;
 }
 
-/** Measurements shorter than this say little on a clock of 0.1 ms. */
-const LEAST_MS = 1;
-const ROUNDS = 3;
-/** Times on a busy machine scatter: what is not clearly faster is not worth a change. */
-const CLEARLY = 0.9;
+const BUDGET_MS = 300;
 
 /** Tunes one kernel after the other within a common budget. */
 export class Tuner {
   readonly report: TuningReport = { chosen: {}, rejected: [] };
-  readonly #now: () => number;
-  #budgetMs: number;
+  readonly #clock: Clock;
+  /** Of the budget. */
+  #spentMs = 0;
+  /** Brings `#spentMs` up to date. */
+  #count = (): void => {};
   #memory: Promise<TuningMemory> | undefined;
 
   constructor(
     private readonly gpu: GpuContext,
     private readonly options: TunerOptions = {},
   ) {
-    this.#budgetMs = options.budgetMs ?? 300;
-    this.#now = options.now ?? (() => performance.now());
+    this.#clock = options.clock ?? systemClock();
   }
 
   /**
@@ -84,19 +79,66 @@ export class Tuner {
     let best: Variant = await this.#firstRight(memory, tunable, order);
     // What the check of the first one took, compilation included, is what another will take.
     const estimateMs = memory.checks(tunable.checked)[JSON.stringify(best)]!.ms;
+    const runners = new Runners(this.gpu, this.options.signal, this.#clock, tunable);
     for (const variant of order.slice(order.indexOf(best) + 1)) {
       const key = JSON.stringify(variant);
-      if (key in times || this.#budgetMs < estimateMs) continue;
-      const start = this.#now();
+      if (key in times || this.#leftMs() < estimateMs) continue;
+      const end = this.#spend();
       if (await this.#isRight(memory, tunable, variant)) {
-        const ratio = await this.#compare(tunable, variant, best);
-        times[JSON.stringify(best)] ??= 1;
-        times[key] = ratio * known(best);
-        if (ratio < CLEARLY) best = variant;
+        if (await this.#isFaster(memory, runners, tunable.name, variant, best)) best = variant;
       }
-      this.#budgetMs -= this.#now() - start;
+      end();
     }
     return this.#chosen(tunable.name, best);
+  }
+
+  /** Whether `variant` is known to be faster than `best`. If the budget allows to find out, that is remembered. */
+  async #isFaster<Variant>(
+    memory: TuningMemory,
+    runners: Runners<Variant>,
+    name: string,
+    variant: Variant,
+    best: Variant,
+  ): Promise<boolean> {
+    const [times, trials] = [memory.times(name), memory.trials(name)];
+    const [key, against] = [JSON.stringify(variant), JSON.stringify(best)];
+    const before = trials[key];
+    const trial = before?.against === against ? before : { against, stage: 0, ratios: [] };
+    const course = this.#course();
+    const verdict = await race(await runners.of(variant), await runners.of(best), course, trial);
+    delete trials[key];
+    if (verdict === 'undecided') {
+      trials[key] = trial;
+      return false;
+    }
+    const known = (times[against] ??= 1);
+    // What cannot be told apart from the best does not come before it in the next load either.
+    times[key] = known * (verdict === 'faster' ? ratioOf(trial) : Math.max(1, ratioOf(trial)));
+    return verdict === 'faster';
+  }
+
+  #leftMs(): number {
+    return (this.options.budgetMs ?? BUDGET_MS) - this.#spentMs;
+  }
+
+  /** Begins to spend the budget; what it returns ends that. */
+  #spend(): () => void {
+    const start = this.#clock.now();
+    const before = this.#spentMs;
+    const spend = (): void => void (this.#spentMs = before + this.#clock.now() - start);
+    this.#count = spend;
+    return spend;
+  }
+
+  #course(): Course {
+    return {
+      stepMs: this.#clock.stepMs(),
+      leftMs: () => {
+        this.#count();
+        return this.#leftMs();
+      },
+      settle: () => workDone(this.gpu.device),
+    };
   }
 
   #chosen<Variant>(name: string, variant: Variant): Variant {
@@ -151,38 +193,15 @@ export class Tuner {
 
   /** What the check of `variant` finds. Undefined where it does not run at all, which may be another time's luck. */
   async #check<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<CheckRecord | undefined> {
-    const start = this.#now();
+    const start = this.#clock.now();
     try {
       const right = await tunable.check(variant);
-      return { right, ms: this.#now() - start };
+      return { right, ms: this.#clock.now() - start };
     } catch (error) {
       this.gpu.assertAlive();
       // What does not compile is as useless as what is wrong; anything else is a fault to hear of.
       if (!(error instanceof TernionError) || error.code !== 'internal') throw error;
       return undefined;
     }
-  }
-
-  /** Time of `variant` over that of `other`, the best of a few rounds each, taken in turns. */
-  async #compare<Variant>(tunable: Tunable<Variant>, variant: Variant, other: Variant): Promise<number> {
-    const works = [await tunable.work(variant), await tunable.work(other)] as const;
-    const once = Math.max(await this.#time(works[0], 1), await this.#time(works[1], 1), 0.01);
-    const repeats = Math.ceil(LEAST_MS / once);
-    const best = [Infinity, Infinity];
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, work] of works.entries()) best[i] = Math.min(best[i]!, await this.#time(work, repeats));
-    }
-    return best[0]! / best[1]!;
-  }
-
-  async #time({ dispatches, tokens, position }: TimedWork, repeats: number): Promise<number> {
-    throwIfAborted(this.options.signal);
-    const { queue } = this.gpu.device;
-    const encoder = this.gpu.device.createCommandEncoder();
-    for (let i = 0; i < repeats; i++) encodePass(encoder, dispatches, tokens, position);
-    const start = this.#now();
-    queue.submit([encoder.finish()]);
-    await queue.onSubmittedWorkDone();
-    return this.#now() - start;
   }
 }

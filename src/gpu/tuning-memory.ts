@@ -1,10 +1,18 @@
-// What is remembered of the kernels on an adapter from one load to the next: which variants gave right answers, and their times.
+// What is remembered of the kernels on an adapter from one load to the next: which variants gave right answers, their
+// times, and what was measured of those that are not decided.
 
 import type { GpuContext } from './context';
 import { shadersHash } from './shader';
+import type { Evidence } from './variant-race';
 
 /** Relative times of the variants of one kernel on one adapter, by the variant as JSON: 1 is the first candidate's. */
 export type TuningTimes = Record<string, number>;
+
+/** What was measured of a variant that is not yet known to be faster or not than the best so far. */
+export interface TuningTrial extends Evidence {
+  /** The best so far, as JSON. */
+  against: string;
+}
 
 /** What a check with known answers has found. */
 export interface CheckRecord {
@@ -19,6 +27,8 @@ export interface AdapterRecord {
   since: number;
   /** By the name of the kernel and its shape. */
   times: Record<string, TuningTimes>;
+  /** By the name of the kernel and its shape, then by the variant as JSON. */
+  trials: Record<string, Record<string, TuningTrial>>;
   /** By what was checked, then by the variant as JSON. */
   checks: Record<string, Record<string, CheckRecord>>;
 }
@@ -42,9 +52,11 @@ export function storeInMemory(): TuningStore {
 }
 
 /** Raised when what is remembered changes its form or its meaning. */
-const VERSION = 2;
+const VERSION = 3;
 /** Drivers are updated without a word to a page: after thirty days everything is checked again. */
 const LASTS_MS = 30 * 24 * 3600e3;
+/** More than any trial has. */
+const MOST_RATIOS = 100;
 
 /** What is known of the adapter of a context, and where that is kept. */
 export class TuningMemory {
@@ -58,7 +70,7 @@ export class TuningMemory {
     key: string,
   ) {
     this.#stored = JSON.stringify(records);
-    this.#known = records[key] ??= { since: Date.now(), times: {}, checks: {} };
+    this.#known = records[key] ??= { since: Date.now(), times: {}, trials: {}, checks: {} };
   }
 
   /** A store that fails, and what is not as it should be in it, counts as empty. */
@@ -70,6 +82,11 @@ export class TuningMemory {
   /** The times of `kernel`, to be added to. */
   times(kernel: string): TuningTimes {
     return (this.#known.times[kernel] ??= {});
+  }
+
+  /** The trials of `kernel` that no load has ended, to be added to. */
+  trials(kernel: string): Record<string, TuningTrial> {
+    return (this.#known.trials[kernel] ??= {});
   }
 
   /** The records of the variants that `check` was made with, to be added to. */
@@ -135,8 +152,18 @@ function isRecent({ since }: AdapterRecord, now: number): boolean {
 
 function isAdapterRecord(record: unknown): record is AdapterRecord {
   if (!isObject(record) || !isNumber(record['since'])) return false;
-  const { times, checks } = record;
-  return areAll(times, (each) => areAll(each, isTime)) && areAll(checks, (each) => areAll(each, isCheck));
+  const { times, trials, checks } = record;
+  return (
+    areAll(times, (each) => areAll(each, isTime)) &&
+    areAll(trials, (each) => areAll(each, isTrial)) &&
+    areAll(checks, (each) => areAll(each, isCheck))
+  );
+}
+
+function isTrial(trial: unknown): boolean {
+  if (!isObject(trial) || !isTime(trial['stage']) || typeof trial['against'] !== 'string') return false;
+  const { ratios } = trial;
+  return Array.isArray(ratios) && ratios.length < MOST_RATIOS && ratios.every(isNumber);
 }
 
 function isCheck(check: unknown): boolean {

@@ -76,12 +76,19 @@ export function characterAlternatives(set: CodePoints): readonly string[] {
     .filter(([first]) => first < 0x80)
     .map(([first, last]) => [first, Math.min(last, 0x7f)] as const);
   const alternatives = ascii.length > 0 ? [`[${ascii.map(byteRange).join('')}]`] : [];
+  // One alternative for all that differ in the last byte only: of some 700 alternatives xgrammar takes wrong ones (0.1.27).
+  const lastBytes = new Map<string, string>();
   for (const [first, last] of ranges) {
     for (const bytes of utf8Ranges(Math.max(first, 0x80), last)) {
-      alternatives.push(bytes.map((range) => `[${byteRange(range)}]`).join(' '));
+      const [end = '', ...before] = bytes.map(byteRange).reverse();
+      const prefix = before
+        .reverse()
+        .map((range) => `[${range}] `)
+        .join('');
+      lastBytes.set(prefix, (lastBytes.get(prefix) ?? '') + end);
     }
   }
-  return alternatives;
+  return [...alternatives, ...Array.from(lastBytes, ([prefix, end]) => `${prefix}[${end}]`)];
 }
 
 /** A range within a class. One byte alone is written twice: a class of a single byte is taken for a character otherwise. */
@@ -90,10 +97,9 @@ function byteRange([first, last]: CodePointRange): string {
   return first < 0x80 ? byte(first) : byte(first) + byte(first);
 }
 
+/** Always escaped: xgrammar reads on behind `\x` as long as there are hexadecimal digits, so `\x5cb` would be U+5CB. */
 function byte(value: number): string {
-  const character = String.fromCharCode(value);
-  // `\\x5f` would go on with the next character where that is a digit of a hexadecimal number.
-  return /[A-Za-z0-9]/.test(character) ? character : `\\u${value.toString(16).padStart(4, '0')}`;
+  return `\\x${value.toString(16).padStart(2, '0')}`;
 }
 
 /** The sequences of byte ranges whose product is exactly the UTF-8 of these code points. */

@@ -2,6 +2,7 @@
 
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
+import { workDone } from '../gpu/map-async';
 import type { TunerOptions, TuningReport } from '../gpu/tuner';
 import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
@@ -216,7 +217,6 @@ export class Transformer {
     signal?: AbortSignal,
     step = 0,
   ): Promise<void> {
-    const { queue } = this.gpu.device;
     const { prefillTokens } = this.variants;
     cache.tokenIds.length = from;
     for (let start = from; start < ids.length; start += prefillTokens) {
@@ -226,10 +226,10 @@ export class Transformer {
       this.writeState(start, chunk.length, step);
       const encoder = this.gpu.device.createCommandEncoder();
       this.encodeTokens(encoder, pass, chunk.length, start);
-      queue.submit([encoder.finish()]);
+      this.gpu.device.queue.submit([encoder.finish()]);
       cache.tokenIds.push(...chunk);
       // Not the last: what follows it is read back, and waited for there.
-      if (start + prefillTokens < ids.length) await queue.onSubmittedWorkDone();
+      if (start + prefillTokens < ids.length) await workDone(this.gpu.device);
     }
     throwIfAborted(signal);
   }

@@ -3,6 +3,7 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { fixedGrid, gridByTokens, remembering, type Grid } from '../gpu/grid';
+import { firstCandidates, inOrder } from './first-candidates';
 import {
   cacheConditions,
   cacheDim,
@@ -201,25 +202,29 @@ export function attentionCandidates(
       workgroup(subgroupMaxSize, 32, 64),
     ];
   }
-  // Where subgroups may be smaller than that, as on Intel, what a lane then has to hold does not fit into its registers.
+  // Where subgroups may be smaller than that, as on Intel, what a lane then has to hold does not fit into its registers; nor does
+  // what four lanes hold of a head.
   const lanes = (split: number): LaneAttention[] => {
-    return subgroups && subgroupMinSize >= LEAST_SUBGROUP
-      ? laneAttention(subgroupMinSize, shape, { threads: 64, split, loads: 4 })
-      : [];
+    if (!subgroups || subgroupMinSize < LEAST_SUBGROUP) return [];
+    const fit = laneAttention(subgroupMinSize, shape, { threads: 64, split, loads: 4 });
+    return fit.filter((variant) => variant.lanes >= LEAST_LANES);
   };
-  return [
+  const onGpu = [
     ...lanes(64),
     workgroup(32, 32, 64),
     workgroup(64, 64, 64),
     // A token alone leaves registers for several keys on their way, in prefill too.
-    ...lanes(64).flatMap((variant) => (variant.tokens > 1 ? [{ ...variant, tokens: 1 }] : [])),
+    ...lanes(64).map((variant) => ({ ...variant, tokens: 1 })),
     ...lanes(32),
     ...lanes(128),
     workgroup(64, 64, 128),
   ];
+  return inOrder(onGpu, firstCandidates(capabilities).attention);
 }
 
 const LEAST_SUBGROUP = 16;
+/** Of heads of 64 dimensions a lane then has 8, as of those of 128 with 16 lanes. */
+const LEAST_LANES = 8;
 
 /** The widest teams that a head and a subgroup allow, if there are any worth the name; as many as `threads` have room for. */
 function laneAttention(

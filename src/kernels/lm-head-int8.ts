@@ -3,6 +3,7 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { foldedGrid } from '../gpu/grid';
+import { firstCandidates, inOrder } from './first-candidates';
 import { pieceCount } from './int8-rows';
 import type { Int8Matrix, QuantizedRows } from './matrices';
 
@@ -20,7 +21,8 @@ export interface HeadVariant {
 export function headCandidates(capabilities: Capabilities): readonly HeadVariant[] {
   const head = (blocks: number, split: number): HeadVariant => ({ blocks, split, broadcast: false });
   const broadcast = (blocks: number): HeadVariant => ({ blocks, split: 1, broadcast: true });
-  if (!isSoftwareAdapter(capabilities)) return [head(1, 8), head(2, 8), head(2, 4), head(4, 1)];
+  if (!isSoftwareAdapter(capabilities))
+    return inOrder([head(1, 8), head(2, 8), head(2, 4)], firstCandidates(capabilities).head);
   // A group's products are added where the last of its loads is done: with 8 lanes (lavapipe) those of several blocks leave
   // the registers meanwhile, which doubles the time of four blocks. With 4 (SwiftShader) that costs nothing.
   return capabilities.subgroupMaxSize === 8 ? [broadcast(1), head(2, 1)] : [head(4, 1), broadcast(4)];

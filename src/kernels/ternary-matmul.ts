@@ -4,6 +4,7 @@ import { CHUNK, groupCount } from '../formats/canonical';
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
+import { firstCandidates, inOrder } from './first-candidates';
 import type { ActivationPacking, QuantizedRows, TernaryMatrix } from './matrices';
 
 /**
@@ -11,7 +12,7 @@ import type { ActivationPacking, QuantizedRows, TernaryMatrix } from './matrices
  * the bit; with groups their f32 sums round differently.
  */
 export interface MatmulVariant {
-  /** Blocks of 8 rows that a workgroup owns; even for `gated`. */
+  /** Blocks of 8 rows that a workgroup owns: even, or one, in whose place a gated matrix has two. */
   blocks: number;
   /** Tokens that a workgroup handles at once; 1 for decode. */
   tokens: number;
@@ -64,7 +65,8 @@ export function ternaryMatmul(
   const scaleGroups = groupCount(matrix.cols, scaleGroup);
   const outCols = gated ? rows / 2 : rows;
   const { firstRow, column, stride } = part ?? { firstRow: 0, column: 0, stride: outCols };
-  const groupsX = Math.ceil(rowBlocks / variant.blocks);
+  const blocks = gated ? Math.max(2, variant.blocks) : variant.blocks;
+  const groupsX = Math.ceil(rowBlocks / blocks);
   const sizes = [q.padded / CHUNK, rowBlocks, outCols, scaleGroups, 4];
   const shape = gpu.uniform([...sizes, firstRow / 8, column, stride]);
   return gpu.dispatch(
@@ -72,8 +74,8 @@ export function ternaryMatmul(
     {
       shader: 'ternary_matmul',
       constants: {
-        BLOCKS: variant.blocks,
-        PAIRS: gated ? variant.blocks / 2 : 0,
+        BLOCKS: blocks,
+        PAIRS: gated ? blocks / 2 : 0,
         TOKENS: variant.tokens,
         SPLIT: variant.split,
         SCALE_CHUNKS: scaleGroup === 'row' ? 0 : scaleGroup / CHUNK,
@@ -98,7 +100,10 @@ export function ternaryMatmul(
 
 type Style = Pick<MatmulVariant, 'products' | 'broadcast'>;
 
-function variants(style: Style, sizes: readonly [blocks: number, tokens: number, split: number][]) {
+function variants(
+  style: Style,
+  sizes: readonly (readonly [blocks: number, tokens: number, split: number])[],
+) {
   return sizes.map(([blocks, tokens, split]): MatmulVariant => ({ blocks, tokens, split, ...style }));
 }
 
@@ -127,22 +132,27 @@ export function decodeMatmulCandidates(
       ...variants(byBytes, [[4, 1, 1]]),
     ];
   }
-  if (floats)
-    return variants(unrounded, [
-      [2, 1, 8],
-      [4, 1, 1],
-    ]);
-  return [
-    ...variants(ownDot, [
-      [2, 1, 8],
-      [2, 1, 4],
-      [4, 1, 8],
-      [2, 1, 16],
-    ]),
-    ...variants(byPairs, [[2, 1, 8]]),
-    ...variants(ownDot, [[4, 1, 1]]),
-    ...variants(byPairs, [[4, 1, 1]]),
-  ];
+  const onGpu = floats
+    ? variants(unrounded, [
+        [2, 1, 8],
+        [2, 1, 16],
+      ])
+    : [
+        ...variants(ownDot, [
+          [2, 1, 8],
+          [1, 1, 16],
+          [4, 1, 8],
+          [2, 1, 16],
+          [1, 1, 8],
+          [2, 1, 4],
+          [1, 1, 32],
+        ]),
+        ...variants(byPairs, [
+          [2, 1, 8],
+          [4, 1, 8],
+        ]),
+      ];
+  return inOrder(onGpu, firstCandidates(capabilities).decodeMatmul);
 }
 
 /** The same for the tokens of a prompt. */
@@ -177,22 +187,25 @@ export function prefillMatmulCandidates(
       ...variants(byBytes, [[2, 4, 1]]),
     ];
   }
-  if (floats)
-    return variants(unrounded, [
-      [2, 4, 4],
-      [2, 2, 8],
-    ]);
-  return [
-    ...variants(ownDot, [
-      [2, 8, 4],
-      [2, 4, 8],
-      [2, 8, 8],
-      [4, 4, 4],
-    ]),
-    ...variants(byPairs, [[2, 4, 4]]),
-    ...variants(ownDot, [[2, 4, 1]]),
-    ...variants(byPairs, [[2, 4, 1]]),
-  ];
+  const onGpu = floats
+    ? variants(unrounded, [
+        [2, 4, 4],
+        [2, 2, 8],
+      ])
+    : [
+        ...variants(ownDot, [
+          [2, 8, 4],
+          [2, 4, 8],
+          [4, 4, 4],
+          // Reads half as much for a product, and spills on Intel.
+          ...(capabilities.vendor === 'intel' ? [] : [[4, 8, 4] as const]),
+        ]),
+        ...variants(byPairs, [
+          [2, 4, 4],
+          [2, 2, 8],
+        ]),
+      ];
+  return inOrder(onGpu, firstCandidates(capabilities).prefillMatmul);
 }
 
 /** Ways to multiply; `ownDot` is by bytes where the device has dot4I8Packed, else by pairs. */

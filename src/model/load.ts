@@ -10,6 +10,7 @@ import type { TernaryEncoding } from '../formats/encodings';
 import { TernionError } from '../errors';
 import type { BufferMaker, MemoryPart } from '../gpu/buffers';
 import type { UploadTarget } from '../gpu/context';
+import { workDone } from '../gpu/map-async';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import type { ModelConfig } from './config';
 import { assertFinite } from './finite';
@@ -80,7 +81,7 @@ export async function loadWeights(
     loaded += tensor.byteLength;
     inFlight += tensor.byteLength;
     if (inFlight > MAX_UPLOADS_IN_FLIGHT) {
-      await gpu.device.queue.onSubmittedWorkDone();
+      await workDone(gpu.device);
       inFlight = 0;
     }
     gpu.assertAlive();

@@ -57,7 +57,7 @@ async function allVariants(
   activations: Activations = 'int8-token',
 ): Promise<Partial<Variants>[]> {
   const device = await requestDevice();
-  const base = { shaderF16: false, packedDot: true, timestamps: false };
+  const base = { shaderF16: false, packedDot: true, timestamps: false, vendor: 'unknown' as const };
   const lanes = device.adapterInfo.subgroupMaxSize ?? 0;
   device.destroy();
   const software = [4, 8].map((size) =>

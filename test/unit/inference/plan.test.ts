@@ -38,6 +38,7 @@ const DEVICE: TargetDevice = {
     shaderF16: true,
     packedDot: true,
     timestamps: false,
+    vendor: 'unknown',
   },
 };
 

@@ -4,45 +4,10 @@ import { describe, expect, test } from 'vitest';
 import {
   toolCallFormatOf,
   toolCallStream,
-  type CallPiece,
   type FoundCall,
   type ToolCallFormat,
 } from '../../../src/tokenizer/tool-calls';
-import { samples } from '../../support/effort';
-import { random } from '../../support/random';
-
-const NAMES = ['get_weather', 'search', 'now', 'list.files-2'];
-
-/** What an answer comes to: its text, the pieces of each call joined, and the calls that are whole. */
-interface Followed {
-  text: string;
-  given: { name: string | undefined; argumentsText: string }[];
-  calls: readonly FoundCall[];
-}
-
-function follow(format: ToolCallFormat, pieces: readonly string[]): Followed {
-  const stream = toolCallStream(format, NAMES);
-  const found = [...pieces.map((piece) => stream.push(piece)), stream.flush()];
-  const given = joined(found.flatMap(({ calls }) => calls));
-  return {
-    text: found.map(({ text }) => text).join(''),
-    given,
-    calls: stream.calls.map(({ name, arguments: args }) => ({ name, arguments: args })),
-  };
-}
-
-/** Expects that calls come one after the other, each with its name first and only there. */
-function joined(pieces: readonly CallPiece[]): Followed['given'] {
-  const given: Followed['given'] = [];
-  for (const { index, name, argumentsText } of pieces) {
-    const call = given[index];
-    if (call) expect([index, name]).toEqual([given.length - 1, undefined]);
-    else expect(index).toBe(given.length);
-    if (call) call.argumentsText += argumentsText;
-    else given.push({ name, argumentsText });
-  }
-  return given;
-}
+import { follow, NAMES, type Followed } from '../../support/tool-calls';
 
 /** Expects the same of an answer however it is cut, and that what was given parses to the calls. */
 function expectFollowed(format: ToolCallFormat, answer: string, text: string, calls: FoundCall[]): void {
@@ -268,84 +233,6 @@ describe('pythonic', () => {
     expect(stream.calls).toEqual([{ index: 0, name: 'search', arguments: { q: 'ab', n: 1 } }]);
   });
 });
-
-describe('any text', () => {
-  /** Pieces that make calls, and break them, when they are put together by chance. */
-  const FRAGMENTS: Readonly<Record<ToolCallFormat, readonly string[]>> = {
-    hermes: [
-      '<tool_call>',
-      '</tool_call>',
-      '{"name": "now", "arguments": ',
-      '{"name": "',
-      'search',
-      '"',
-      ', ',
-    ],
-    'llama-3-json': [
-      '{"name": "now", "parameters": ',
-      '{"name": "now"}',
-      '"parameters": ',
-      '"now"',
-      '; ',
-      ', ',
-    ],
-    pythonic: ['[', ']', 'now(', 'search(', 'q=', 'x', '="', "='", ')', ', ', 'True', '-1.5'],
-  };
-  const BEGINNINGS = {
-    hermes: '<tool_call>',
-    'llama-3-json': '{"name": "now", ',
-    pythonic: '[now(',
-  } as const;
-  const COMMON = [
-    '{',
-    '}',
-    '{}',
-    '{"a": [1, "}"]}',
-    '}}',
-    '"',
-    '\\',
-    ' ',
-    '\n',
-    'text',
-    '<',
-    'é😀',
-    '[1]',
-    'null',
-  ];
-
-  for (const format of ['hermes', 'llama-3-json', 'pythonic'] as const) {
-    test(`${format}: gives the same however it is cut, and the whole calls are those whose arguments parse`, () => {
-      const next = random(7);
-      const below = (count: number): number => Math.floor(next() * count);
-      const fragments = [...FRAGMENTS[format], ...FRAGMENTS[format], ...COMMON];
-      let found = 0;
-      for (let i = 0; i < samples(4000); i++) {
-        const length = 1 + below(16);
-        const begin = BEGINNINGS[format];
-        const answer = begin + Array.from({ length }, () => fragments[below(fragments.length)]).join('');
-        const whole = follow(format, [answer]);
-        const cuts = Array.from({ length: 3 }, () => below(answer.length)).sort((a, b) => a - b);
-        const pieces = [0, ...cuts].map((from, n) => answer.slice(from, cuts[n] ?? answer.length));
-        expect(follow(format, pieces)).toEqual(whole);
-        expect(follow(format, [...answer])).toEqual(whole);
-        const parsing = whole.given.filter(({ argumentsText }) => parses(argumentsText));
-        expect(parsing.map(({ name }) => name)).toEqual(whole.calls.map(({ name }) => name));
-        found += whole.calls.length;
-      }
-      // The fragments do make calls.
-      expect(found).toBeGreaterThan(10);
-    });
-  }
-});
-
-function parses(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('the format of a template', () => {
   const template = (name: string): string =>

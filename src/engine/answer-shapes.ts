@@ -2,7 +2,7 @@
 
 export type { LogitsProcessor } from '../inference/continuation';
 
-/** A JSON Schema. What of it is enforced, and what is refused by its name, is in docs/api.md. */
+/** A JSON Schema. What of it is enforced, and what is refused by its name, is in docs/structured-output.md. */
 export type JsonSchema = boolean | { readonly [key: string]: unknown };
 
 /** What a Standard Schema makes of a value. */

@@ -1,44 +1,27 @@
-// The contract between the engine and whoever drives it: options, chunks, figures. src/api re-exports it to pages.
+// The contract between the engine and whoever drives it: engine and session, and by name what belongs to them. src/api re-exports
+// it to pages.
 
 import type { StepProfile } from '../inference/step-profile';
-import type {
-  AnySchema,
-  CompleteToolCall,
-  JsonSchema,
-  LogitsProcessor,
-  ResponseFormat,
-  StandardSchema,
-  ToolCallPiece,
-  ToolChoice,
-  ToolDefinition,
-} from './answer-shapes';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
+import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions } from '../tokenizer';
+import type { AnySchema, StandardSchema } from './answer-shapes';
 import type {
-  ChatMessage,
-  ChatOptions,
-  DecodeOptions,
-  EncodeOptions,
-  TemplateOrigin,
-  ToolCallFormat,
-} from '../tokenizer';
+  Answer,
+  GenerateChunk,
+  GenerateOptions,
+  PlainGenerateOptions,
+  Prompt,
+} from './generation-types';
+import type { ModelInfo } from './info-types';
+import type { RunOptions, RunResult } from './run-types';
 
 export type { ChatOptions, SourceInfo, StepProfile };
-export type {
-  AnySchema,
-  CompleteToolCall,
-  JsonSchema,
-  LogitsProcessor,
-  OutputOf,
-  ResponseFormat,
-  StandardIssue,
-  StandardResult,
-  StandardSchema,
-  ToolCallPiece,
-  ToolChoice,
-  ToolDefinition,
-} from './answer-shapes';
+export type * from './answer-shapes';
+export type * from './generation-types';
+export type * from './info-types';
+export type * from './run-types';
 export type {
   ChatMessage,
   TemplateFunction,
@@ -48,267 +31,6 @@ export type {
   ToolCall,
   ToolCallFormat,
 } from '../tokenizer';
-
-/**
- * What to continue: raw text (the begin-of-text token is added where the model wants it, and special tokens written in
- * it are recognised), chat messages (rendered with the model's chat template), or token ids taken as they are.
- */
-export type Prompt = string | ChatMessage[] | { tokenIds: ArrayLike<number> };
-
-/**
- * How to choose tokens, when to stop, and how messages become a prompt (`templateOptions` are added to those that the
- * model was loaded with). All optional.
- */
-export interface GenerateOptions extends ChatOptions {
-  /** Most tokens to generate. Default: until the context is full. */
-  maxTokens?: number;
-  /** 0 (default) always takes the likeliest token; higher is more varied. */
-  temperature?: number;
-  /** Sample among the `topK` likeliest tokens only. 0 (default): no limit. */
-  topK?: number;
-  /** Sample among the fewest tokens whose probabilities add up to `topP`. 1 (default): no limit. */
-  topP?: number;
-  /** Leave out tokens less likely than `minP` times the likeliest. 0 (default): none. */
-  minP?: number;
-  /** Divides the positive logits, and multiplies the negative ones, of tokens in prompt and answer. 1 (default): off. */
-  repetitionPenalty?: number;
-  /** Taken from a token's logit for each time it was generated. 0 (default): off. */
-  frequencyPenalty?: number;
-  /** Taken from the logit of every token that was generated. 0 (default): off. */
-  presencePenalty?: number;
-  /** Added to logits, by token id. */
-  logitBias?: Record<number, number>;
-  /** Same seed, same options, same adapter: same tokens. Default: a random seed. */
-  seed?: number;
-  /** Strings that end the generation; they are not part of the text. */
-  stop?: string | string[];
-  /**
-   * Gives each sampled token's log-probability and as many of the likeliest alternatives, 0 to 20, in `chunk.logprobs`. They
-   * are of the model itself: before penalties, biases, temperature and filters. Default: none are computed.
-   */
-  logprobs?: number;
-  /**
-   * What becomes of a prompt that does not fit the context. `error` (default) refuses it with `context-overflow`.
-   * `truncate-middle` leaves out the oldest turns of messages, but for the system's and the newest ones; of raw text and token
-   * ids it leaves out what stands behind the first quarter. `usage` says how much.
-   */
-  contextOverflow?: 'error' | 'truncate-middle';
-  /**
-   * The shape of the answer: one that ends with finishReason `stop` has it, one that was cut is a beginning of it. What cannot be
-   * enforced is refused with `unsupported-feature` before anything is generated. Not together with `tools`, unless `toolChoice`
-   * is `none`. Default: any text.
-   */
-  responseFormat?: ResponseFormat;
-  /**
-   * Tools that the model may call, by name. It is told of them by its chat template, and its calls are held to their schemas;
-   * what it calls comes in `chunk.toolCalls`. A model whose template knows no tools refuses them with `unsupported-feature`.
-   */
-  tools?: Record<string, ToolDefinition>;
-  /** Which of `tools` it calls. Default `auto`. */
-  toolChoice?: ToolChoice;
-  /** Whether an answer may call several tools. Default true. */
-  parallelToolCalls?: boolean;
-  /** Only these tokens are sampled; none that ends an answer unless it is among them. Default: all. */
-  allowedTokens?: readonly number[];
-  /** These tokens are never sampled. Default: none. */
-  bannedTokens?: readonly number[];
-  /**
-   * Changes the logits of each token before it is sampled. A function only beside the engine (`ternion/inline`, Node): for a
-   * worker it is the default export of a module at an address. Logits are read back from the GPU and written to it for each
-   * token, which `allowedTokens`, `bannedTokens` and `logitBias` do without.
-   */
-  logitsProcessor?: LogitsProcessor | { url: string | URL };
-  /** Ends the generation within one step; the last chunk then has finishReason `abort`. */
-  signal?: AbortSignal;
-}
-
-/** {@link ResponseFormat} as data that can be sent to a worker: schemas are JSON Schemas. */
-export type PlainFormat = ResponseFormat<JsonSchema>;
-
-/** {@link GenerateOptions} behind the boundary: schemas are JSON Schemas, and an address is a string. */
-export interface PlainGenerateOptions extends Omit<
-  GenerateOptions,
-  'responseFormat' | 'tools' | 'logitsProcessor'
-> {
-  responseFormat?: PlainFormat;
-  tools?: Record<string, ToolDefinition<JsonSchema>>;
-  logitsProcessor?: LogitsProcessor | { url: string };
-}
-
-/**
- * Why a generation ended: an end token or stop string, the same behind calls of tools, a full budget or context, or the caller.
- */
-export type FinishReason = 'stop' | 'tool-calls' | 'length' | 'abort';
-
-/** Counts of tokens, and times in milliseconds, of one generation. */
-export interface Usage {
-  /** Tokens of the whole prompt. */
-  promptTokens: number;
-  /** Those of them that were found in the KV cache and not evaluated again. */
-  cachedTokens: number;
-  /** Tokens of the answer, the end token included. */
-  completionTokens: number;
-  /** Those of them that were appended without sampling, because `responseFormat` or `tools` left no choice. */
-  forcedTokens: number;
-  /** Waiting for earlier requests, ms. */
-  queueMs: number;
-  /** Evaluating the prompt up to the first sampled token, ms. */
-  prefillMs: number;
-  /** From the first sampled token to the last, ms. */
-  decodeMs: number;
-  /** Sampled tokens after the first, per second of decodeMs. 0 if there were none. */
-  tokensPerSecond: number;
-  /** From the call to the first sampled token, the wait for earlier requests included, ms. 0 if there was none. */
-  timeToFirstTokenMs: number;
-  /** The stop string, or the id of the end token, that ended the answer; absent where something else did. */
-  stopReason?: string | number;
-  /** Tokens of the prompt that `contextOverflow: 'truncate-middle'` left out; 0 otherwise. */
-  omittedTokens: number;
-  /** Turns of messages that it left out, each a user's message with all that answers it; 0 otherwise. */
-  omittedTurns: number;
-}
-
-/** A token, and how likely the model itself took it to be. */
-export interface TokenLogprob {
-  tokenId: number;
-  /** The token's own bytes as text, control tokens as the vocabulary writes them. Parts of characters are U+FFFD. */
-  text: string;
-  /** Natural logarithm of its probability, before penalties, biases, temperature and filters. */
-  logprob: number;
-}
-
-/** A sampled token with its alternatives. */
-export interface SampledLogprob extends TokenLogprob {
-  /** The likeliest tokens, likeliest first, as many as were asked for; the sampled one may be among them. */
-  alternatives: TokenLogprob[];
-}
-
-/** A piece of a generation. Ids and characters are different counts: never compare one with the other. */
-export interface GenerateChunk {
-  /**
-   * Text that is final. Joined over the stream it equals decoding all ids at once (without the end token), less what came as
-   * `reasoning` and `toolCalls` and the marks around them.
-   */
-  text: string;
-  /** Text of the model's reasoning that is final: what stands between the marks of its template. Absent where there is none. */
-  reasoning?: string;
-  /** What has come of calls of tools, in the order of the answer; only where `tools` were given. Absent where there is none. */
-  toolCalls?: ToolCallPiece[];
-  /** The ids exactly as sampled. Joined over the stream they are the whole generation, the end token included. */
-  tokenIds: number[];
-  /** One for each of `tokenIds`; only where `logprobs` was asked for. */
-  logprobs?: SampledLogprob[];
-  /** On the last chunk only. */
-  finishReason?: FinishReason;
-  /** On the last chunk only. */
-  usage?: Usage;
-}
-
-/** Whether an engine is one for several tabs. */
-export interface SharingInfo {
-  shared: boolean;
-  /** Of one that is: whether its worker, and so the GPU memory, belongs to this tab. Another tab may take it over later. */
-  here?: boolean;
-  /** Why it is not, where that was asked for. */
-  reason?: string;
-}
-
-/** A whole answer: what the chunks of a stream come to. */
-export interface Answer<Parsed = unknown> {
-  text: string;
-  /**
-   * Of `responseFormat: {type: 'json'}`: the value that `text` is, as its Standard Schema has made it where it was given one.
-   * Absent where the answer ended before the value did (by `maxTokens`, a full context, a stop string or the signal).
-   */
-  parsed?: Parsed;
-  /** Absent where there was none. */
-  reasoning?: string;
-  /** The calls that are whole; absent where there is none. */
-  toolCalls?: CompleteToolCall[];
-  tokenIds: number[];
-  /** Only where `logprobs` was asked for. */
-  logprobs?: SampledLogprob[];
-  finishReason: FinishReason;
-  usage: Usage;
-}
-
-/** What was loaded, and how it runs. */
-export interface ModelInfo {
-  /** What kind of files it came from; `gguf-split` is a GGUF model in several. */
-  format: 'gguf' | 'gguf-split' | 'safetensors';
-  /** Version of the GGUF format; undefined for safetensors. */
-  formatVersion: number | undefined;
-  /** `general.architecture` as GGUF has it, for example `bitnet-b1.58`, whatever the format. */
-  architecture: string;
-  name: string;
-  /** Most tokens that prompt and answer can have together, in this engine. */
-  contextLength: number;
-  /** Tokens in the vocabulary. */
-  vocabularySize: number;
-  /** Weights of all tensors. */
-  parameterCount: number;
-  /** Bytes of GPU buffers held now: weights, work buffers and KV caches. 0 while the engine is suspended. */
-  gpuBytes: number;
-  /** How the files store tensors, for example `I2_S`, by their part; `PACKED` is that of safetensors. */
-  encodings: {
-    /** The matrices of the layers. */
-    layers: string;
-    embedding: string;
-    /** The LM head; the embedding's where the two are one. */
-    head: string;
-    norms: string;
-  };
-  tokenizer: {
-    kind: 'byte-level BPE' | 'SentencePiece BPE';
-    /** How text is cut into words, as GGUF names it; undefined where there is none, or the file has rules of its own. */
-    preTokenizer: string | undefined;
-  };
-  /**
-   * Where the chat template comes from: the file, the options that the model was loaded with, or the family that was
-   * recognised; `plain` if none was.
-   */
-  chatTemplate: TemplateOrigin;
-  /** How the chat template has the model write calls of tools; undefined if the template knows no tools. */
-  toolCalls: ToolCallFormat | undefined;
-  /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
-  adjustments: string[];
-  /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
-  kernels: { chosen: Record<string, string>; rejected: string[] };
-  /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */
-  source: SourceInfo;
-  /** Whether other tabs of the origin use the same engine (`shared` of `loadModel`). */
-  sharing: SharingInfo;
-  /** The adapter as WebGPU describes it; fields are '' where the browser does not say. */
-  adapter: { vendor: string; architecture: string; device: string; description: string };
-  /** The code path chosen for each capability. */
-  codePaths: {
-    /**
-     * How chunks reach the page: as a transferred stream; over a MessagePort where streams cannot be transferred; or over a
-     * BroadcastChannel from the tab that has the engine of all.
-     */
-    stream: 'local' | 'transferred' | 'message-port' | 'broadcast-channel';
-    /** Where attention's scores and sums meet: in registers of a subgroup, or in workgroup memory. */
-    reduction: 'subgroups' | 'workgroup';
-    /** Half-precision values are stored in 16 bits and computed with in f32; no kernel uses f16 arithmetic yet. */
-    f16: 'pack2x16float';
-    /**
-     * How the KV cache stores keys and values: rounded to f16, in 16 bits, or in 32 where unpacking costs more than reading;
-     * or rounded to int8 with a scale for each head and position.
-     */
-    kvCache: 'f16' | 'f32' | 'int8';
-    /** What ternary matrices multiply with: int8 with a scale a token, or one for every 64 columns; or unrounded. */
-    activations: 'int8-token' | 'int8-group' | 'f32';
-    /**
-     * How ternary matrices multiply in decode: four products at a time, by unpacked bytes, or two by one multiplication;
-     * or floats, where activations are not int8.
-     */
-    int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
-    /** How the embedding is kept: in int8, unrounded, or as the ternary codes of the file. */
-    embedding: 'int8' | 'f16' | 'ternary';
-    /** The same of the LM head; the two are one matrix where the model has one. */
-    head: 'int8' | 'f16' | 'ternary';
-  };
-}
 
 /** How `tokenize` treats what is not plain text, and how it makes a prompt of messages. */
 export type TokenizeOptions = EncodeOptions & ChatOptions;
@@ -402,47 +124,6 @@ export interface Session extends CoreSession {
     options: RunOptions<Schemas>,
   ): Promise<RunResult>;
   fork(): Promise<Session>;
-}
-
-/** What a tool is executed with: what a Standard Schema makes of the arguments; of a JSON Schema, any object. */
-export type ArgumentsOf<Schema> =
-  Schema extends StandardSchema<unknown, infer Output> ? Output : Record<string, unknown>;
-
-/** A tool that {@link Session.run} can use. */
-export interface RunnableTool<Schema extends AnySchema = AnySchema> extends ToolDefinition<Schema> {
-  /**
-   * Does what the tool does. What it gives, or resolves to, is told to the model: a string as it is, anything else as JSON. So is
-   * the message of an error that it throws. The signal is that of the options.
-   */
-  execute(args: ArgumentsOf<Schema>, context: { signal: AbortSignal }): unknown;
-}
-
-/** What {@link Session.run} is given: tools that can be executed, and options for each answer. */
-export interface RunOptions<
-  Schemas extends Record<string, AnySchema> = Record<string, AnySchema>,
-> extends GenerateOptions {
-  tools: { [Name in keyof Schemas]: RunnableTool<Schemas[Name]> };
-  /** Most answers. Default 8. */
-  maxSteps?: number;
-}
-
-/** What a call of a tool came to. */
-export interface ToolResult extends CompleteToolCall {
-  /** What the tool gave. */
-  result?: unknown;
-  /** The message of the error that it threw, or why it was not executed. */
-  error?: string;
-}
-
-/** An answer, and what the calls in it came to. */
-export interface RunStep {
-  answer: Answer;
-  results: ToolResult[];
-}
-
-/** The last answer of a run, and all that led to it. */
-export interface RunResult extends Answer {
-  steps: RunStep[];
 }
 
 /** A loaded model, as whoever runs it has it. Callers get an {@link Engine}. */

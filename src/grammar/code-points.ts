@@ -75,13 +75,31 @@ export function characterAlternatives(set: CodePoints): readonly string[] {
   const ascii = ranges
     .filter(([first]) => first < 0x80)
     .map(([first, last]) => [first, Math.min(last, 0x7f)] as const);
-  const alternatives = ascii.length > 0 ? [`[${ascii.map(byteRange).join('')}]`] : [];
-  for (const [first, last] of ranges) {
-    for (const bytes of utf8Ranges(Math.max(first, 0x80), last)) {
-      alternatives.push(bytes.map((range) => `[${byteRange(range)}]`).join(' '));
-    }
+  const longer = ranges.flatMap(([first, last]) => utf8Ranges(Math.max(first, 0x80), last));
+  return [...(ascii.length > 0 ? [classOf(ascii)] : []), ...byteTree(longer)];
+}
+
+/** Sequences of bytes as alternatives that differ in their first byte, each with what follows it. */
+function byteTree(sequences: readonly (readonly CodePointRange[])[]): string[] {
+  const groups = new Map<string, { first: CodePointRange; rests: (readonly CodePointRange[])[] }>();
+  for (const [first, ...rest] of sequences) {
+    if (!first) continue;
+    // First bytes are the same or have none in common, since the sequences are of code points in order.
+    const group = groups.get(first.join()) ?? { first, rests: [] };
+    group.rests.push(rest);
+    groups.set(first.join(), group);
   }
-  return alternatives;
+  const lasts = Array.from(groups.values()).filter(({ rests }) => rests.every((rest) => rest.length === 0));
+  const inner = Array.from(groups.values()).filter(({ rests }) => rests.some((rest) => rest.length > 0));
+  const ways = inner.map(({ first, rests }) => {
+    const following = byteTree(rests);
+    return `${classOf([first])} ${following.length > 1 ? `(${following.join(' | ')})` : following.join('')}`;
+  });
+  return [...(lasts.length > 0 ? [classOf(lasts.map(({ first }) => first))] : []), ...ways];
+}
+
+function classOf(ranges: readonly CodePointRange[]): string {
+  return `[${ranges.map(byteRange).join('')}]`;
 }
 
 /** A range within a class. One byte alone is written twice: a class of a single byte is taken for a character otherwise. */

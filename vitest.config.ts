@@ -50,6 +50,12 @@ function driversToTest(): Driver[] {
   return wanted ? [wanted] : availableDrivers();
 }
 
+/**
+ * Most of the time of a test on lavapipe is LLVM's, which optimises what then runs for milliseconds: without that a file that compiles
+ * much took 68 s of CPU time instead of 124 (test/gpu/kernels/ternary-matmul, nothing in Mesa's cache).
+ */
+const QUICKLY_COMPILED = { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' };
+
 function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
   return {
     extends: true,
@@ -58,7 +64,7 @@ function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
       include: quick ? QUICK_GPU : ['test/gpu/**/*.test.ts'],
       exclude: turn === 0 ? [] : [ONE_DRIVER],
       setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
-      env: { TERNION_VULKAN: driver },
+      env: { TERNION_VULKAN: driver, ...QUICKLY_COMPILED },
       sequence: { groupOrder: AFTER_UNIT_TESTS },
       ...TWO_AT_A_TIME,
       ...WATCHED,

@@ -182,7 +182,7 @@ export const SCHEMAS: readonly SchemaExample[] = [
   {
     name: 'a short string',
     schema: { type: 'string', minLength: 2, maxLength: 5 },
-    values: ['ab', 'a\n"\\x', '漢字😀éé'],
+    values: ['ab', 'a\n"\\x', '漢字😀é', '😀😀'],
   },
   {
     name: 'a string that is not empty',

@@ -60,6 +60,9 @@ export class CodePoints {
 /** Every code point. */
 export const EVERYTHING = CodePoints.of([0, LAST]);
 
+/** The code points that are one unit of UTF-16; JavaScript counts two for each of the others. */
+export const ONE_UNIT = CodePoints.of([0, 0xffff]);
+
 /** Halves of UTF-16 pairs, which are no characters: no UTF-8 text has them. */
 export const SURROGATES = CodePoints.of([0xd800, 0xdfff]);
 

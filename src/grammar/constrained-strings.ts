@@ -1,12 +1,12 @@
 // Rules for strings of patterns, of a format, and of bounded length, all at once if need be.
 
-import { EVERYTHING, type CodePoints } from './code-points';
+import { EVERYTHING, ONE_UNIT, type CodePoints } from './code-points';
 import { literal, type RuleBook } from './ebnf';
 import { formatTree } from './json-formats';
 import { stringCharacter } from './json-strings';
 import { matchingStringRule } from './regex';
 import { automatonExpression, automatonOf, matches, product, type Automaton } from './regex-automaton';
-import { ofLength, type RegexTree } from './regex-shape';
+import { hasOnly, ofLength, type RegexTree } from './regex-shape';
 import { regexTree } from './regex-tree';
 import { empty, unsupported } from './schema-document';
 import type { FlatSchema } from './schema-keywords';
@@ -25,7 +25,9 @@ export function constrainedStringRule(
   const known = format === undefined ? undefined : formatTree(format, patterns.length > 0, pointer);
   const trees = [...(known ? [known] : []), ...patterns.map((pattern) => patternTree(pattern, pointer))];
   const [only, ...more] = trees;
-  const bounded = only && more.length === 0 ? ofLength(only, min, max) : undefined;
+  // Libraries count a character beyond U+FFFF as two: where there is a maximum, such characters are left out.
+  const isCountedAlike = max === Infinity || (only !== undefined && hasOnly(only, ONE_UNIT));
+  const bounded = only && more.length === 0 && isCountedAlike ? ofLength(only, min, max) : undefined;
   const rule = bounded
     ? matchingStringRule(book, style, bounded)
     : productRule(book, style, productOf([...trees, ...lengthTree(min, max)], pointer));

@@ -12,7 +12,10 @@ export interface Grammar {
   lengths?: StringLengths;
 }
 
-/** Bounds of the strings in a JSON text, by where they stand in it. */
+/**
+ * Bounds of the strings in a JSON text, by where they stand in it. An escape counts as what it stands for. `min` counts code
+ * points, as JSON Schema does, and `max` units of UTF-16, as JavaScript does: so each holds by either count.
+ */
 export interface StringLengths {
   /** Where the JSON begins: behind the last occurrence of this text, or at the beginning of the answer for ''. */
   behind: string;

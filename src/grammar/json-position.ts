@@ -41,6 +41,8 @@ interface OpenString {
   bytes: readonly number[];
   /** Characters that have begun. */
   count: number;
+  /** The same in units of UTF-16, by which the maximum is counted. */
+  units: number;
   /** Bytes that belong to an escape that has begun. */
   escaped: number;
   bound: { min: number; max: number } | undefined;
@@ -99,8 +101,11 @@ export class JsonPosition {
     }
     if (byte === QUOTE) return this.#close(string);
     if (byte === BACKSLASH) string.escaped = 1;
-    if ((byte & 0xc0) !== 0x80) string.count++;
-    return string.bound === undefined || string.count <= string.bound.max;
+    string.count += begins(byte) === 0 ? 0 : 1;
+    string.units += begins(byte);
+    if (!string.bound) return true;
+    // The characters that are needed still must have room.
+    return string.units + Math.max(string.bound.min - string.count, 0) <= string.bound.max;
   }
 
   #close(string: OpenString): boolean {
@@ -126,7 +131,7 @@ export class JsonPosition {
   #openString(container: Container | undefined): void {
     const isKey = container?.isObject === true && container.key === undefined;
     const bound = isKey ? undefined : this.#next()?.bound;
-    this.string = { isKey, bytes: [], count: 0, escaped: 0, bound };
+    this.string = { isKey, bytes: [], count: 0, units: 0, escaped: 0, bound };
   }
 
   /** What is said of the value that begins here. */
@@ -136,6 +141,12 @@ export class JsonPosition {
     const name = container.isObject ? (container.key ?? '') : String(container.index);
     return container.places?.inside.get(name) ?? container.places?.inside.get('*');
   }
+}
+
+/** How many units of UTF-16 the character has that this byte of UTF-8 begins; 0 if it begins none. */
+export function begins(byte: number): 0 | 1 | 2 {
+  if ((byte & 0xc0) === 0x80) return 0;
+  return byte >= 0xf0 ? 2 : 1;
 }
 
 /** The name of a key, given its bytes with the closing quote. */

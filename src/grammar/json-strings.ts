@@ -1,8 +1,11 @@
 // Rules for strings: any, of bounded length, and keys that are none of those with a name of their own.
 
 import { anyOf, literal, type RuleBook } from './ebnf';
-import { characterAlternatives, CodePoints, EVERYTHING, SURROGATES } from './code-points';
+import { characterAlternatives, CodePoints, EVERYTHING, ONE_UNIT, SURROGATES } from './code-points';
 import { notationOf, type ValueStyle } from './value-text';
+
+/** Up to how many needed characters those of two units are counted. */
+const EXACT_MINIMUM = 3;
 
 const UNESCAPED = CodePoints.of([0, 0x1f]).union(SURROGATES).complement();
 
@@ -31,27 +34,39 @@ export function anyStringRule(book: RuleBook, style: ValueStyle): string {
 }
 
 /**
- * A rule for strings of `min` to `max` characters (code points).
+ * A rule for strings of at least `min` code points, and at most `max` units of UTF-16.
+ *
+ * JSON Schema counts code points, and most schema libraries the units that JavaScript's `length` counts: such a string is right
+ * to both. Characters of two units are derived only when no more than two others are needed, which saves many states.
  *
  * What is left of a string, with its closing quote, is a rule that uses the one for a character less. So a state decides
  * about every token (masks are looked up, not computed), and strings of different bounds share the rules of the shorter one.
  */
 export function stringOfLengthRule(book: RuleBook, style: ValueStyle, min: number, max: number): string {
-  return book.rule('string', `${quoteOf(style)} ${restOfLength(book, style, min, max)}`);
+  const rest = max === Infinity ? restFrom(book, style, min) : restWithin(book, style, min, max);
+  return book.rule('string', `${quoteOf(style)} ${rest}`);
 }
 
-function restOfLength(book: RuleBook, style: ValueStyle, min: number, max: number): string {
-  const quote = quoteOf(style);
+/** What is left of a string of at least `min` more characters. */
+function restFrom(book: RuleBook, style: ValueStyle, min: number): string {
   const character = stringCharacter(EVERYTHING, style) ?? '';
-  if (max === Infinity && min === 0) return restRule(book, style);
-  let rest = max === Infinity ? restRule(book, style) : quote;
-  // From the last character backwards, so that nothing recurses.
-  const length = max === Infinity ? min : max;
-  for (let left = 1; left <= length; left++) {
-    const mayEnd = left <= length - min && max !== Infinity;
-    rest = book.rule(`string_${left}`, `${mayEnd ? `${quote} | ` : ''}${character} ${rest}`);
-  }
+  let rest = restRule(book, style);
+  for (let left = 1; left <= min; left++) rest = book.rule('string_from', `${character} ${rest}`);
   return rest;
+}
+
+/** What is left of a string of at least `min` more characters, which are at most `max` units. */
+function restWithin(book: RuleBook, style: ValueStyle, min: number, max: number): string {
+  return book.once(`string_${style}_${min}_to_${max}`, () => {
+    const one = stringCharacter(ONE_UNIT, style) ?? '';
+    const two = stringCharacter(ONE_UNIT.complement(), style) ?? '';
+    const next = Math.max(min - 1, 0);
+    const ways = min === 0 ? [quoteOf(style)] : [];
+    if (max >= 1 && next <= max - 1) ways.push(`${one} ${restWithin(book, style, next, max - 1)}`);
+    if (max >= 2 && next <= max - 2 && min <= EXACT_MINIMUM)
+      ways.push(`${two} ${restWithin(book, style, next, max - 2)}`);
+    return ways.join(' | ');
+  });
 }
 
 /** A rule for what follows an opening quote: any characters and the closing one. */

@@ -27,6 +27,20 @@ export function ofLength(tree: RegexTree, min: number, max: number): RegexTree |
   return { kind: 'sequence', parts: parts.map((part) => (part === only ? bounded : part)) };
 }
 
+/** Whether all characters of the tree's texts are of this set. */
+export function hasOnly(tree: RegexTree, set: CodePoints): boolean {
+  switch (tree.kind) {
+    case 'set':
+      return tree.set.minus(set).isEmpty;
+    case 'sequence':
+      return tree.parts.every((part) => hasOnly(part, set));
+    case 'choice':
+      return tree.options.every((option) => hasOnly(option, set));
+    case 'repeat':
+      return hasOnly(tree.of, set);
+  }
+}
+
 function lengths(tree: RegexTree): [least: number, most: number] {
   switch (tree.kind) {
     case 'set':

@@ -1,14 +1,14 @@
 // Holds strings of a JSON text to their lengths, beside a grammar whose rules leave them open.
 
 import type { StringLengths } from './grammar';
-import { JsonPosition, placesOf, type Places } from './json-position';
+import { begins, JsonPosition, placesOf, type Places } from './json-position';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** What is known of the tokens of a vocabulary; made once for all answers. */
 export class TokenShapes {
-  /** Ids of tokens with quotes or backslashes, by how many quotes they have. */
+  /** Tokens with quotes, backslashes or characters of two units, each with how many quotes it has. */
   readonly marked: readonly { id: number; quotes: number }[];
   /** Ids of all others, by how many characters begin in them. */
   readonly plain: readonly (readonly number[])[];
@@ -17,10 +17,10 @@ export class TokenShapes {
     const marked: { id: number; quotes: number }[] = [];
     const plain: number[][] = [];
     for (const [id, bytes] of tokens.entries()) {
-      if (bytes.includes(QUOTE) || bytes.includes(BACKSLASH)) {
+      if (bytes.some((byte) => byte === QUOTE || byte === BACKSLASH || begins(byte) === 2)) {
         marked.push({ id, quotes: bytes.filter((byte) => byte === QUOTE).length });
       } else {
-        const begun = bytes.filter((byte) => (byte & 0xc0) !== 0x80).length;
+        const begun = bytes.filter((byte) => begins(byte) > 0).length;
         (plain[begun] ??= []).push(id);
       }
     }
@@ -65,7 +65,7 @@ export class LengthTracker {
     const position = this.#position;
     const { string } = position;
     if (string?.bound) {
-      for (const ids of this.shapes.plain.slice(Math.max(string.bound.max - string.count + 1, 0))) {
+      for (const ids of this.shapes.plain.slice(Math.max(string.bound.max - string.units + 1, 0))) {
         // The end of an escape that has begun is no character of its own.
         for (const id of ids) if (string.escaped === 0 || this.#breaks(id)) clear(mask, id);
       }

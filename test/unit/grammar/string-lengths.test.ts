@@ -54,8 +54,8 @@ describe('a string of at most 5 characters', () => {
     expect(left(root, ['"abcd'], ['\\n', '\\n\\n', '\\"', '\\""'])).toEqual(['\\n', '\\"', '\\""']);
   });
 
-  it('counts characters, not bytes or halves of pairs', () => {
-    expect(left(root, ['"é漢😀'], ['é漢', 'é漢😀', 'ab"'])).toEqual(['é漢', 'ab"']);
+  it('counts units of UTF-16, not bytes, as JavaScript does', () => {
+    expect(left(root, ['"é漢'], ['é漢', 'é😀', 'é漢😀', '😀"', '😀😀'])).toEqual(['é漢', 'é😀', '😀"']);
   });
 
   it('looks into tokens that open it', () => {
@@ -76,6 +76,12 @@ describe('a string of at least 3 characters', () => {
       'c", "',
     ]);
     expect(left(bounds, ['['], ['""', '"abc"', '"'])).toEqual(['"abc"', '"']);
+  });
+});
+
+describe('a minimum', () => {
+  it('counts characters, so that it holds for who counts fewer', () => {
+    expect(left([{ path: [], min: 3, max: 100 }], ['"😀😀'], ['"', 'a"'])).toEqual(['a"']);
   });
 });
 

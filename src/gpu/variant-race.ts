@@ -49,6 +49,9 @@ const LONGER = 4;
 /** Beyond so many repeats encoding takes longer than what it is for. */
 const MOST_REPEATS = 1 << 14;
 
+/** What is so many times faster or slower than before was measured wrongly. */
+const ODD = 8;
+
 /** Fewer pairs say nothing. */
 const LEAST_PAIRS = 6;
 /** So many standard errors make sure: more where few pairs say little of how they scatter. By the draws of the test. */
@@ -65,7 +68,7 @@ const LANDSLIDE = { pairs: 3, ratio: Math.log(1.35) } as const;
 /** What `ratios` say, each of which the clock alone makes uncertain by `clockError`. */
 export function verdictOf(ratios: readonly number[], clockError: number): Verdict {
   const count = ratios.length;
-  if (count >= LANDSLIDE.pairs && Math.min(...ratios) > LANDSLIDE.ratio) return 'not-faster';
+  if (count >= LANDSLIDE.pairs && isLandslide(ratios)) return 'not-faster';
   // Of each order the same number: a clock that speeds up favours whoever is second.
   if (count < LEAST_PAIRS || count % 2 === 1) return 'undecided';
   const middle = median(ratios);
@@ -74,6 +77,12 @@ export function verdictOf(ratios: readonly number[], clockError: number): Verdic
   const error = Math.max(LEAST_ERROR, (1.25 * (SURE(count) * deviation + clockError)) / Math.sqrt(count));
   if (middle < -WORTH && middle + error < 0) return 'faster';
   return middle - error > -IN_VAIN ? 'not-faster' : 'undecided';
+}
+
+/** Whether all ratios are far on one side, and scatter less than that: otherwise they are the noise of a busy machine. */
+function isLandslide(ratios: readonly number[]): boolean {
+  const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
+  return least > LANDSLIDE.ratio && most - least < median(ratios);
 }
 
 /** The ratio of times that `evidence` speaks for. */
@@ -142,9 +151,11 @@ export class Runner {
     return async () => {
       const first = await short();
       const ms = long ? ((await long()) - first) / ((LONGER - 1) * repeats) : first / repeats;
+      const known = this.ms;
       if (!(ms > 0)) return NaN;
       this.#learn(ms);
-      return ms;
+      // No work takes that much more or less from one run to the next: something held one of the two up.
+      return ms > known / ODD && ms < known * ODD ? ms : NaN;
     };
   }
 

@@ -75,20 +75,31 @@ export function characterAlternatives(set: CodePoints): readonly string[] {
   const ascii = ranges
     .filter(([first]) => first < 0x80)
     .map(([first, last]) => [first, Math.min(last, 0x7f)] as const);
-  const alternatives = ascii.length > 0 ? [`[${ascii.map(byteRange).join('')}]`] : [];
-  // One alternative for all that differ in the last byte only: of some 700 alternatives xgrammar takes wrong ones (0.1.27).
-  const lastBytes = new Map<string, string>();
-  for (const [first, last] of ranges) {
-    for (const bytes of utf8Ranges(Math.max(first, 0x80), last)) {
-      const [end = '', ...before] = bytes.map(byteRange).reverse();
-      const prefix = before
-        .reverse()
-        .map((range) => `[${range}] `)
-        .join('');
-      lastBytes.set(prefix, (lastBytes.get(prefix) ?? '') + end);
-    }
+  const longer = ranges.flatMap(([first, last]) => utf8Ranges(Math.max(first, 0x80), last));
+  return [...(ascii.length > 0 ? [classOf(ascii)] : []), ...byteTree(longer)];
+}
+
+/** Sequences of bytes as alternatives that differ in their first byte, each with what follows it. */
+function byteTree(sequences: readonly (readonly CodePointRange[])[]): string[] {
+  const groups = new Map<string, { first: CodePointRange; rests: (readonly CodePointRange[])[] }>();
+  for (const [first, ...rest] of sequences) {
+    if (!first) continue;
+    // First bytes are the same or have none in common, since the sequences are of code points in order.
+    const group = groups.get(first.join()) ?? { first, rests: [] };
+    group.rests.push(rest);
+    groups.set(first.join(), group);
   }
-  return [...alternatives, ...Array.from(lastBytes, ([prefix, end]) => `${prefix}[${end}]`)];
+  const lasts = Array.from(groups.values()).filter(({ rests }) => rests.every((rest) => rest.length === 0));
+  const inner = Array.from(groups.values()).filter(({ rests }) => rests.some((rest) => rest.length > 0));
+  const ways = inner.map(({ first, rests }) => {
+    const following = byteTree(rests);
+    return `${classOf([first])} ${following.length > 1 ? `(${following.join(' | ')})` : following.join('')}`;
+  });
+  return [...(lasts.length > 0 ? [classOf(lasts.map(({ first }) => first))] : []), ...ways];
+}
+
+function classOf(ranges: readonly CodePointRange[]): string {
+  return `[${ranges.map(byteRange).join('')}]`;
 }
 
 /** A range within a class. One byte alone is written twice: a class of a single byte is taken for a character otherwise. */
@@ -97,9 +108,10 @@ function byteRange([first, last]: CodePointRange): string {
   return first < 0x80 ? byte(first) : byte(first) + byte(first);
 }
 
-/** Always escaped: xgrammar reads on behind `\x` as long as there are hexadecimal digits, so `\x5cb` would be U+5CB. */
 function byte(value: number): string {
-  return `\\x${value.toString(16).padStart(2, '0')}`;
+  const character = String.fromCharCode(value);
+  // `\\x5f` would go on with the next character where that is a digit of a hexadecimal number.
+  return /[A-Za-z0-9]/.test(character) ? character : `\\u${value.toString(16).padStart(4, '0')}`;
 }
 
 /** The sequences of byte ranges whose product is exactly the UTF-8 of these code points. */

@@ -2,6 +2,7 @@
 
 import { TernionError } from '../errors';
 import { characterAlternatives, type CodePoints } from './code-points';
+import { deterministicRules } from './deterministic-rules';
 
 /** More than any schema that people write becomes; a grammar of this size takes seconds to compile. */
 const MAX_CHARACTERS = 2 * 2 ** 20;
@@ -67,9 +68,9 @@ export class RuleBook {
     return this.#bodies;
   }
 
-  /** The grammar, a rule a line. Its start symbol is `root`. */
+  /** The grammar, a rule a line, in rules that xgrammar reads rightly. Its start symbol is `root`. */
   toString(): string {
-    return Array.from(this.#bodies, ([name, body]) => `${name} ::= ${body}\n`).join('');
+    return Array.from(deterministicRules(this.#bodies), ([name, body]) => `${name} ::= ${body}\n`).join('');
   }
 }
 
@@ -117,4 +118,44 @@ export function repeated(expression: string, min: number, max: number): string {
         ? '?'
         : `{${min},${max}}`;
   return `(${expression})${bounds}`;
+}
+
+/**
+ * The EBNF of exactly one of these texts: as a tree of their characters, so that many of them compile soon.
+ *
+ * @throws TernionError as `literal` does.
+ */
+export function oneOfTexts(book: RuleBook, texts: readonly string[]): string {
+  const sorted = [...new Set(texts)].map((text) => Array.from(text)).sort(byCharacters);
+  return textsFrom(book, sorted, 0);
+}
+
+/** What follows the first `length` characters, which all of the texts have in common. They are in order. */
+function textsFrom(book: RuleBook, texts: readonly (readonly string[])[], length: number): string {
+  const groups = new Map<string, (readonly string[])[]>();
+  for (const text of texts) {
+    const next = text[length];
+    if (next === undefined) continue;
+    const group = groups.get(next) ?? [];
+    group.push(text);
+    groups.set(next, group);
+  }
+  const endsHere = texts.some((text) => text.length === length);
+  const ways = Array.from(groups.values(), (group) => {
+    const [first = [], last = first] = [group[0], group.at(-1)];
+    let end = length + 1;
+    // In order, what the first and the last have in common is common to all.
+    while (end < first.length && first[end] === last[end]) end++;
+    const shared = literal(first.slice(length, end).join(''));
+    const isWhole = group.length === 1;
+    return isWhole ? shared : `${shared} ${textsFrom(book, group, end)}`;
+  });
+  const all = endsHere ? [...ways, '""'] : ways;
+  return all.length === 1 ? (all[0] ?? '""') : book.rule('texts', all.join(' | '));
+}
+
+function byCharacters(a: readonly string[], b: readonly string[]): number {
+  const at = a.findIndex((character, i) => character !== b[i]);
+  if (at < 0) return a.length - b.length;
+  return (a[at] ?? '') < (b[at] ?? '') ? -1 : 1;
 }

@@ -7,7 +7,7 @@
 // those that are described, numbers of up to 15 digits, values of no described shape up to 8 deep.
 
 import { constrainedStringRule, hasPatternsAndLength } from './constrained-strings';
-import { anyOf, literal, type RuleBook } from './ebnf';
+import { anyOf, literal, oneOfTexts, type RuleBook } from './ebnf';
 import { Flattener } from './flat-schema';
 import type { StringLengths } from './grammar';
 import { areMultiplesFew, integers, isWithin, multiples, numbers, type NumberBounds } from './json-numbers';
@@ -172,7 +172,10 @@ class Converter {
       throw unsupported(flat.pointer, `enum or const beside keywords for ${further}`);
     const fitting = values.filter((value) => this.#isListed(value, flat));
     if (fitting.length === 0) throw empty(flat.pointer, 'no value is listed that is right otherwise');
-    return anyOf([...new Set(fitting.map((value) => literal(valueText(value, this.style))))]);
+    return oneOfTexts(
+      this.book,
+      fitting.map((value) => valueText(value, this.style)),
+    );
   }
 
   #isListed(value: unknown, { types, numbers: bounds, strings, pointer }: FlatSchema): boolean {

@@ -1,10 +1,11 @@
 // What an answer is to be like, as a grammar.
 
 import { TernionError } from '../errors';
-import { literal, RuleBook } from './ebnf';
+import { oneOfTexts, RuleBook } from './ebnf';
 import type { Grammar, JsonSchema, PlainFormat, StringLengths } from './grammar';
 import { openSchemaRule } from './json-schema';
 import { regexRule } from './regex';
+import { readableGrammar } from './written-grammar';
 
 const MAX_OPTIONS = 10_000;
 const MAX_OPTION_CHARACTERS = 256 * 1024;
@@ -27,7 +28,7 @@ export function grammarOfFormat(format: PlainFormat): Grammar {
       return written((book) => choiceRule(book, format.options));
     case 'grammar':
       if (format.ebnf.length > MAX_EBNF) throw invalid(`The grammar is longer than ${MAX_EBNF / 1024} KiB.`);
-      return { ebnf: format.ebnf };
+      return { ebnf: readableGrammar(format.ebnf) };
   }
 }
 
@@ -48,7 +49,7 @@ function choiceRule(book: RuleBook, options: readonly string[]): string {
   if (characters > MAX_OPTION_CHARACTERS)
     throw invalid(`The options of a choice are longer than ${MAX_OPTION_CHARACTERS / 1024} KiB.`);
   if (options.includes('')) throw invalid('An option of a choice is empty.');
-  return book.rule('choice', [...new Set(options)].map(literal).join(' | '));
+  return book.rule('choice', oneOfTexts(book, options));
 }
 
 /** A grammar that derives what one rule does. */

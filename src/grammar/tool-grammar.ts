@@ -73,7 +73,7 @@ function pythonic(
   const written = tools.map((tool) =>
     named(tool, () => {
       if (/^[A-Za-z_][\w.-]*$/.test(tool.name))
-        return `${literal(tool.name)} ${argumentsRule(book, tool.schema, 'python')}`;
+        return `${literal(`${tool.name}(`)} ${argumentsRule(book, objectSchema(tool.schema), 'python')} ")"`;
       throw new TernionError('invalid-argument', 'no function of Python can have this name.');
     }),
   );

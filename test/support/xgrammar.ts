@@ -129,6 +129,10 @@ export class TestGrammar {
     this.matcher.reset();
   }
 
+  dispose(): void {
+    this.matcher.dispose();
+  }
+
   /**
    * A random answer: the text that tokens drawn from the masks make, with the token that ends it. From `soft` tokens on it
    * ends where it can, closes what is open, and tries the ends of `examples`, so that most answers end.

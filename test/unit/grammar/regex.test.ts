@@ -144,10 +144,42 @@ describe('a choice', () => {
 });
 
 describe('a grammar', () => {
-  it('is passed on as it is, up to 256 KiB', () => {
-    expect(grammarOfFormat({ type: 'grammar', ebnf: 'root ::= "a"' })).toEqual({ ebnf: 'root ::= "a"' });
+  const compiled = (ebnf: string): Promise<TestGrammar> =>
+    compiler.compile(grammarOfFormat({ type: 'grammar', ebnf }).ebnf);
+
+  it('derives what it says: recursion, classes of characters, alternatives that look alike', async () => {
+    const grammar = await compiled(`
+      # Words in brackets, which may be in each other.
+      root ::= word | "(" root ("," " "? root)* ")"
+      word ::= "xab" | "xcb" | "xcd" | [é-ü]{2,3}
+    `);
+    for (const text of ['xab', '(xcb,xcd)', '((éü), xab)', 'öéü'])
+      expect(grammar.accepts(text), text).toBe(true);
+    for (const text of ['xad', '(xab', 'é', 'éüöé', 'aa', ''])
+      expect(grammar.accepts(text), text).toBe(false);
+  });
+
+  it('has negated classes of characters', async () => {
+    const grammar = await compiled('root ::= [^é\\]\\-"]+ "-"');
+    for (const text of ['aè😀-', '\\-']) expect(grammar.accepts(text), text).toBe(true);
+    for (const text of ['é-', ']-', '"-', '--']) expect(grammar.accepts(text), text).toBe(false);
+  });
+
+  it('stays as it is where its syntax is more than that, and is at most 256 KiB', () => {
+    for (const ebnf of ['root ::= "a" (=[b])', 'root ::= TagDispatch(("<a>", b))', 'root ::= ("a"']) {
+      expect(grammarOfFormat({ type: 'grammar', ebnf })).toEqual({ ebnf });
+    }
     expect(() => grammarOfFormat({ type: 'grammar', ebnf: 'x'.repeat(300_000) })).toThrow(
       expect.objectContaining({ code: 'invalid-argument' }),
     );
+  });
+
+  it.each([
+    `root ::= ${'('.repeat(100_000)}`,
+    `root ::= ${'"a" | '.repeat(30_000)}"b"`,
+    'root ::= "'.repeat(20_000),
+    '"'.repeat(200_000),
+  ])('is read within bounds, whatever it is (%#)', (ebnf) => {
+    expect(grammarOfFormat({ type: 'grammar', ebnf }).ebnf.length).toBeGreaterThan(0);
   });
 });

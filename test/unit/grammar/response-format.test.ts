@@ -29,7 +29,7 @@ describe.each(GRAMMARS)('a grammar: $name', ({ ebnf, recognises, texts }) => {
 });
 
 describe('a choice', () => {
-  const options = ['yes', 'yesterday', 'no "way"', '', 'a\nface', '\u0001f\u007fe\\', '日本', '𝄞', 'yes'];
+  const options = ['yes', 'yesterday', 'no "way"', 'a\nface', '\u0001f\u007fe\\', '日本', '𝄞', 'yes'];
   const grammar = grammarOfFormat({ type: 'choice', options });
 
   it.each([...new Set(options)])('derives %j', async (option) => {
@@ -48,7 +48,7 @@ describe('a choice', () => {
   });
 
   it.each([
-    ['nothing', [], /nothing to choose/],
+    ['nothing', [], /no options/],
     ['half of a pair', ['\ud800'], /UTF-16/],
     ['too many', Array.from({ length: 1_000_000 }, String), /more than 10000/],
     ['10 MB', ['a'.repeat(10_000_000)], /KiB/],
@@ -75,5 +75,5 @@ describe('JSON without a schema', () => {
 
 it('a grammar of 10 MB is refused', async () => {
   const ebnf = `root ::= "${'a'.repeat(10_000_000)}"`;
-  await expectFailure(made({ type: 'grammar', ebnf }), 'invalid-argument', /more than 256 KiB/);
+  await expectFailure(made({ type: 'grammar', ebnf }), 'invalid-argument', /256 KiB/);
 });

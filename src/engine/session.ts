@@ -1,9 +1,9 @@
 // A conversation: prompts in, a stream of chunks out, and a KV cache that spans the turns.
 
-import { TernionError, throwIfAborted } from '../errors';
+import { TernionError } from '../errors';
 import type { ChatFormat } from '../tokenizer';
 import type { ModelConfig } from '../model/config';
-import { Answer, type AnswerPiece, type AnswerText } from './answer';
+import { Answer, type AnswerPiece } from './answer';
 import {
   answerGuide,
   callableTools,
@@ -12,8 +12,9 @@ import {
   type AnswerGuide,
   type FollowGrammar,
 } from './answer-shape';
+import { AnswerTurn, begunOf, NOTHING, NOTHING_COUNTED } from './answer-turn';
 import { chunkStream, type Outlet } from './chunk-stream';
-import { Clock, type UsageCounts } from './clock';
+import { Clock } from './clock';
 import { Conversation, type ConversationData } from './conversation';
 import { requireGenerating } from './embedding';
 import { fitPrompt, type BegunAnswer, type FittedPrompt } from './fit-prompt';
@@ -26,13 +27,12 @@ import { TokenRun } from './token-run';
 import type {
   Answer as WholeAnswer,
   ChatMessage,
-  FinishReason,
   GenerateChunk,
   PlainGenerateOptions,
   Prompt,
   CoreSession,
 } from './types';
-import { append, wholeAnswer } from './whole-answer';
+import { wholeAnswer } from './whole-answer';
 
 /** What all sessions of an engine share. */
 export interface SessionHost extends CacheHost {
@@ -54,17 +54,6 @@ export interface HostedSession extends Pick<
 > {
   fork(): Promise<HostedSession>;
 }
-
-/** What an answer gets from its end when no token comes with it. */
-const NOTHING: AnswerPiece = { text: '', tokenIds: [] };
-const NOTHING_COUNTED: UsageCounts = {
-  promptTokens: 0,
-  cachedTokens: 0,
-  completionTokens: 0,
-  forcedTokens: 0,
-  omittedTokens: 0,
-  omittedTurns: 0,
-};
 
 /** Makes the prompt of a turn when its time has come: it depends on what was said before. The answer may have begun elsewhere. */
 type Encode = (chat: ChatFormat, options: ResolvedOptions) => PromptToAnswer;
@@ -211,7 +200,8 @@ export class LocalSession implements CoreSession {
     if (this.#disposal.signal.aborted) throw this.#disposal.signal.reason;
     const { host } = this;
     requireGenerating(host.config);
-    const { logitsProcessor, ...sampling } = options;
+    // A processor may have to be fetched first.
+    const sampling = { ...options, logitsProcessor: undefined };
     const resolved = resolveOptions(sampling, host.config.vocabularySize);
     const chat = chatWith(options, host.chat);
     const tools = callableTools(options, chat);
@@ -231,21 +221,22 @@ export class LocalSession implements CoreSession {
         tools,
         callIdPrefix: callIdPrefix(resolved.sampler.seed, prompt.ids.length),
       });
-      const { mask } = resolved;
-      const isChat = prompt.messages !== undefined;
+      const given = begunOf(answer, prompt.sampled);
+      const keep = (): void => this.#keep(prompt, given);
       let held: AnswerGuide | undefined;
       try {
-        held = await answerGuide(options, chat, { mask, isChat }, host.follow, signal);
-        resolved.process = await logitsProcessorOf(logitsProcessor);
+        held = await this.#hold(options, chat, resolved, prompt, signal);
       } catch (error) {
-        held?.release();
         if (!(error instanceof TernionError) || error.code !== 'aborted') throw error;
-        const counts = { ...NOTHING_COUNTED, promptTokens: prompt.ids.length };
+        const completionTokens = given.tokenIds.length;
+        const counts = { ...NOTHING_COUNTED, promptTokens: prompt.ids.length, completionTokens };
         outlet.put({ ...NOTHING, finishReason: 'abort', usage: clock.usage(counts) });
-        return;
+        return keep();
       }
+      const limit = Math.min(resolved.maxTokens, host.contextLength - prompt.ids.length);
+      const run = this.#runOf(prompt.ids, resolved, limit, [...given.tokenIds], held?.guide);
       try {
-        await this.#turn(prompt, answer, resolved, held?.guide, outlet, signal, clock);
+        await new AnswerTurn({ prompt, answer, run, limit, given, outlet, clock, keep }).giveAll(signal);
       } finally {
         held?.release();
       }
@@ -254,71 +245,17 @@ export class LocalSession implements CoreSession {
     }
   }
 
-  async #turn(
-    prompt: PromptToAnswer,
-    answer: Answer,
-    options: ResolvedOptions,
-    guide: TokenGuide | undefined,
-    outlet: Outlet,
+  /** Gets ready what restricts the tokens of an answer; `resolved` gets the processor of its logits. */
+  async #hold(
+    options: PlainGenerateOptions,
+    chat: ChatFormat,
+    resolved: ResolvedOptions,
+    { messages }: FittedPrompt,
     signal: AbortSignal,
-    clock: Clock,
-  ): Promise<void> {
-    const { omittedTokens, omittedTurns } = prompt;
-    const limit = Math.min(options.maxTokens, this.host.contextLength - prompt.ids.length);
-    /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
-    const given: AnswerPiece = { text: '', tokenIds: [] };
-    for (const token of prompt.sampled ?? []) append(given, answer.push({ token }));
-    const run = this.#runOf(prompt.ids, options, limit, [...given.tokenIds], guide);
-    const give = (chunk: GenerateChunk): void => {
-      if (outlet.put(chunk)) append(given, chunk);
-    };
-    // The end of the stream is the end of the turn: whoever reads the last chunk may begin the next turn at once.
-    const giveLast = async (piece: AnswerPiece, finishReason: FinishReason): Promise<void> => {
-      const usage = clock.usage({
-        promptTokens: prompt.ids.length,
-        cachedTokens: run.cachedTokens,
-        completionTokens: answer.tokenIds.length,
-        forcedTokens: answer.forcedTokens,
-        ...(answer.stopReason !== undefined && { stopReason: answer.stopReason }),
-        omittedTokens,
-        omittedTurns,
-      });
-      const last = joined(piece, answer.flush());
-      if (finishReason !== 'abort') run.done();
-      await run.end();
-      give({
-        ...last,
-        finishReason: finishReason === 'stop' && answer.calls.length > 0 ? 'tool-calls' : finishReason,
-        usage,
-      });
-      this.#keep(prompt, given);
-    };
-    try {
-      await run.enter(signal);
-      clock.queued();
-      for (;;) {
-        if (!(await run.ready(signal))) return await giveLast(NOTHING, 'length');
-        // From here to where it is given nothing waits: a token that is taken is given, whenever the signal fires, and is
-        // among those that the next device goes on from.
-        throwIfAborted(signal);
-        const piece = answer.push(run.take());
-        clock.token();
-        if (answer.stopReason !== undefined) return await giveLast(piece, 'stop');
-        if (answer.tokenIds.length >= limit) return await giveLast(piece, 'length');
-        give(piece);
-        run.watch();
-        await outlet.wanted();
-        await run.regain(signal);
-        throwIfAborted(signal);
-      }
-    } catch (error) {
-      if (!(error instanceof TernionError) || error.code !== 'aborted') throw error;
-      await giveLast(NOTHING, 'abort');
-    } finally {
-      // After a failure. A second one here would only hide the first.
-      await run.end().catch(() => {});
-      this.#keep(prompt, given);
-    }
+  ): Promise<AnswerGuide | undefined> {
+    resolved.process = await logitsProcessorOf(options.logitsProcessor);
+    const how = { mask: resolved.mask, isChat: messages !== undefined };
+    return answerGuide(options, chat, how, this.host.follow, signal);
   }
 
   /** The prompt's ids, those of what was said before as they were. Throws `context-overflow`. */
@@ -354,16 +291,4 @@ export class LocalSession implements CoreSession {
  */
 function callIdPrefix(seed: number, promptTokens: number): string {
   return `call_${((seed ^ Math.imul(promptTokens, 0x9e3779b1)) >>> 0).toString(16).padStart(8, '0')}`;
-}
-
-/** A piece with what comes behind its text. */
-function joined(piece: AnswerPiece, rest: AnswerText): AnswerPiece {
-  const reasoning = (piece.reasoning ?? '') + (rest.reasoning ?? '');
-  const toolCalls = [...(piece.toolCalls ?? []), ...(rest.toolCalls ?? [])];
-  return {
-    ...piece,
-    text: piece.text + rest.text,
-    ...(reasoning !== '' && { reasoning }),
-    ...(toolCalls.length > 0 && { toolCalls }),
-  };
 }

@@ -187,3 +187,31 @@ test('a signal ends the wait for a grammar', async () => {
   expect((await session.complete(asked('Spell planet.'))).text).toBe('p-l-a-n-e-t');
   await session.dispose();
 });
+
+test('an answer that is ended before it can go on elsewhere stays as far as it came', async () => {
+  const other = await shapedEngine();
+  const waiting = new Promise<void>((resolve) => {
+    other.useGrammarThreads(() => {
+      resolve();
+      return new Promise(() => {});
+    });
+  });
+  const session = other.createSession();
+  const ending = new AbortController();
+  const prompt = { ids: await other.tokenize(STORY), messages: STORY, omittedTokens: 0, omittedTurns: 0 };
+  const sampled = await other.tokenize('ab');
+  const options = {
+    responseFormat: { type: 'regex', pattern: '[a-z]{1,9}' },
+    signal: ending.signal,
+  } as const;
+  const reading = collect(session.goOn({ prompt, sampled }, options));
+  await waiting;
+  ending.abort();
+  expect(await reading).toMatchObject({
+    finishReason: 'abort',
+    tokenIds: [],
+    usage: { promptTokens: prompt.ids.length, completionTokens: sampled.length },
+  });
+  expect(session.messages).toEqual([...STORY, { role: 'assistant', content: 'ab' }]);
+  await other.dispose();
+});

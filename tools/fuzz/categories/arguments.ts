@@ -114,7 +114,27 @@ const GENERATE_FIELDS: Record<string, Field> = {
   logitBias: (draw) => Object.fromEntries(draw.many(0, 4, () => [draw.below(1700), oddNumber(draw)])),
   seed: (draw) => draw.below(2 ** 32),
   stop: (draw) => draw.many(0, 3, () => oddText(draw)),
+  responseFormat: (draw) => formatFor(draw),
+  tools: (draw) => Object.fromEntries(draw.many(0, 3, () => [oddText(draw), toolFor(draw)])),
+  toolChoice: (draw) => draw.pick<unknown>(['auto', 'none', 'required', { name: oddText(draw) }]),
+  parallelToolCalls: (draw) => draw.chance(0.5),
+  allowedTokens: (draw) => draw.many(0, 9, () => draw.below(1700)),
+  bannedTokens: (draw) => draw.many(0, 9, () => draw.below(1700)),
+  logitsProcessor: (draw) => ({ url: draw.chance(0.5) ? 'https://example.com/a.js' : oddText(draw) }),
 };
+
+function formatFor(draw: Draw): unknown {
+  return draw.pick<() => unknown>([
+    () => ({ type: 'json', schema: oddJson(draw, 4) }),
+    () => ({ type: 'regex', pattern: oddText(draw) }),
+    () => ({ type: 'grammar', ebnf: oddText(draw) }),
+    () => ({ type: 'choice', options: draw.many(0, 4, () => oddText(draw)) }),
+  ])();
+}
+
+function toolFor(draw: Draw): unknown {
+  return { description: oddText(draw), schema: draw.chance(0.5) ? oddJson(draw, 4) : { type: 'object' } };
+}
 
 const CHAT_FIELDS: Record<string, Field> = {
   chatTemplate: (draw) =>

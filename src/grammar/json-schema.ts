@@ -131,7 +131,8 @@ class Converter {
     const expression = membersExpression(this.book, members, { open: '', close: '' });
     if (expression === undefined)
       throw empty(flat.pointer, 'the numbers of properties contradict each other');
-    return this.book.rule('arguments', expression);
+    // xgrammar takes two empty texts in a row for something else (0.1.27: `"f(" a ")"` derived `f(')`).
+    return this.book.rule('arguments', expression === '"" ""' ? '""' : expression);
   }
 
   #hint(schema: object): string {

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { literal, RuleBook } from '../../../src/grammar/ebnf';
 import { argumentsRule, schemaRule, type JsonSchema } from '../../../src/grammar/json-schema';
-import { toolCallParser } from '../../../src/tokenizer/tool-calls';
+import { toolCallStream } from '../../../src/tokenizer/tool-calls';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { samples } from '../../support/effort';
 import { random } from '../../support/random';
@@ -78,8 +78,10 @@ describe('values in Python', () => {
     for (let walk = 0; walk < samples(15); walk++) {
       const answer = await grammar.walk(next, [], { soft: 30, most: 500 });
       if (answer === undefined) continue;
-      const parser = toolCallParser('pythonic', ['f']);
-      const calls = [...parser.push(answer).calls, ...parser.flush().calls];
+      const stream = toolCallStream('pythonic', ['f']);
+      stream.push(answer);
+      stream.flush();
+      const { calls } = stream;
       expect(calls, answer).toHaveLength(1);
       expect(isValid(calls[0]?.arguments.x), answer).toBe(true);
     }

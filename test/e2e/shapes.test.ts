@@ -1,8 +1,15 @@
 // Answers of a given shape from a page: its engine is in a worker, grammars are in another one, and values are read on the page.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Answer } from '../../src/index';
+import type { Answer, ChatMessage, RunResult } from '../../src/index';
 import { inBrowsers } from '../support/browsers';
+import { xorshift } from '../support/random';
 import { serveSources, type Served } from '../support/serve';
+
+/** What the page's `runWeather` gives. */
+interface WeatherRun extends RunResult {
+  executed: object[];
+  messages: ChatMessage[];
+}
 
 const PAGE = 'test/e2e/pages/shapes.html';
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -58,9 +65,32 @@ describe('a page asks for answers of a given shape', () => {
         code: 'invalid-argument',
         message: expect.stringContaining('cannot be sent') as string,
       });
-      const not = { responseFormat: { type: 'json', schema: { not: {} } } };
+      const not = { responseFormat: { type: 'json', schema: { not: { type: 'string' } } } };
       expect(await page.call('refusal', not)).toMatchObject({ code: 'unsupported-feature' });
       await page.call('dispose');
+      await page.close();
+    });
+
+    // The embedded model repeats what it is told, and was taught nothing of tools: so the template tells it the result in those
+    // words, and the schema leaves the drawn city alone to be asked for.
+    it('and has a tool of its own called for a city, whose answer the model says', async () => {
+      const page = await openPage(server.url + PAGE);
+      await page.call('load', MODEL);
+      const draw = xorshift(Date.now());
+      const cities = ['Lima', 'Oslo', 'Tokyo', 'Cairo', 'Rome'];
+      const city = cities[Math.floor(draw() * cities.length)] ?? 'Lima';
+      const degrees = 10 + Math.floor(draw() * 20);
+      const { text, steps, executed, messages } = await page.call<WeatherRun>('runWeather', city, degrees);
+      expect(text).toBe(String(degrees));
+      expect(executed).toEqual([{ city }]);
+      expect(steps).toHaveLength(2);
+      expect(steps[0]).toMatchObject({
+        answer: { finishReason: 'tool-calls', toolCalls: [{ name: 'weather', arguments: { city } }] },
+        results: [{ name: 'weather', arguments: { city }, result: degrees }],
+      });
+      expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant']);
+      await page.call('dispose');
+      expect(page.errors).toEqual([]);
       await page.close();
     });
   });

@@ -41,6 +41,16 @@ async function ask(options: GenerateOptions): Promise<Answer> {
   }
 }
 
+/** Tells of tools, of calls, and of what they gave: that in words that the embedded model was trained with. */
+const TEMPLATE = `{%- if tools %}{#- <tool_call> -#}{% endif -%}
+{%- for message in messages %}
+  {%- if message.role == 'tool' %}{{ 'User: Repeat after me: ' + message.content }}
+  {%- else %}{{ message.role | capitalize + ': ' + message.content }}{% endif %}
+  {%- for call in message.tool_calls or [] %}{{ call.function.name + ' ' + call.function.arguments.city }}{% endfor %}
+  {{- '<|eot_id|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}`;
+
 Object.assign(globalThis, {
   async load(url: string): Promise<void> {
     engine = await loadModel(url, { createWorker: createQuick });
@@ -53,6 +63,28 @@ Object.assign(globalThis, {
     const answer = await session.complete(QUESTION, { ...options, responseFormat });
     await session.dispose();
     return answer;
+  },
+  async runWeather(city: string, degrees: number): Promise<object> {
+    const session = engine.createSession();
+    const executed: object[] = [];
+    const result = await session.run(`How is the weather in ${city}?`, {
+      chatTemplate: TEMPLATE,
+      toolChoice: { name: 'weather' },
+      parallelToolCalls: false,
+      tools: {
+        weather: {
+          description: 'The temperature in a city, in degrees.',
+          schema: { type: 'object', properties: { city: { enum: [city] } }, required: ['city'] },
+          execute(args) {
+            executed.push(args);
+            return degrees;
+          },
+        },
+      },
+    });
+    const { messages } = session;
+    await session.dispose();
+    return { ...result, executed, messages };
   },
   refusal: (options: GenerateOptions): Promise<Refusal | undefined> => refusal(() => ask(options)),
   refusalOfFunction: (): Promise<Refusal | undefined> => refusal(() => ask({ logitsProcessor: () => {} })),

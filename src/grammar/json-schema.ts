@@ -33,17 +33,23 @@ const MAX_PREFIX = 200;
 const MAX_OPEN = 300;
 const NO_MEMBERS: ObjectKeywords = { properties: new Map(), required: new Set() };
 
-/** What becomes of long strings: refused where the rules are all there is, or left open where something counts beside them. */
-type LongStrings = 'refused' | 'open';
+/** What becomes of long strings: counted as far as can be where the rules are all there is, or left open where something counts beside them. */
+type LongStrings = 'counted' | 'open';
+
+/**
+ * Where rules are all there is, they count that far: each character more is a state whose masks take 20 ms to make for a vocabulary of
+ * 128,000 tokens. A longer maximum is held to this one.
+ */
+const MOST_COUNTED = 100;
 
 /**
  * The name of a rule that derives exactly one value of the schema, on one line.
  *
  * @throws TernionError `invalid-argument` if the schema is malformed, too large, or accepts nothing that can be written;
- *   `unsupported-feature` if it has a keyword that would not be enforced, or a `minLength` or `maxLength` above 20.
+ *   `unsupported-feature` if it has a keyword that would not be enforced, or a `minLength` above 100. A greater `maxLength` is taken for 100.
  */
 export function schemaRule(book: RuleBook, schema: JsonSchema, style: ValueStyle): string {
-  return converted(book, schema, style, 'refused', (converter, root) => converter.rule(root)).rule;
+  return converted(book, schema, style, 'counted', (converter, root) => converter.rule(root)).rule;
 }
 
 /** As `schemaRule`, for JSON whose strings are held to the lengths above 20 by other means: those that the rule leaves open. */
@@ -60,7 +66,7 @@ export function openSchemaRule(
  * @throws TernionError as `schemaRule` does; `unsupported-feature` if a name is none that Python's arguments can have.
  */
 export function argumentsRule(book: RuleBook, schema: JsonSchema, style: 'python'): string {
-  return converted(book, schema, style, 'refused', (converter, root) => converter.argumentsRule(root)).rule;
+  return converted(book, schema, style, 'counted', (converter, root) => converter.argumentsRule(root)).rule;
 }
 
 function converted(
@@ -236,7 +242,10 @@ class Converter {
 
   #stringOfLength(min: number, max: number, pointer: string): string {
     if (!isLong(min, max)) return stringOfLengthRule(this.book, this.style, min, max);
-    if (this.long === 'refused') throw unsupported(pointer, 'minLength or maxLength above 20');
+    if (this.long === 'counted') {
+      if (min > MOST_COUNTED) throw unsupported(pointer, `a minLength above ${MOST_COUNTED}`);
+      return stringOfLengthRule(this.book, this.style, min, Math.min(max, MOST_COUNTED));
+    }
     this.leftOpen = true;
     return anyStringRule(this.book, this.style);
   }

@@ -235,11 +235,12 @@ describe('lengths above 20, which rules do not count', () => {
     );
   });
 
-  it('are refused where rules are all there is', () => {
-    expect(() => schemaRule(new RuleBook(), long, 'json')).toThrow('above 20');
+  it('are counted as far as 100 where rules are all there is, and refused beyond', () => {
+    const least = { type: 'string', minLength: 101 };
+    expect(() => schemaRule(new RuleBook(), least, 'json')).toThrow('above 100');
     expect(() =>
-      argumentsRule(new RuleBook(), { type: 'object', properties: { a: long } }, 'python'),
-    ).toThrow('above 20');
+      argumentsRule(new RuleBook(), { type: 'object', properties: { a: least } }, 'python'),
+    ).toThrow('above 100');
     expect(() =>
       grammarOf({ type: 'object', additionalProperties: true, propertyNames: { maxLength: 50 } }),
     ).toThrow('propertyNames');

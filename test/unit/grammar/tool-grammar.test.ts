@@ -121,6 +121,23 @@ describe.each(FORMATS)('%s', (format) => {
     expect(await walks.derives(grammarOf(format, 'auto', true), broken)).toBe(false);
   });
 
+  // 100 characters are as many as rules count.
+  it.each([
+    [40, 40],
+    [500, 100],
+  ])('a string of at most %i characters has at most %i', async (maxLength, most) => {
+    const schema = { type: 'object', properties: { a: { type: 'string', maxLength } }, required: ['a'] };
+    const grammar = grammarOfTools(format, [{ name: 'f', schema }], 'required', false);
+    const call = (length: number): string => {
+      const text = 'x'.repeat(length);
+      if (format === 'pythonic') return `[f(a='${text}')]`;
+      if (format === 'llama-3-json') return `{"name": "f", "parameters": {"a": "${text}"}}`;
+      return `<tool_call>\n{"name": "f", "arguments": {"a": "${text}"}}\n</tool_call>`;
+    };
+    expect(await walks.derives(grammar, call(most))).toBe(true);
+    expect(await walks.derives(grammar, call(most + 1))).toBe(false);
+  });
+
   it('a tool that is not there is refused', async () => {
     const made = async (): Promise<unknown> => grammarOfTools(format, TOOLS, { name: 'gone' }, true);
     await expectFailure(made(), 'invalid-argument', /not there/);

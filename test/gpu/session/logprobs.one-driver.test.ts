@@ -58,17 +58,17 @@ describe('log-probabilities', () => {
     }
   });
 
-  test('are as near as the default head rounds, which `nextLogits` does not', async () => {
+  test('are as near as the default head rounds, which `nextLogits` does not, for the tokens of a hundred answers', async () => {
     const session = sessions.open();
-    const errors: number[] = [];
-    for (let seed = 0; seed < 20; seed++) {
+    const errors: { own: number; alternatives: number }[] = [];
+    for (let seed = 0; seed < 100; seed++) {
       const { messages, promptIds } = QUESTIONS[seed % QUESTIONS.length]!;
       const answer = await collect(session.generate(messages, { ...DRAWN, seed }));
-      const { own, alternatives } = await largestError(sessions.watched.engine, promptIds, answer);
-      errors.push(own, alternatives);
+      errors.push(await largestError(sessions.watched.engine, promptIds, answer));
     }
-    // Measured: 0.004 for the tokens that were drawn, 0.06 for alternatives, which are less likely.
-    expect(Math.max(...errors)).toBeLessThan(0.2);
+    // Measured: 0.0044 for the tokens that were drawn, 0.058 for alternatives, which are less likely.
+    expect(Math.max(...errors.map(({ own }) => own))).toBeLessThan(0.02);
+    expect(Math.max(...errors.map(({ alternatives }) => alternatives))).toBeLessThan(0.2);
   });
 
   test('come one for each token, the end token too, with as many alternatives as asked for', async () => {

@@ -71,7 +71,7 @@ test('the OpenAI client parses an answer of a schema, and has a tool called', as
 });
 
 test('the AI SDK has its output', async () => {
-  const model = createTernion(engine as Parameters<typeof createTernion>[0]);
+  const model = createTernion(engine);
   const { output } = await generateText({
     model,
     prompt: QUESTION,
@@ -81,7 +81,7 @@ test('the AI SDK has its output', async () => {
 });
 
 test('the Prompt API holds an answer to its constraint', async () => {
-  const LanguageModel = createLanguageModel(engine as Parameters<typeof createLanguageModel>[0]);
+  const LanguageModel = createLanguageModel(engine);
   const session = await LanguageModel.create();
   expect(await session.prompt('What is 3 + 4?', { responseConstraint: /[0-9]{2} apples/ })).toMatch(
     /^[0-9]{2} apples$/,

@@ -4,6 +4,7 @@ import type { Category } from '../category';
 import { argumentsCategory } from './arguments';
 import { ggufCategory } from './gguf';
 import { safetensorsCategory } from './safetensors';
+import { schemasCategory } from './schemas';
 import { serversCategory } from './servers';
 import { templatesCategory } from './templates';
 import { tensorsCategory } from './tensors';
@@ -19,5 +20,6 @@ export function allCategories(): Category[] {
     tokenizersCategory(),
     serversCategory(),
     argumentsCategory(),
+    schemasCategory(),
   ];
 }

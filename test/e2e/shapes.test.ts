@@ -71,8 +71,8 @@ describe('a page asks for answers of a given shape', () => {
       await page.close();
     });
 
-    // The embedded model repeats what it is told, and was taught nothing of tools: so the template tells it the result in those
-    // words, and the schema leaves the drawn city alone to be asked for.
+    // The embedded model adds numbers, and was taught nothing of tools: so the template tells it the result as a sum, and the schema
+    // leaves the drawn city alone to be asked for.
     it('and has a tool of its own called for a city, whose answer the model says', async () => {
       const page = await openPage(server.url + PAGE);
       await page.call('load', MODEL);
@@ -81,7 +81,8 @@ describe('a page asks for answers of a given shape', () => {
       const city = cities[Math.floor(draw() * cities.length)] ?? 'Lima';
       const degrees = 10 + Math.floor(draw() * 20);
       const { text, steps, executed, messages } = await page.call<WeatherRun>('runWeather', city, degrees);
-      expect(text).toBe(String(degrees));
+      // So it answers for each of these cities and numbers.
+      expect(text).toBe(`${degrees} + 0 = ${degrees}`);
       expect(executed).toEqual([{ city }]);
       expect(steps).toHaveLength(2);
       expect(steps[0]).toMatchObject({

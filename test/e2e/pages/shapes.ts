@@ -44,7 +44,7 @@ async function ask(options: GenerateOptions): Promise<Answer> {
 /** Tells of tools, of calls, and of what they gave: that in words that the embedded model was trained with. */
 const TEMPLATE = `{%- if tools %}{#- <tool_call> -#}{% endif -%}
 {%- for message in messages %}
-  {%- if message.role == 'tool' %}{{ 'User: Repeat after me: ' + message.content }}
+  {%- if message.role == 'tool' %}{{ 'User: What is ' + message.content + ' + 0?' }}
   {%- else %}{{ message.role | capitalize + ': ' + message.content }}{% endif %}
   {%- for call in message.tool_calls or [] %}{{ call.function.name + ' ' + call.function.arguments.city }}{% endfor %}
   {{- '<|eot_id|>' }}

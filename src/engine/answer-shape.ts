@@ -77,7 +77,7 @@ export async function answerGuide(
   const { reasoning, tokenizer } = chat;
   if (!isChat || !reasoning) return { guide, release };
   const notEnds = maskOfTokens(tokenizer.vocabularySize, undefined, [...chat.endIds]);
-  return { guide: new ReasoningGuide(guide, reasoning, tokenizer, notEnds), release };
+  return { guide: new ReasoningGuide(guide, reasoning, tokenizer, notEnds, sampleAll), release };
 }
 
 function grammarSource(options: PlainGenerateOptions, chat: ChatFormat): GrammarSource | undefined {

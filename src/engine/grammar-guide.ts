@@ -58,7 +58,8 @@ export class GrammarGuide implements TokenGuide {
   }
 
   #end(): number[] {
-    return [this.chat.turnEnd].filter((id) => id !== undefined && this.#mayCome(id)) as number[];
+    const { turnEnd } = this.chat;
+    return turnEnd !== undefined && this.#mayCome(turnEnd) ? [turnEnd] : [];
   }
 
   /** The tokens of `text`; none where the tokenizer does not give just that text back. */

@@ -1,5 +1,6 @@
 // Lets a model reason before it gives an answer of a shape: the shape is that of what stands behind the reasoning.
 
+import { maskOfTokens } from '../inference/masks';
 import type { Allowed, TokenGuide } from '../inference/token-guide';
 import { createTextDecoder, type ReasoningFormat, type Tokenizer } from '../tokenizer';
 
@@ -24,12 +25,14 @@ export class ReasoningGuide implements TokenGuide {
 
   /**
    * @param notEnds all tokens but those that end an answer, as a mask: an answer does not end amid its reasoning.
+   * @param sampleAll nothing is forced: each token is sampled, if only among one.
    */
   constructor(
     private readonly behind: TokenGuide,
     private readonly format: ReasoningFormat,
     private readonly tokenizer: Tokenizer,
     private readonly notEnds: Uint32Array,
+    private readonly sampleAll: boolean,
   ) {
     this.#open = tokenizer.encode(format.marks.open, { parseSpecial: true });
     const gap = tokenizer.encode(GAP);
@@ -42,12 +45,18 @@ export class ReasoningGuide implements TokenGuide {
     const from = this.#from(tokenIds);
     if (from === undefined) {
       const rest = this.format.opened ? [] : this.#open.slice(tokenIds.length);
-      if (rest.length > 0) return { kind: 'forced', tokenIds: rest };
+      if (rest.length > 0) return this.#must(rest);
       return { kind: 'some', mask: this.notEnds };
     }
     const missing = from > 0 ? this.#gap.slice(tokenIds.length - from) : [];
-    if (missing.length > 0) return { kind: 'forced', tokenIds: missing };
+    if (missing.length > 0) return this.#must(missing);
     return this.behind.after(tokenIds.slice(from > 0 ? from + this.#gap.length : 0));
+  }
+
+  /** These tokens come next, whatever the model thinks of them. */
+  #must(tokenIds: readonly number[]): Allowed {
+    if (!this.sampleAll) return { kind: 'forced', tokenIds };
+    return { kind: 'some', mask: maskOfTokens(this.tokenizer.vocabularySize, tokenIds.slice(0, 1), []) };
   }
 
   /** The model may open its reasoning, or give the answer at once. */

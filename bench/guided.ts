@@ -6,6 +6,9 @@ import { filesAtHand } from '../src/files/model-files';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { GpuContext } from '../src/gpu/context';
 import { LocalEngine } from '../src/engine/engine';
+import { serveGrammars } from '../src/grammar/host/serve';
+import type { ThreadPort } from '../src/grammar/protocol';
+import { ThreadedGrammars } from '../src/grammar/service';
 import { maskOfTokens } from '../src/inference/masks';
 import type { TokenGuide } from '../src/inference/token-guide';
 import { transformerOf } from './core/internals';
@@ -53,7 +56,10 @@ async function main(): Promise<void> {
   const engine = await LocalEngine.load(gpu, files, { tuning: false });
   const transformer = transformerOf(engine);
   const bench = await StepBench.create(transformer, context + steps + 2);
-  const ways = Object.entries(waysToChoose(transformer.config.vocabularySize));
+  const ways = Object.entries({
+    ...waysToChoose(transformer.config.vocabularySize),
+    'a grammar': { guide: await grammarGuide(transformer.config.vocabularySize) },
+  });
   const times = new Map(ways.map(([name]): [string, number[]] => [name, []]));
   for (const [, choice] of ways) await bench.decode(context, 2, undefined, choice);
   for (let round = 0; round < rounds; round++) {
@@ -93,6 +99,33 @@ function waysToChoose(vocabulary: number): Record<string, StepChoice> {
     'a guide, at once': { guide: guideAfter(0) },
     'a guide, after 2 ms': { guide: guideAfter(2) },
     logitsProcessor: { options: { logitsProcessor: () => {} } },
+  };
+}
+
+/** Everything of an answer in JSON but the cutting of what must come: masks of xgrammar, asked for through a port. */
+async function grammarGuide(vocabulary: number): Promise<TokenGuide> {
+  const encoder = new TextEncoder();
+  const letters = 'abcdefghijklmnopqrstuvwxyz0123456789 .,:"[]{}';
+  // Each letter, and words of up to four of them; the last token ends an answer.
+  const tokens = Array.from({ length: vocabulary }, (_, id) => {
+    const text = Array.from({ length: id < letters.length ? 1 : 1 + (id % 4) }, (_, i) =>
+      letters.charAt((id * (7 * i + 1) + i) % letters.length),
+    );
+    return encoder.encode(id === vocabulary - 1 ? '' : text.join(''));
+  });
+  const service = new ThreadedGrammars(async () => {
+    const { port1, port2 } = new MessageChannel();
+    serveGrammars(port2);
+    return { port: port1 as unknown as ThreadPort, end: () => port1.close() };
+  });
+  const schema = { type: 'array', items: { type: 'string' }, minItems: 1 };
+  const source = { format: { type: 'json', schema } } as const;
+  const state = await service.follow({ tokens: () => tokens, endIds: [vocabulary - 1] }, source);
+  return {
+    async after(tokenIds) {
+      const { mask } = await state.after(tokenIds);
+      return { kind: 'some', mask };
+    },
   };
 }
 

@@ -13,6 +13,16 @@ const prompts = JSON.parse(
 const STORY = prompts.find(({ messages }) => messages[0]!.content === 'Tell me a story.')!.promptIds;
 const GREEDY = { maxTokens: 40 };
 const SEEDED = { maxTokens: 40, temperature: 1, seed: 7, repetitionPenalty: 1.1 };
+/** Its grammar is followed in a worker of the tab that has the engine, and again in one of the next. */
+const SHAPED = {
+  maxTokens: 60,
+  temperature: 1,
+  seed: 3,
+  responseFormat: {
+    type: 'json',
+    schema: { type: 'array', items: { type: 'string', maxLength: 8 }, minItems: 5, maxItems: 5 },
+  },
+};
 
 interface Answered {
   ids: number[];
@@ -42,14 +52,17 @@ inBrowsers((open) => {
     const greedy = await leader.call<Answered>('answer', STORY, GREEDY);
     const seeded = await leader.call<Answered>('answer', STORY, SEEDED);
     expect(seeded.ids).not.toEqual(greedy.ids);
+    const shaped = await other.call<Answered>('answer', STORY, SHAPED);
+    expect(shaped.ids.length).toBeGreaterThan(15);
     const said = await other.call<number[]>('keep', STORY, { maxTokens: 10 });
     expect(said).toEqual([...STORY, ...greedy.ids.slice(0, 10)]);
-    // Both tabs have an answer under way, one of them two.
+    // Both tabs have an answer under way, one of them three.
     await leader.call('begin', STORY, GREEDY, 3);
     await other.call('begin', STORY, GREEDY, 5);
     await other.call('begin', STORY, SEEDED, 7);
+    await other.call('begin', STORY, SHAPED, 9);
     await leader.close();
-    expect(await other.call('goOn')).toEqual([greedy.ids, seeded.ids]);
+    expect(await other.call('goOn')).toEqual([greedy.ids, seeded.ids, shaped.ids]);
     expect(await other.call('statuses')).toEqual(['recovering', 'ready']);
     expect(await other.call('info')).toMatchObject({ sharing: { shared: true, here: true } });
     expect(await other.call('workers')).toBe(1);

@@ -34,8 +34,6 @@ beforeAll(async () => {
   vocabulary = { tokens: () => tokens, endIds: [...tokenizer.endIds] };
 });
 afterAll(async () => {
-  const { ended, cut, tokens, forced } = count;
-  console.log(`${ended} answers ended, ${cut} were cut; ${forced} of ${tokens} tokens were forced.`);
   service.dispose();
   await engine.dispose();
 });
@@ -97,9 +95,12 @@ describe('grammars', () => {
   });
 });
 
-it('are as many as were promised', () => {
+it('are many, most of which ended, and an eighth of whose tokens needed no choice', () => {
   expect(SCHEMAS.length).toBeGreaterThanOrEqual(30);
   expect(SCHEMAS.length * 6).toBeGreaterThanOrEqual(300);
   expect(REGEXES.length * 4).toBeGreaterThanOrEqual(100);
   expect(GRAMMARS.length * 4).toBeGreaterThanOrEqual(50);
+  // Measured: 411 ended and 109 were cut; 2016 of 15505 tokens were forced.
+  expect(count.ended).toBeGreaterThan(2 * count.cut);
+  expect(count.forced).toBeGreaterThan(count.tokens / 20);
 });

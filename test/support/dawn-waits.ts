@@ -6,8 +6,9 @@
 const LOOKS_AT_ONCE = 20;
 
 /** Whether native code made this function, and not as V8 makes those of promises, which are no constructors. */
-function isOfDawn(callback: object): boolean {
-  return Object.hasOwn(callback, 'prototype') && String(callback).endsWith('{ [native code] }');
+function isOfDawn(callback: (...args: unknown[]) => void): boolean {
+  const text = Function.prototype.toString.call(callback);
+  return Object.hasOwn(callback, 'prototype') && text.endsWith('{ [native code] }');
 }
 
 /** Replaces `setImmediate` by one with which Dawn pauses between two looks; for everybody else it is as before. */
@@ -30,5 +31,5 @@ export function pauseBetweenLooks(): void {
     };
     return looks < LOOKS_AT_ONCE ? immediately(look) : setTimeout(look, 1);
   };
-  globalThis.setImmediate = Object.assign(paused, immediately) as typeof setImmediate;
+  globalThis.setImmediate = Object.assign(paused, immediately);
 }

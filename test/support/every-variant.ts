@@ -85,21 +85,25 @@ export function covering(lists: VariantLists, kernels: readonly (keyof Variants)
   });
 }
 
-/** Tries a set; if it fails, each of its variants alone: the first that fails then is to blame. */
-async function blame(
+/** Tries a set. If it fails, the error says which of its variants fail without the others, beside those that come first here. */
+async function narrowed(
   set: Partial<Variants>,
   attempt: (pinned: Partial<Variants>) => Promise<void>,
 ): Promise<void> {
   try {
     await attempt(set);
   } catch (error) {
+    const wrong: string[] = [];
     for (const [kernel, variant] of Object.entries(set)) {
       const alone = { [kernel]: variant };
-      await attempt(alone).catch((cause: unknown) => {
-        throw new Error(`With ${JSON.stringify(alone)} alone: ${String(cause)}`, { cause });
-      });
+      await attempt(alone).catch(() => wrong.push(JSON.stringify(alone)));
     }
-    throw error;
+    throw new Error(
+      `${String(error)}\nWith the kernels of any load these fail alone: ${wrong.join(', ') || 'none'}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -126,7 +130,7 @@ export function testEveryVariant(list: ListVariants): void {
     });
 
     it.for(sets)('%j reproduces golden logits', async (set) => {
-      await blame(set, async (pinned) => {
+      await narrowed(set, async (pinned) => {
         const transformer = await model.with(pinned);
         const { decodeMatmul, prefillMatmul, ...others } = pinned;
         // Products are exact where scales have no groups, so matrix variants agree to the last bit; sums of the others round differently.
@@ -155,7 +159,7 @@ export function testEveryVariant(list: ListVariants): void {
     afterAll(() => gpu.destroy());
 
     it.for(covering(list(shape, activations), kernels))('%j gives the same greedy ids', async (set) => {
-      await blame(set, async (pinned) => {
+      await narrowed(set, async (pinned) => {
         const { promptIds, greedy } = prompt;
         expect(await model.greedy(await model.with(pinned), promptIds, greedy.length)).toEqual(greedy);
       });

@@ -3,7 +3,7 @@
 // in Mesa's cache: test/gpu/golden took 30 s of the processor instead of 49, test/gpu/kernels/rope-append 10 instead of 16.
 
 /** What is done within so many looks, some 0.2 ms, is heard of as soon as without this. */
-const LOOKS_AT_ONCE = 20;
+export const LOOKS_AT_ONCE = 20;
 
 /** Whether native code made this function, and not as V8 makes those of promises, which are no constructors. */
 function isOfDawn(callback: (...args: unknown[]) => void): boolean {

@@ -21,6 +21,9 @@ const PROGRESS = 'test/support/watchdog/progress.ts';
  */
 const ONE_DRIVER = 'test/gpu/**/*.one-driver.test.ts';
 
+/** These run on SwiftShader only where it is here: most of what they take is compiling, in which it is the fastest. */
+const SWIFTSHADER = 'test/gpu/**/*.swiftshader.test.ts';
+
 /** `npm test -- --quick`: what finds most mistakes in little time. All unit tests but those of the test run itself, and these. */
 const quick = process.env.TERNION_QUICK === '1';
 const QUICK_GPU = [
@@ -56,13 +59,14 @@ function driversToTest(): Driver[] {
  */
 const QUICKLY_COMPILED = { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' };
 
-function gpuProject(driver: Driver, turn: number): TestProjectConfiguration {
+function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): TestProjectConfiguration {
+  const compiler = drivers.includes('swiftshader') ? 'swiftshader' : drivers[0];
   return {
     extends: true,
     test: {
       name: `gpu-${driver}`,
       include: quick ? QUICK_GPU : ['test/gpu/**/*.test.ts'],
-      exclude: turn === 0 ? [] : [ONE_DRIVER],
+      exclude: [...(turn === 0 ? [] : [ONE_DRIVER]), ...(driver === compiler ? [] : [SWIFTSHADER])],
       setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
       env: { TERNION_VULKAN: driver, ...QUICKLY_COMPILED },
       sequence: { groupOrder: AFTER_UNIT_TESTS },

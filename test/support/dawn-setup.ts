@@ -1,6 +1,9 @@
 // Runs in every file of test/gpu: an error that no test captured fails the test it happened in.
 import { afterAll, afterEach } from 'vitest';
 import { destroyDevices, takeDeviceErrors } from './dawn';
+import { pauseBetweenLooks } from './dawn-waits';
+
+pauseBetweenLooks();
 
 async function failOnErrors(): Promise<void> {
   const errors = await takeDeviceErrors();

@@ -1,5 +1,5 @@
 // The documentation as a site: the files of docs/ as they are, what lies beside that folder, and the reference that TypeDoc makes.
-import { defineConfig, type DefaultTheme, type MarkdownRenderer } from 'vitepress';
+import { defineConfig, type MarkdownRenderer } from 'vitepress';
 import { OUTSIDE, siteLink } from './links.ts';
 import { SECTIONS } from './sections.ts';
 

@@ -13,7 +13,6 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
       page('Hosting models', 'hosting'),
       page('Browsers', 'browsers'),
       page('When something fails', 'troubleshooting'),
-      page('Compared with others', 'comparison'),
     ],
   },
   {

@@ -164,7 +164,7 @@ async function load(
   { signal, monitor }: LanguageModelCreateOptions,
 ): Promise<LanguageModelEngine> {
   const progress = new DownloadMonitor();
-  monitor?.(progress);
+  monitor?.(progress.public);
   progress.tell(0);
   // The end is told once the model is there, not when its last byte has come.
   const engine = await loader.get(signal, (loaded) => progress.tell(Math.min(loaded, 1 - Number.EPSILON)));

@@ -21,10 +21,18 @@ function progressEvent(loaded: number): Event {
   return new ProgressEvent(type, { lengthComputable: true, loaded, total: 1 });
 }
 
-/** Tells how far a download is: 0 at the beginning, 1 at the end, and only what is more than before in between. */
-export class DownloadMonitor extends EventTarget implements CreateMonitor {
+/**
+ * Tells how far a download is: 0 at the beginning, 1 at the end, and only what is more than before in between. A `CreateMonitor`,
+ * but that EventTarget's own types know no `downloadprogress`.
+ */
+export class DownloadMonitor extends EventTarget {
   #told = -1;
   #handler: CreateMonitor['ondownloadprogress'] = null;
+
+  /** This, as pages see it. */
+  get public(): CreateMonitor {
+    return this as CreateMonitor;
+  }
 
   get ondownloadprogress(): CreateMonitor['ondownloadprogress'] {
     return this.#handler;
@@ -43,5 +51,5 @@ export class DownloadMonitor extends EventTarget implements CreateMonitor {
     this.dispatchEvent(progressEvent(loaded));
   }
 
-  readonly #call = (event: Event): void => void this.#handler?.call(this, event as ProgressEvent);
+  readonly #call = (event: Event): void => void this.#handler?.call(this.public, event as ProgressEvent);
 }

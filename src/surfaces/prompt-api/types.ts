@@ -53,6 +53,26 @@ export interface LanguageModelCreateOptions extends LanguageModelCreateCoreOptio
 /** Fires `downloadprogress`: `loaded` from 0 to 1, of a `total` of 1. */
 export interface CreateMonitor extends EventTarget {
   ondownloadprogress: ((this: CreateMonitor, event: ProgressEvent) => unknown) | null;
+  addEventListener(
+    type: 'downloadprogress',
+    listener: (this: CreateMonitor, event: ProgressEvent) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: 'downloadprogress',
+    listener: (this: CreateMonitor, event: ProgressEvent) => unknown,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
 }
 
 /** A part of a message. */

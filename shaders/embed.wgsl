@@ -15,6 +15,7 @@
 
 import constants::{DIM, PIECES, PLANES, GROUPS, GROUP_QUADS, THREADS, SCALE};
 import package::lib::dot::unpack_bytes;
+import package::lib::f16::unpack_f16;
 
 struct Shape { first_row: u32, rows: u32 }
 
@@ -63,7 +64,7 @@ fn codes(row: u32, i: u32) -> vec4f {
 
 @if(q4_0)
 fn quad(row: u32, i: u32) -> vec4f {
-  let d = unpack2x16float(scales[((row >> 3u) * PIECES + (i >> 4u)) * 8u + (row & 7u)]);
+  let d = unpack_f16(scales[((row >> 3u) * PIECES + (i >> 4u)) * 8u + (row & 7u)]);
   return codes(row, i) * select(d.x, d.y, (i & 8u) != 0u);
 }
 
@@ -72,7 +73,7 @@ fn quad(row: u32, i: u32) -> vec4f {
   // Sixty-four quads are a group, which has a word for each piece, and one.
   let group = ((row >> 3u) * (PIECES / 4u) + (i >> 6u)) * 40u + (row & 7u);
   let of_piece = scales[group + ((i >> 4u) & 3u) * 8u];
-  let of_group = unpack2x16float(scales[group + 32u]);
+  let of_group = unpack_f16(scales[group + 32u]);
   @if(q4_k) {
     let ab = vec2u(of_piece >> (12u * ((i >> 3u) & 1u))) >> vec2u(0u, 6u);
     let factors = of_group * vec2f(ab & vec2u(63u));

@@ -18,6 +18,7 @@
 
 import constants::{BLOCKS, SPLIT, PLANES};
 import package::lib::dot::{dot4, unpack_bytes};
+import package::lib::f16::unpack_f16;
 
 @if(broadcast) enable subgroups;
 
@@ -99,7 +100,7 @@ fn main(
         @if(q4_0) let of_piece = scale[scale_base$b + piece * 8u];
         @if(!q4_0) let scale_at = scale_base$b + (piece >> 2u) * 40u;
         @if(!q4_0) let of_piece = scale[scale_at + (piece & 3u) * 8u];
-        @if(!q4_0) let of_group = unpack2x16float(scale[scale_at + 32u]);
+        @if(!q4_0) let of_group = unpack_f16(scale[scale_at + 32u]);
         let plane0 = codes[at];
         let plane1 = codes[at + 8u];
         @if(q6_k) let plane2 = codes[at + 16u];
@@ -119,7 +120,7 @@ fn main(
         let dots2 = dot16(w2, x2);
         let dots3 = dot16(w3, x3);
         @if(q4_0) {
-          let d = unpack2x16float(of_piece);
+          let d = unpack_f16(of_piece);
           sum$b += f32(dots0 + dots1) * d.x + f32(dots2 + dots3) * d.y;
         }
         @if(q4_k) {

@@ -16,20 +16,21 @@ export const BLOCK_ENCODINGS = ['Q4_0', 'Q4_K', 'Q6_K'] as const;
 const HALVES: Readonly<Record<BlockEncoding, readonly number[]>> = { Q4_0: [0], Q4_K: [0, 2], Q6_K: [208] };
 
 /**
- * Blocks of any bits, so that every code and every small scale comes up, but for their halves, which are uniform in ±0.5. `values`
- * are what the decoder makes of them, which has golden values of ggml (`test/unit/formats`).
+ * Blocks of any bits, so that every code and every small scale comes up, but for their halves, which are uniform in ±0.5, times `scale`.
+ * `values` are what the decoder makes of them, which has golden values of ggml (`test/unit/formats`).
  */
 export function randomBlocks(
   encoding: BlockEncoding,
   count: number,
   seed: number,
+  scale = 1,
 ): { bytes: Uint8Array<ArrayBuffer>; values: Float32Array } {
   const next = random(seed);
   const { blockBytes, byteLength } = ENCODINGS[encoding];
   const bytes = Uint8Array.from({ length: byteLength(count) }, () => Math.floor(next() * 256));
   const view = new DataView(bytes.buffer);
   for (let block = 0; block < bytes.length; block += blockBytes) {
-    for (const half of HALVES[encoding]) view.setUint16(block + half, toHalf(next() - 0.5), true);
+    for (const half of HALVES[encoding]) view.setUint16(block + half, toHalf((next() - 0.5) * scale), true);
   }
   const values = new Float32Array(count);
   decodeBlocks(encoding, bytes, values);
@@ -42,9 +43,10 @@ export function blockShards(
   encoding: BlockEncoding,
   cols: number,
   lengths: readonly number[],
+  scale?: number,
 ): { matrix: BlockMatrix; values: Float32Array } {
   const rows = lengths.reduce((sum, length) => sum + length, 0);
-  const { bytes, values } = randomBlocks(encoding, rows * cols, rows + cols);
+  const { bytes, values } = randomBlocks(encoding, rows * cols, rows + cols, scale);
   let firstRow = 0;
   const shards = lengths.map((length) => {
     const [shard] = createBlockMatrix(gpu, 'shard', { encoding, rows: length, cols }, 'work').shards;

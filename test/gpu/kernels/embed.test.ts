@@ -97,6 +97,12 @@ describe.each(BLOCK_ENCODINGS)('%s', (encoding) => {
     const { matrix, values } = blockShards(gpu, encoding, cols, [16, 16, 5]);
     await expectRows(matrix, values, scale);
   });
+
+  test('subnormal scales, as most embeddings have them, are kept', async () => {
+    // Halves are subnormal below 2^-14.
+    const { matrix, values } = blockShards(gpu, encoding, 256, [16, 16, 5], 2 ** -14);
+    await expectRows(matrix, values);
+  });
 });
 
 test('Q4_0, rows of 96 columns, which are no whole pieces of 64', async () => {

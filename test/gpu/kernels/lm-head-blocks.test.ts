@@ -106,6 +106,13 @@ describe.each(BLOCK_ENCODINGS)('%s', (encoding) => {
     expect(await exact(cut, x)).toEqual(await exact(whole, x));
   });
 
+  test('subnormal scales are kept', async () => {
+    // Halves are subnormal below 2^-14.
+    const { matrix, values } = blockShards(gpu, encoding, 256, [70], 2 ** -14);
+    const x = normals(256, 9);
+    expectProducts(await exact(matrix, x), values, [...x]);
+  });
+
   test('its known answers are right, and tell a kernel that is not', async () => {
     const variant = variants[0]!;
     expect(await checkBlocksHead(gpu, variant, encoding)).toBe(true);

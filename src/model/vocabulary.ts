@@ -19,8 +19,11 @@ import { areFinite, assertFinite, notFinite } from './finite';
 import type { PlainTensor } from './model-file';
 import { ScaleCollector } from './ternary-scales';
 
-/** How embedding and LM head are kept: at most in int8, or in f16. Ternary codes are kept either way. */
-export type VocabularyPrecision = 'int8' | 'f16';
+/**
+ * How embedding and LM head are kept unless they are ternary codes: in int8 or less, in f16, or exactly, in the blocks of the file
+ * or in f16.
+ */
+export type VocabularyPrecision = 'int8' | 'f16' | 'exact';
 
 /** A matrix whose buffers are there. */
 export interface AllocatedVocabulary {
@@ -31,9 +34,9 @@ export interface AllocatedVocabulary {
 }
 
 /**
- * How a tensor is kept: ternary codes as such, which is exact and the smallest. With `int8` also the blocks of four and six bits
- * that kernels read, which are exact and smaller than int8; all else as the caller wants. Blocks that run over the ends of rows,
- * which no known file has, are numbers like any others.
+ * How a tensor is kept: ternary codes as such, which is exact and the smallest. Unless f16 was asked for, also the blocks of four
+ * and six bits that kernels read, which are exact and smaller than int8. Blocks that run over the ends of rows, which no known file
+ * has, are numbers like any others.
  */
 export function vocabularyFormat(
   { encoding, shape }: Pick<PlainTensor, 'encoding' | 'shape'>,
@@ -41,7 +44,8 @@ export function vocabularyFormat(
 ): VocabularyMatrix['format'] {
   const wholeRows = matrixShape(shape).cols % ENCODINGS[encoding].blockElements === 0;
   if (wholeRows && isTernary(encoding)) return 'ternary';
-  return wholeRows && precision === 'int8' && isBlockEncoding(encoding) ? encoding : precision;
+  if (wholeRows && precision !== 'f16' && isBlockEncoding(encoding)) return encoding;
+  return precision === 'int8' ? 'int8' : 'f16';
 }
 
 /** Allocates an embedding or head. */

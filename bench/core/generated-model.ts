@@ -1,7 +1,7 @@
 // A random model of a given shape as a GGUF file whose bytes are made when they are read: nothing is stored anywhere.
 //
 // Weights are -1, 0, 0, +1 with equal probability, scaled so that a matrix keeps the variance of a normalised input;
-// embeddings are uniform in ±[2^-7, 2^-5); norm weights lie within 0.1 of 1. Activations then stay of order 1, whatever
+// embeddings are uniform in ±[2^-7, 2^-5), or, in blocks of four or six bits, anything within about 2^-5; norm weights lie within 0.1 of 1. Activations then stay of order 1, whatever
 // the depth, and logits have a spread of order 1.
 
 import { throwIfAborted } from '../../src/errors';
@@ -46,8 +46,14 @@ interface PlacedTensor extends HeaderTensor {
   byteLength: number;
 }
 
-/** Bytes that are made at once: whole words, halves, and blocks of Q2_0 (18 bytes) and PQ2_0 (34). */
+/** Room for the bytes that are made at once: whole blocks of Q2_0 (18 bytes) and PQ2_0 (34). */
 const PAGE = 18 * 17 * 256;
+
+/** Bytes of a tensor that are made at once: whole words, halves and blocks. */
+function pageOf({ encoding }: HeaderTensor): number {
+  const unit = 2 * ENCODINGS[encoding].blockBytes;
+  return Math.floor(PAGE / unit) * unit;
+}
 
 /** A generated model file, to be read piece by piece like any other. */
 export class GeneratedModel implements ByteSource {
@@ -93,10 +99,11 @@ export class GeneratedModel implements ByteSource {
   #readTensor(out: Uint8Array, start: number, tensor: PlacedTensor, index: number): void {
     const from = Math.max(0, start - tensor.offset);
     const to = Math.min(tensor.byteLength, start + out.length - tensor.offset);
-    for (let page = Math.floor(from / PAGE); page * PAGE < to; page++) {
+    const length = pageOf(tensor);
+    for (let page = Math.floor(from / length); page * length < to; page++) {
       this.#fillPage(tensor, index, page);
-      const bytes = this.#pageBytes.subarray(0, Math.min(PAGE, tensor.byteLength - page * PAGE));
-      copyOverlap(out, start, bytes, tensor.offset + page * PAGE);
+      const bytes = this.#pageBytes.subarray(0, Math.min(length, tensor.byteLength - page * length));
+      copyOverlap(out, start, bytes, tensor.offset + page * length);
     }
     if (tensor.encoding === 'I2_S') {
       const trailer = new Uint8Array(32);
@@ -115,7 +122,17 @@ export class GeneratedModel implements ByteSource {
       case 'Q2_0':
       case 'PQ2_0':
         toCodes(this.#page);
-        return putScales(this.#page, ENCODINGS[tensor.encoding].blockBytes, scaleOf(tensor));
+        return putScales(this.#page, tensor, 0, scaleOf(tensor));
+      case 'TQ2_0':
+        toCodes(this.#page);
+        return putScales(this.#page, tensor, 64, scaleOf(tensor));
+      case 'Q4_K':
+        // 15 steps of 63 units are 2^-5, and so are 63 minima.
+        putScales(this.#page, tensor, 0, 2 ** -5 / (15 * 63));
+        return putScales(this.#page, tensor, 2, 2 ** -6 / 63);
+      case 'Q6_K':
+        // 32 steps of 128 units are 2^-5.
+        return putScales(this.#page, tensor, 208, 2 ** -17);
       default:
         return toCodes(this.#page);
     }
@@ -144,11 +161,11 @@ function toNorms(words: Int32Array): void {
   for (let i = 0; i < words.length; i++) floats[i] = 1 + words[i]! * (0.1 / 2 ** 31);
 }
 
-/** The f16 scale at the head of every block. */
-function putScales(words: Int32Array, blockBytes: number, scale: number): void {
-  const halves = new Uint16Array(words.buffer);
+/** The f16 scale at byte `at` of every block. */
+function putScales(words: Int32Array, tensor: HeaderTensor, at: number, scale: number): void {
+  const halves = new Uint16Array(words.buffer, 0, pageOf(tensor) / 2);
   const bits = floatBitsToHalf(new Int32Array(Float32Array.of(scale).buffer)[0]!);
-  for (let i = 0; i < halves.length; i += blockBytes / 2) halves[i] = bits;
+  for (let i = at / 2; i < halves.length; i += ENCODINGS[tensor.encoding].blockBytes / 2) halves[i] = bits;
 }
 
 /** Half of the weights are zero, so this keeps the variance of the input. */
@@ -182,12 +199,14 @@ function tensorsOf(shape: ModelShape, architecture: string): HeaderTensor[] {
       matrix(name('ffn_down'), width, ffnWidth),
     ];
   };
-  const table = (name: string): HeaderTensor => ({ name, shape: [vocabulary, width], encoding: embedding });
+  const table = (name: string, encoding = embedding): HeaderTensor => {
+    return { name, shape: [vocabulary, width], encoding };
+  };
   return [
     table('token_embd.weight'),
     norm('output_norm.weight', width),
     ...Array.from({ length: layers }, (_, i) => layer(i)).flat(),
-    ...(shape.tied || alwaysTied ? [] : [table('output.weight')]),
+    ...(shape.tied || alwaysTied ? [] : [table('output.weight', shape.head)]),
   ];
 }
 

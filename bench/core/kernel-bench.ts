@@ -4,10 +4,15 @@ import type { Capabilities } from '../../src/gpu/capabilities';
 import { BufferLedger } from '../../src/gpu/buffers';
 import { encodePass, type GpuContext } from '../../src/gpu/context';
 import type { TimedWork } from '../../src/gpu/tuner';
+import { blockRowSize } from '../../src/formats/block-rows';
 import { canonicalWords } from '../../src/formats/canonical';
+import type { BlockEncoding } from '../../src/formats/encodings';
 import { attentionCandidates, attentionRoom, decodeAttention } from '../../src/kernels/attention';
 import { checkAttention } from '../../src/kernels/attention-check';
+import { createBlockMatrix } from '../../src/kernels/block-matrix';
 import { createInt8Matrix } from '../../src/kernels/int8-rows';
+import { lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
+import { checkBlocksHead } from '../../src/kernels/lm-head-blocks-check';
 import { headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
 import { cacheFormatFor, createLayerCache } from '../../src/kernels/kv-layout';
 import { checkHead } from '../../src/kernels/lm-head-int8-check';
@@ -54,6 +59,9 @@ export interface VariantTime {
 export const KERNELS: Readonly<Record<string, TimedKernel>> = {
   ternary_matmul: { dimensions: 'ROWSxCOLS', shape: [6912, 2560], open: openMatmul },
   lm_head_int8: { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openHead },
+  'lm_head_blocks:Q4_0': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q4_0') },
+  'lm_head_blocks:Q4_K': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q4_K') },
+  'lm_head_blocks:Q6_K': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q6_K') },
   attention: { dimensions: 'HEADSxKV_HEADSxHEAD_DIM', shape: [20, 5, 128], open: openAttention },
   rms_norm_quantize: { dimensions: 'COLS', shape: [6912], open: openNorm },
   sample: { dimensions: 'VOCABULARY', shape: [128256], open: openSample },
@@ -171,6 +179,32 @@ function openHead(gpu: GpuContext, { shape }: KernelProblem): KernelCase {
     least: { bytes, multiplyAdds: rows * cols },
     copies,
   });
+}
+
+/** All scales are zero: what they are takes no time. */
+function openBlocks(encoding: BlockEncoding): TimedKernel['open'] {
+  return (gpu, { shape }) => {
+    const [rows = 0, cols = 0] = shape;
+    const size = blockRowSize(encoding, cols);
+    const bytes = rows * (size.codes + size.scales) * 4;
+    const copies = copiesOf(bytes);
+    const heads = Array.from({ length: copies }, (_, i) =>
+      createBlockMatrix(gpu, `head ${i}`, { encoding, rows, cols }, 'head'),
+    );
+    for (const { codes } of heads.flatMap(({ shards }) => shards)) fill(gpu, codes);
+    const q = randomRows(gpu, cols, 1);
+    const logits = gpu.createBuffer('logits', rows * 4);
+    return kernelCase({
+      candidates: headCandidates(gpu.capabilities),
+      check: (variant) => checkBlocksHead(gpu, variant, encoding),
+      work: async (variant) => {
+        const made = await Promise.all(heads.map((head) => lmHeadBlocks(gpu, variant, head, q, logits)));
+        return { dispatches: made.flat() };
+      },
+      least: { bytes, multiplyAdds: rows * cols },
+      copies,
+    });
+  };
 }
 
 function openAttention(gpu: GpuContext, { shape, context, cacheFormat }: KernelProblem): KernelCase {

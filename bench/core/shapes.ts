@@ -17,19 +17,22 @@ export interface ModelShape {
   ropeTheta: number;
   eps: number;
   /** How the matrices of the layers are stored. */
-  ternary: Extract<TernaryEncoding, 'I2_S' | 'Q2_0' | 'PQ2_0'>;
-  /** How the embedding, and the LM head if there is one, are stored. */
-  embedding: Extract<FloatEncoding, 'F16'> | ModelShape['ternary'];
+  ternary: Extract<TernaryEncoding, 'I2_S' | 'TQ2_0' | 'Q2_0' | 'PQ2_0'>;
+  /** How the embedding is stored. */
+  embedding: Extract<FloatEncoding, 'F16' | 'Q4_K' | 'Q6_K'> | ModelShape['ternary'];
+  /** How an LM head of its own is stored. Default: as the embedding. */
+  head?: ModelShape['embedding'];
   /** Whether the LM head is the embedding. */
   tied: boolean;
 }
 
 /** Names of the shapes that can be generated. */
-export type ShapeName = 'bitnet-2b4t' | 'bitnet-large-0.7b' | 'falcon-e-1b' | 'bonsai-1.7b' | '125m' | 'tiny';
+export type ShapeName =
+  'bitnet-2b4t' | 'bitnet-large-0.7b' | 'falcon-e-1b' | 'trilm-3.9b' | 'bonsai-1.7b' | '125m' | 'tiny';
 
 /**
- * The shapes. Sources: config.json of microsoft/bitnet-b1.58-2B-4T, 1bitLLM/bitnet_b1_58-large and Qwen/Qwen3-1.7B (which
- * Ternary-Bonsai-1.7B is made of; all its matrices are ternary). `falcon-e-1b` is what its published size allows (635 MB; 24 layers, two F16
+ * The shapes. Sources: config.json of microsoft/bitnet-b1.58-2B-4T, 1bitLLM/bitnet_b1_58-large, SpectraSuite/TriLM_3.9B_Unpacked and
+ * Qwen/Qwen3-1.7B (which Ternary-Bonsai-1.7B is made of; all its matrices are ternary). `falcon-e-1b` is what its published size allows (635 MB; 24 layers, two F16
  * embeddings). `125m` has the proportions of GPT-2 small; `tiny` is the model in public/models.
  */
 export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
@@ -79,6 +82,23 @@ export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
     eps: 1e-5,
     ternary: 'I2_S',
     embedding: 'F16',
+    tied: false,
+  },
+  'trilm-3.9b': {
+    architecture: 'llama',
+    layers: 30,
+    width: 3072,
+    ffnWidth: 9216,
+    heads: 24,
+    kvHeads: 24,
+    headDim: 128,
+    vocabulary: 50688,
+    contextLength: 2048,
+    ropeTheta: 10000,
+    eps: 1e-5,
+    ternary: 'TQ2_0',
+    embedding: 'Q4_K',
+    head: 'Q6_K',
     tied: false,
   },
   'bonsai-1.7b': {

@@ -1,8 +1,17 @@
-// Two f32 as the two f16 of a word, rounded to nearest even. pack2x16float may round either way on some drivers, and
-// keys and values that are rounded towards zero lean to one side.
+// Two f32 as the two f16 of a word, and back. They are rounded to nearest even: pack2x16float may round either way on some
+// drivers, and keys and values that are rounded towards zero lean to one side.
 
 fn pack_f16(v: vec2f) -> u32 {
   return round_f16(v.x) | (round_f16(v.y) << 16u);
+}
+
+// The two f16 of a word as f32, subnormal ones too: of these unpack2x16float may make zeros.
+fn unpack_f16(word: u32) -> vec2f {
+  let bits = vec2u(word, word >> 16u);
+  let magnitude = bits & vec2u(0x7fffu);
+  let normal = bitcast<vec2f>((magnitude << vec2u(13u)) + vec2u(0x38000000u));
+  let value = select(normal, vec2f(magnitude) * 5.9604644775390625e-8, magnitude < vec2u(0x400u));
+  return bitcast<vec2f>(bitcast<vec2u>(value) | ((bits & vec2u(0x8000u)) << vec2u(16u)));
 }
 
 // The values that pack_f16 keeps.

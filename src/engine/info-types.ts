@@ -83,9 +83,9 @@ export interface ModelInfo {
      * or floats, where activations are not int8.
      */
     int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
-    /** How the embedding is kept: in int8, unrounded, or as the ternary codes of the file. */
-    embedding: 'int8' | 'f16' | 'ternary';
+    /** How the embedding is kept: in int8, in f16, as the ternary codes of the file, or in the blocks of the file. */
+    embedding: 'int8' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
     /** The same of the LM head; the two are one matrix where the model has one. */
-    head: 'int8' | 'f16' | 'ternary';
+    head: 'int8' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
   };
 }

@@ -11,12 +11,13 @@ import type { VocabularyMatrix } from '../kernels/matrices';
 import type { Activations } from '../model/activations';
 import { loadWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
+import type { VocabularyPrecision } from '../model/vocabulary';
 import type { LoadProgress } from '../plan/load-options';
 
 /** How a model is computed, and how much of it. It is the same on every device that the model comes to. */
 export interface Placement {
   contextLength: number;
-  headPrecision: 'int8' | 'f16';
+  headPrecision: VocabularyPrecision;
   activations: Activations;
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
@@ -75,7 +76,7 @@ export class Resident {
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
     const transformer = await Transformer.create(gpu, model.config, weights, {
       ...rest,
-      exactHead: headPrecision === 'f16',
+      exactHead: headPrecision !== 'int8',
       tuner: { ...tuner, signal },
     });
     try {

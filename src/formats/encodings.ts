@@ -6,7 +6,15 @@ import { TernionError } from '../errors';
 export type TernaryEncoding = 'I2_S' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q2_0_128' | 'PQ2_0';
 
 /** Encodings of embeddings, LM heads and norms, which become f32 or f16. */
-export type FloatEncoding = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_K' | 'Q6_K';
+export type FloatEncoding = 'F32' | 'F16' | 'BF16' | 'Q8_0' | BlockEncoding;
+
+/** Encodings of embeddings and LM heads that kernels read as they are, in the layout of src/formats/block-rows.ts. */
+export type BlockEncoding = 'Q4_0' | 'Q4_K' | 'Q6_K';
+
+/** Whether kernels read an encoding as it is. */
+export function isBlockEncoding(name: string): name is BlockEncoding {
+  return name === 'Q4_0' || name === 'Q4_K' || name === 'Q6_K';
+}
 
 /**
  * Names of encodings, as ggml writes them. `Q2_0_128` is no ggml name: some files use the id of Q2_0 for blocks of 128

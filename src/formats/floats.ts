@@ -7,6 +7,7 @@ import {
   ENCODINGS,
   isQ2,
   isTernary,
+  type BlockEncoding,
   type EncodingName,
   type Q2Encoding,
   type TernaryEncoding,
@@ -162,6 +163,11 @@ const DECODERS: Readonly<Record<'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_K' | 'Q6_
   Q6_K: decodeQ6K,
 };
 
+/** Writes the numbers that whole blocks hold, rounded once from their exact values. */
+export function decodeBlocks(encoding: BlockEncoding, bytes: Uint8Array, out: Float32Array): void {
+  DECODERS[encoding](bytes, out);
+}
+
 /** Blocks of 32: half d, 32 int8 q. d q. */
 function decodeQ8(bytes: Uint8Array, out: Float32Array): void {
   for (let at = 0, o = 0; o < out.length; at += 34, o += 32) {
@@ -200,12 +206,14 @@ function decodeQ4K(bytes: Uint8Array, out: Float32Array): void {
   }
 }
 
-function q4kScale(bytes: Uint8Array, at: number, j: number): number {
+/** Scale of sub-block j, of the 12 bytes at `at`. */
+export function q4kScale(bytes: Uint8Array, at: number, j: number): number {
   if (j < 4) return bytes[at + j]! & 63;
   return (bytes[at + j + 4]! & 15) | ((bytes[at + j - 4]! >> 6) << 4);
 }
 
-function q4kMinimum(bytes: Uint8Array, at: number, j: number): number {
+/** Minimum of sub-block j, of the 12 bytes at `at`. */
+export function q4kMinimum(bytes: Uint8Array, at: number, j: number): number {
   if (j < 4) return bytes[at + j + 4]! & 63;
   return (bytes[at + j + 4]! >> 4) | ((bytes[at + j]! >> 6) << 4);
 }

@@ -2,9 +2,17 @@
 
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { exactLmHeadF16 } from '../kernels/lm-head-f16';
-import { exactLmHeadInt8, lmHeadInt8 } from '../kernels/lm-head-int8';
+import { exactLmHeadBlocks, lmHeadBlocks } from '../kernels/lm-head-blocks';
+import { exactLmHeadInt8, lmHeadInt8, type HeadVariant } from '../kernels/lm-head-int8';
 import { lmHeadTernary } from '../kernels/lm-head-ternary';
-import type { ActivationPacking, QuantizedRows, TernaryTable, VocabularyMatrix } from '../kernels/matrices';
+import type {
+  ActivationPacking,
+  BlockMatrix,
+  Int8Matrix,
+  QuantizedRows,
+  TernaryTable,
+  VocabularyMatrix,
+} from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { decodeMatmulCandidates } from '../kernels/ternary-matmul';
@@ -70,6 +78,10 @@ function exactHead(
       return exactLmHeadF16(gpu, variants.exactHead, head, work.last, work.logits);
     case 'int8':
       return exactLmHeadInt8(gpu, head, work.last, work.logits);
+    case 'Q4_0':
+    case 'Q4_K':
+    case 'Q6_K':
+      return exactLmHeadBlocks(gpu, head, work.last, work.logits);
     case 'ternary': {
       const [variant] = decodeMatmulCandidates(gpu.capabilities, true);
       const groups = scaleGroupOf(head) !== 'row';
@@ -81,9 +93,29 @@ function exactHead(
 
 type RoundedHead = Exclude<VocabularyMatrix, { format: 'f16' }>;
 
-/** Activations as they are before every other ternary matrix, or, where the head is int8, in int8 with one scale. */
+/** A head that has variants of its own, and multiplies activations in int8 with one scale. */
+export type ByteHead = Int8Matrix | BlockMatrix;
+
+export function isByteHead(head: VocabularyMatrix): head is ByteHead {
+  return head.format !== 'f16' && head.format !== 'ternary';
+}
+
+/** `logits` f32 [rows] of one quantised row. One dispatch per shard of `head`. */
+export function byteHead(
+  gpu: GpuContext,
+  variant: HeadVariant,
+  head: ByteHead,
+  q: QuantizedRows,
+  logits: GPUBuffer,
+): Promise<Dispatch[]> {
+  return head.format === 'int8'
+    ? lmHeadInt8(gpu, variant, head, q, logits)
+    : lmHeadBlocks(gpu, variant, head, q, logits);
+}
+
+/** Activations as they are before every other ternary matrix, or, where the head is not ternary, in int8 with one scale. */
 function headInput(head: RoundedHead, { config, work, activations, variants }: HeadSubject): HeadInput {
-  if (head.format === 'int8') return { rows: work.quantized.get(config.width)!, packing: 'bytes' };
+  if (isByteHead(head)) return { rows: work.quantized.get(config.width)!, packing: 'bytes' };
   const rows = inputOf(work, head.shards[0]!.matrix, activations);
   return { rows, packing: variants.decodeMatmul.products };
 }
@@ -104,8 +136,8 @@ async function fastHead(
   const label = 'output norm';
   const [norm, products] = await Promise.all([
     rmsNormQuantize(gpu, label, shape, work.x, weights.outputNorm, rows, work.state),
-    head.format === 'int8'
-      ? lmHeadInt8(gpu, variants.head, head, rows, work.logits)
+    isByteHead(head)
+      ? byteHead(gpu, variants.head, head, rows, work.logits)
       : lmHeadTernary(gpu, variants.decodeMatmul, head, rows, work.logits),
   ]);
   return [norm, ...products];

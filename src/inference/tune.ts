@@ -5,7 +5,8 @@ import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TuningRepo
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention } from '../kernels/attention-check';
 import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
-import { lmHeadInt8 } from '../kernels/lm-head-int8';
+import { checkBlocksHead } from '../kernels/lm-head-blocks-check';
+import type { HeadVariant } from '../kernels/lm-head-int8';
 import { checkHead } from '../kernels/lm-head-int8-check';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
@@ -20,6 +21,7 @@ import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
+import { byteHead, isByteHead } from './heads';
 import { candidates, type Variants } from './variants';
 import { inputOf, productParts, type WorkBuffers } from './work-buffers';
 
@@ -53,7 +55,7 @@ export async function tune(
   const tuner = new Tuner(gpu, options);
   const possible = candidates(gpu.capabilities, config, subject.activations);
   // Other heads have no variants of their own, so there is nothing to time.
-  const all = head.format === 'int8' ? possible : { ...possible, head: possible.head.slice(0, 1) };
+  const all = isByteHead(head) ? possible : { ...possible, head: possible.head.slice(0, 1) };
   const choose = async <Kernel extends keyof Variants>(
     kernel: Kernel,
     shape: string,
@@ -63,7 +65,7 @@ export async function tune(
     const list = fixed === undefined ? all[kernel] : [fixed];
     return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
   };
-  const { width, ffnWidth, heads, kvHeads, headDim, vocabularySize, rotary, ropePairs, headNorms } = config;
+  const { width, ffnWidth, heads, kvHeads, headDim, rotary, ropePairs, headNorms } = config;
   const attentionShape = { heads, kvHeads, headDim, rotary, ropePairs, headNorms };
   const rowForms = normForms(subject);
   const forms = matmulForms(subject);
@@ -81,13 +83,14 @@ export async function tune(
   const cache = createLayerCache(gpu, config, length, format, 'for timing');
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
-    head: await choose('head', `${vocabularySize}x${width}`, {
+    head: await choose('head', headShape(subject), {
       checked: JSON.stringify(['head', head.format]),
-      check: async (variant) => head.format !== 'int8' || checkHead(gpu, variant),
+      check: (variant) => checkHeadOf(subject, variant),
       work: async (variant) => {
-        const q = subject.work.quantized.get(width)!;
-        const { logits } = subject.work;
-        return { dispatches: head.format === 'int8' ? await lmHeadInt8(gpu, variant, head, q, logits) : [] };
+        const { work } = subject;
+        const q = work.quantized.get(width)!;
+        const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
+        return { dispatches: await timed };
       },
     }),
     prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
@@ -117,6 +120,17 @@ export async function tune(
   freeLayerCache(gpu, cache);
   await tuner.save();
   return { variants, report: tuner.report };
+}
+
+/** What the times of head variants belong to. */
+function headShape({ config: { vocabularySize, width }, head: { format } }: TuningSubject): string {
+  const shape = `${vocabularySize}x${width}`;
+  return format === 'Q4_0' || format === 'Q4_K' || format === 'Q6_K' ? `${shape} ${format}` : shape;
+}
+
+async function checkHeadOf({ gpu, head }: TuningSubject, variant: HeadVariant): Promise<boolean> {
+  if (!isByteHead(head)) return true;
+  return head.format === 'int8' ? checkHead(gpu, variant) : checkBlocksHead(gpu, variant, head.format);
 }
 
 /** How the scales of a model's matrices and of their inputs lie: one form, or one for each kind of matrix it has. */

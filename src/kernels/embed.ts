@@ -1,6 +1,8 @@
 // Embedding look-up (shaders/embed.wgsl): token ids to rows of the residual stream.
 
+import { blockRowSize, PLANES } from '../formats/block-rows';
 import { chunkCount, groupCount } from '../formats/canonical';
+import { isBlockEncoding } from '../formats/encodings';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
 import { pieceCount } from './int8-rows';
@@ -44,6 +46,9 @@ function shardsOf(table: VocabularyMatrix): TableShard[] {
     case 'f16':
       return table.shards.map(({ buffer, ...shard }) => ({ ...shard, table: buffer }));
     case 'int8':
+    case 'Q4_0':
+    case 'Q4_K':
+    case 'Q6_K':
       return table.shards.map(({ codes, ...shard }) => ({ ...shard, table: codes }));
     case 'ternary':
       return table.shards.map(({ matrix, ...shard }) => {
@@ -54,9 +59,19 @@ function shardsOf(table: VocabularyMatrix): TableShard[] {
 
 function embedSpec(table: VocabularyMatrix, scale: number): PipelineSpec {
   const { cols, format } = table;
-  const constants = { DIM: cols, PIECES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS: 64, SCALE: scale };
-  const conditions = { int8: format === 'int8', ternary: format === 'ternary' };
+  const constants = { DIM: cols, PIECES: 0, PLANES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS: 64, SCALE: scale };
+  const conditions = {
+    int8: format === 'int8',
+    ternary: format === 'ternary',
+    q4_0: format === 'Q4_0',
+    q4_k: format === 'Q4_K',
+    q6_k: format === 'Q6_K',
+  };
   if (format === 'int8') constants.PIECES = pieceCount(cols);
+  if (isBlockEncoding(format)) {
+    constants.PIECES = blockRowSize(format, cols).pieces;
+    constants.PLANES = PLANES[format];
+  }
   if (table.format === 'ternary') {
     const group = table.shards[0]!.matrix.scaleGroup;
     constants.PIECES = chunkCount(cols);

@@ -1,6 +1,7 @@
 // Matrices as they lie on the GPU, in the layouts that the kernels read.
 
 import type { ScaleGroup } from '../formats/canonical';
+import type { BlockEncoding } from '../formats/encodings';
 
 /** Rows of a ternary matrix in the canonical layout of src/formats/canonical.ts; a fused matrix stacks several. */
 export interface TernaryMatrix {
@@ -31,6 +32,14 @@ export interface Int8Matrix {
   shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
 }
 
+/** A matrix in the blocks of its file, in the layout of src/formats/block-rows.ts. */
+export interface BlockMatrix {
+  format: BlockEncoding;
+  rows: number;
+  cols: number;
+  shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
+}
+
 /** A ternary matrix cut into shards of whole row blocks that fit a binding. */
 export interface TernaryTable {
   format: 'ternary';
@@ -40,7 +49,7 @@ export interface TernaryTable {
 }
 
 /** An embedding or LM head: a row for every token of the vocabulary. */
-export type VocabularyMatrix = HalfMatrix | Int8Matrix | TernaryTable;
+export type VocabularyMatrix = HalfMatrix | Int8Matrix | BlockMatrix | TernaryTable;
 
 /** How activations are packed: int8 four a word, or two, or f32 (see shaders/rms_norm_quantize.wgsl). */
 export type ActivationPacking = 'bytes' | 'pairs' | 'floats';

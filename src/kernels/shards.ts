@@ -1,6 +1,6 @@
 // Matrices that are larger than a binding may be are cut into shards of whole rows.
 
-import { ROW_BLOCK } from '../formats/canonical';
+import { ROW_BLOCK, paddedRows } from '../formats/canonical';
 
 /** Rows of a shard, and its first row in the matrix. */
 export interface Shard {
@@ -18,4 +18,21 @@ export function cutRows(rows: number, rowBytes: number, mostBytes: number): Shar
     firstRow: i * most,
     rows: Math.min(most, rows - i * most),
   }));
+}
+
+/**
+ * What of `values`, which stand from `first` on in the whole, belongs to a shard, and where it stands there; a row has
+ * `perRow` of them, those of padding included.
+ */
+export function ofShard<Values extends Uint16Array | Uint32Array | Float32Array>(
+  shard: Shard,
+  first: number,
+  values: Values,
+  perRow: number,
+): { part: Values; offset: number } {
+  const start = shard.firstRow * perRow;
+  const end = start + paddedRows(shard.rows) * perRow;
+  const from = Math.max(start, first);
+  const to = Math.max(from, Math.min(end, first + values.length));
+  return { part: values.subarray(from - first, to - first) as Values, offset: from - start };
 }

@@ -4,21 +4,26 @@
 import { TernionError } from '../errors';
 import type { ByteSource } from '../files/byte-source';
 import { canonicalWords, chunkCount, groupCount, paddedRows } from '../formats/canonical';
-import { ENCODINGS, isTernary, type TernaryEncoding } from '../formats/encodings';
+import { areFiniteScales, blockPieces, type BlockTensor } from '../formats/block-rows';
+import { ENCODINGS, isBlockEncoding, isTernary, type TernaryEncoding } from '../formats/encodings';
 import { floatPieces, type FloatPiece } from '../formats/floats';
 import { areFiniteHalves, floatsToHalves } from '../formats/half';
 import { matrixShape, scaleGroup, ternaryPieces } from '../formats/ternary';
 import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
 import type { UploadTarget } from '../gpu/context';
+import { createBlockMatrix, writeBlocks } from '../kernels/block-matrix';
 import { createInt8Matrix, Int8RowWriter } from '../kernels/int8-rows';
 import type { HalfMatrix, VocabularyMatrix } from '../kernels/matrices';
-import { cutRows, type Shard } from '../kernels/shards';
+import { cutRows, ofShard } from '../kernels/shards';
 import { areFinite, assertFinite, notFinite } from './finite';
 import type { PlainTensor } from './model-file';
 import { ScaleCollector } from './ternary-scales';
 
-/** How embedding and LM head are kept where the file has them in more than ternary codes. */
-export type VocabularyPrecision = 'int8' | 'f16';
+/**
+ * How embedding and LM head are kept unless they are ternary codes: in int8 or less, in f16, or exactly, in the blocks of the file
+ * or in f16.
+ */
+export type VocabularyPrecision = 'int8' | 'f16' | 'exact';
 
 /** A matrix whose buffers are there. */
 export interface AllocatedVocabulary {
@@ -29,15 +34,18 @@ export interface AllocatedVocabulary {
 }
 
 /**
- * How a tensor is kept: ternary codes as such, which is exact and the smallest; all else as the caller wants. Codes whose
- * blocks run over the ends of rows, which no known file has, are numbers like any others.
+ * How a tensor is kept: ternary codes as such, which is exact and the smallest. Unless f16 was asked for, also the blocks of four
+ * and six bits that kernels read, which are exact and smaller than int8. Blocks that run over the ends of rows, which no known file
+ * has, are numbers like any others.
  */
 export function vocabularyFormat(
   { encoding, shape }: Pick<PlainTensor, 'encoding' | 'shape'>,
   precision: VocabularyPrecision,
 ): VocabularyMatrix['format'] {
   const wholeRows = matrixShape(shape).cols % ENCODINGS[encoding].blockElements === 0;
-  return isTernary(encoding) && wholeRows ? 'ternary' : precision;
+  if (wholeRows && isTernary(encoding)) return 'ternary';
+  if (wholeRows && precision !== 'f16' && isBlockEncoding(encoding)) return encoding;
+  return precision === 'int8' ? 'int8' : 'f16';
 }
 
 /** Allocates an embedding or head. */
@@ -47,13 +55,16 @@ export function allocateVocabulary(
   part: MemoryPart,
   precision: VocabularyPrecision,
 ): AllocatedVocabulary {
-  switch (vocabularyFormat(tensor, precision)) {
+  const format = vocabularyFormat(tensor, precision);
+  switch (format) {
     case 'f16':
       return allocateHalf(buffers, tensor, part);
     case 'int8':
       return allocateInt8(buffers, tensor, part);
     case 'ternary':
       return allocateTernary(buffers, tensor, part);
+    default:
+      return allocateBlocks(buffers, { ...tensor, encoding: format }, part);
   }
 }
 
@@ -94,6 +105,21 @@ function allocateInt8(buffers: BufferMaker, tensor: PlainTensor, part: MemoryPar
   };
 }
 
+/** Blocks go to the GPU as they are, in another order. */
+function allocateBlocks(buffers: BufferMaker, tensor: BlockTensor, part: MemoryPart): AllocatedVocabulary {
+  const { name, encoding, shape } = tensor;
+  const matrix = createBlockMatrix(buffers, name, { encoding, ...matrixShape(shape) }, part);
+  return {
+    write: async (gpu, source, signal) => {
+      for await (const piece of blockPieces(source, tensor, { signal })) {
+        if (!areFiniteScales(encoding, piece)) throw notFinite(name);
+        writeBlocks(gpu, matrix, piece);
+      }
+    },
+    finish: () => matrix,
+  };
+}
+
 function allocateTernary(buffers: BufferMaker, tensor: PlainTensor, part: MemoryPart): AllocatedVocabulary {
   const { rows, cols } = matrixShape(tensor.shape);
   const group = scaleGroup(tensor.encoding as TernaryEncoding);
@@ -128,23 +154,6 @@ function allocateTernary(buffers: BufferMaker, tensor: PlainTensor, part: Memory
       })),
     }),
   };
-}
-
-/**
- * What of `values`, which stand from `first` on in the whole, belongs to a shard, and where it stands there; a row has
- * `perRow` of them, those of padding included.
- */
-function ofShard<Values extends Uint16Array | Uint32Array | Float32Array>(
-  shard: Shard,
-  first: number,
-  values: Values,
-  perRow: number,
-): { part: Values; offset: number } {
-  const start = shard.firstRow * perRow;
-  const end = start + paddedRows(shard.rows) * perRow;
-  const from = Math.max(start, first);
-  const to = Math.max(from, Math.min(end, first + values.length));
-  return { part: values.subarray(from - first, to - first) as Values, offset: from - start };
 }
 
 /** A tensor as f16, of finite numbers only. */

@@ -54,9 +54,9 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
   precision?: Precision | undefined;
   /**
    * How embedding and LM head are kept, which are one matrix in most models: in `int8` (default, unless `precision` is
-   * `exact`) with a scale for every 32 columns, or as the file has them, in `f16`, which takes twice the memory. Ternary
-   * ones are kept as they are either way. With `int8` generations round the activations before the head to int8 too;
-   * `nextLogits` never does.
+   * `exact`) with a scale for every 32 columns, or in `f16`, which takes twice the memory. Ternary ones are kept as the file
+   * has them either way, and so are those in Q4_0, Q4_K and Q6_K unless `f16` is asked for: they take less. With `int8`
+   * generations round the activations before the head to int8 too; `nextLogits` never does.
    */
   headPrecision?: 'int8' | 'f16' | undefined;
   /**

@@ -5,6 +5,7 @@ import { architectures } from '../model/architectures';
 import { checkTensors } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import { openModel } from '../model/open-model';
+import type { VocabularyPrecision } from '../model/vocabulary';
 import type { ModelFiles } from '../files/model-files';
 import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
 import type { PrecisionOptions } from './load-options';
@@ -40,10 +41,10 @@ export async function readModel(
  */
 export function choosePrecisions(
   { config, tensors }: Pick<ModelFile, 'config' | 'tensors'>,
-  { precision = 'fast', headPrecision = precision === 'exact' ? 'f16' : 'int8' }: PrecisionOptions,
-): { activations: Activations; headPrecision: 'int8' | 'f16' } {
+  { precision = 'fast', headPrecision }: PrecisionOptions,
+): { activations: Activations; headPrecision: VocabularyPrecision } {
   return {
     activations: chooseActivations(config, layerEncodings(tensors, config), precision),
-    headPrecision,
+    headPrecision: headPrecision ?? (precision === 'exact' ? 'exact' : 'int8'),
   };
 }

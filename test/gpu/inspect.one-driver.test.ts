@@ -70,6 +70,11 @@ describe('kernels that are right', () => {
       { ...WIDE_HEADS, architecture: 'bitnet', encoding: 'TQ2_0', variedScales: true },
       {},
     ],
+    [
+      'llama with an embedding in Q4_K and a head in Q6_K',
+      { ...WIDE_HEADS, architecture: 'llama', encoding: 'TQ2_0', embedding: 'Q4_K', head: 'Q6_K' },
+      {},
+    ],
     ...(['fast', 'exact'] as const).flatMap((precision): [string, SmallShape, SubjectOptions][] => [
       [
         `llama, ${precision}`,

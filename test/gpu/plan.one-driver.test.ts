@@ -77,6 +77,17 @@ describe('the plan is what is allocated', () => {
       { precision: 'exact' },
     ],
     [
+      'with an embedding in Q4_K and a head in Q6_K',
+      {
+        ...base,
+        architecture: 'llama',
+        encoding: 'TQ2_0',
+        embedding: 'Q4_K',
+        head: 'Q6_K',
+        variedScales: true,
+      },
+    ],
+    [
       'with factors for long contexts',
       {
         ...base,
@@ -108,6 +119,15 @@ describe('the plan is what is allocated', () => {
   ];
   test.each(shapes)('for a model %s', async (_name, shape, options) => {
     await expectPlanned(oneFile((await smallModel(shape)).bytes), options);
+  });
+
+  test('with an embedding in Q6_K on a device whose bindings hold half of it, which is cut into shards', async () => {
+    const shape = { ...base, kvHeads: 1, ffnWidth: 128, architecture: 'qwen3', encoding: 'Q2_0' } as const;
+    const { bytes } = await smallModel({ ...shape, embedding: 'Q6_K', tied: true, variedScales: true });
+    // Codes of six bits: 288 · 256 of them. The largest matrix, of q, k and v, has 384 · 256 of two bits.
+    const half = (288 * 256 * 6) / 8 / 2;
+    const options = { contextLength: 64, variants: { prefillTokens: 16 } };
+    await expectPlanned(oneFile(bytes), options, half);
   });
 
   test('for a model that makes embeddings, but for the cache, which lasts as long as a call', async () => {
@@ -239,6 +259,17 @@ test('a plan for the shape of a 2B model reads its header alone and fits a devic
   expect(fit.gpuBytes.total - fit.gpuBytes.kvCache).toBeLessThan(0.9e9);
   expect(fitMemory(model, gpu, { contextLength: 2048, memoryBudget: 1.1e9 }).verdict).toBe('fits');
   expect(Math.max(...ends.values())).toBeLessThan(8e6);
+});
+
+test('embedding and head of the shape of TriLM 3.9B take the bits of their blocks', async () => {
+  const source = new GeneratedModel('trilm-3.9b', SHAPES['trilm-3.9b']);
+  const { model } = await readModel(oneFile(source));
+  const kept = fitMemory(model, await measuredContext(), {}).gpuBytes;
+  // 50688 · 3072 numbers, in Q4_K and in Q6_K: see src/formats/block-rows.ts.
+  expect(kept.embedding).toBe((50688 * 3072 * 4.625) / 8);
+  expect(kept.head).toBe((50688 * 3072 * 6.625) / 8);
+  const { embedding, head } = fitMemory(model, await measuredContext(), { headPrecision: 'f16' }).gpuBytes;
+  expect([embedding, head]).toEqual([50688 * 3072 * 2, 50688 * 3072 * 2]);
 });
 
 test('planning leaves the device of the caller as it was', async () => {

@@ -52,7 +52,7 @@ export class PinnedModel {
       variants,
       tuner: { budgetMs: 0, store: this.#store },
       activations,
-      exactHead: headPrecision === 'f16',
+      exactHead: headPrecision !== 'int8',
     });
   }
 

@@ -8,12 +8,17 @@ import { GpuContext, type PipelineSpec } from '../../src/gpu/context';
 import { KvCache } from '../../src/inference/kv-cache';
 import { Transformer } from '../../src/inference/transformer';
 import { candidates, type Variants } from '../../src/inference/variants';
+import { createBlockMatrix } from '../../src/kernels/block-matrix';
+import { embed } from '../../src/kernels/embed';
 import { Int8RowWriter } from '../../src/kernels/int8-rows';
+import { exactLmHeadBlocks, lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
+import { headCandidates } from '../../src/kernels/lm-head-int8';
 import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
 import { sample } from '../../src/kernels/sample';
 import { allocateWeights } from '../../src/model/load';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
 import { nullDevice } from './null-device';
+import { BLOCK_ENCODINGS } from './random-blocks';
 
 const BASE = { shaderF16: false, packedDot: true, timestamps: false, vendor: 'unknown' } as const;
 const lanes = (subgroupMinSize: number, subgroupMaxSize: number) => ({
@@ -54,7 +59,25 @@ export async function shaderRequests(): Promise<PipelineSpec[]> {
       for (const precision of ['fast', 'exact'] as const)
         for (const spec of await requestsOf(shape, capabilities, precision))
           specs.set(JSON.stringify(spec), spec);
+  for (const capabilities of DEVICES)
+    for (const spec of await blockRequests(capabilities)) specs.set(JSON.stringify(spec), spec);
   return [...specs.values()];
+}
+
+/** Embeddings and heads in the blocks of their file, which none of these shapes has. */
+async function blockRequests(capabilities: Capabilities): Promise<PipelineSpec[]> {
+  const gpu = new RecordingContext(nullDevice(), capabilities);
+  const [rows, cols] = [8, 256];
+  const buffer = gpu.createBuffer('any', cols * 4);
+  for (const encoding of BLOCK_ENCODINGS) {
+    const matrix = createBlockMatrix(gpu, encoding, { encoding, rows, cols }, 'work');
+    await embed(gpu, matrix, buffer, buffer);
+    await exactLmHeadBlocks(gpu, matrix, buffer, buffer);
+    for (const variant of headCandidates(capabilities)) {
+      await lmHeadBlocks(gpu, variant, matrix, { padded: cols, values: buffer, scales: buffer }, buffer);
+    }
+  }
+  return gpu.specs;
 }
 
 async function requestsOf(

@@ -35,8 +35,10 @@ export interface SmallShape {
   /** Weights of +2, too, which Q2_0 has a code for. Default false. */
   twos?: boolean;
   layers?: number;
-  /** Of embedding and head. Default F16. */
+  /** Of the embedding. Default F16. */
   embedding?: EncodingName;
+  /** Of a head of its own. Default: that of the embedding. */
+  head?: EncodingName;
   norms?: 'F32' | 'F16' | 'BF16';
   /** Without a head of its own. Default false. */
   tied?: boolean;
@@ -100,10 +102,10 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     encoding: shape.norms ?? 'F32',
     kind: 'norm',
   });
-  const table = (name: string): TensorPlan => ({
+  const table = (name: string, encoding = shape.embedding ?? 'F16'): TensorPlan => ({
     name: `${name}.weight`,
     extents: [VOCABULARY, width],
-    encoding: shape.embedding ?? 'F16',
+    encoding,
     kind: 'table',
   });
   const matrix = (name: string, rows: number, cols: number): TensorPlan => ({
@@ -136,7 +138,7 @@ function tensorsOf(shape: SmallShape): TensorPlan[] {
     table('token_embd'),
     ...Array.from({ length: layers }, (_, i) => layer(i)).flat(),
     norm('output_norm', width),
-    ...(shape.tied || shape.embeds || subNorms ? [] : [table('output')]),
+    ...(shape.tied || shape.embeds || subNorms ? [] : [table('output', shape.head)]),
     ...factorsOf(shape).map(([name, values]): TensorPlan => {
       return { name: `${name}.weight`, extents: [values.length], encoding: 'F32', kind: values };
     }),

@@ -3,6 +3,7 @@
 import { TernionError } from '../../src/errors';
 import { floatPieces } from '../../src/formats/floats';
 import { halvesToFloats } from '../../src/formats/half';
+import type { VocabularyMatrix } from '../../src/kernels/matrices';
 import type { ModelFile, PlainTensor } from '../../src/model/model-file';
 
 /** A matrix [rows, cols] times some rows. */
@@ -18,6 +19,11 @@ export interface Products {
 export interface RowBlock {
   firstRow: number;
   values: Float32Array;
+}
+
+/** What an embedding or head is read as, to be compared with how it is kept: int8 is made of f16, other forms lose nothing. */
+export function keptAs(format: VocabularyMatrix['format']): 'f32' | 'f16' {
+  return format === 'f16' || format === 'int8' ? 'f16' : 'f32';
 }
 
 /** Reads the tensors of a GGUF file as numbers. */

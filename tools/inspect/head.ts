@@ -3,7 +3,7 @@
 import type { Transformer } from '../../src/inference/transformer';
 import type { VocabularyMatrix } from '../../src/kernels/matrices';
 import type { Compared } from './compare';
-import type { FileWeights } from './file-weights';
+import { keptAs, type FileWeights } from './file-weights';
 import { dot, lengthOf, rmsNorm, roundVocabularyRow, type Row } from './formulas';
 import { quantizedRows } from './quantized';
 import { Readings } from './readings';
@@ -11,7 +11,14 @@ import { rowsOf } from './rows';
 import { dotTolerance, normTolerance, roundedTolerance } from './tolerance';
 
 /** The shader that computes logits, by the form of the head. */
-const KERNELS = { f16: 'lm_head_f16', int8: 'lm_head_int8', ternary: 'ternary_matmul' } as const;
+const KERNELS: Readonly<Record<VocabularyMatrix['format'], string>> = {
+  f16: 'lm_head_f16',
+  int8: 'lm_head_int8',
+  Q4_0: 'lm_head_blocks',
+  Q4_K: 'lm_head_blocks',
+  Q6_K: 'lm_head_blocks',
+  ternary: 'ternary_matmul',
+};
 
 /** Runs both heads on the last of `tokens` rows; they are one where generations do not round activations. */
 export async function* inspectHead(
@@ -78,7 +85,7 @@ async function expectedLogits(
   const expected: number[] = [];
   const allowed: number[] = [];
   const length = lengthOf(x);
-  for await (const { values } of weights.rowBlocks(matrix, format === 'ternary' ? 'f32' : 'f16')) {
+  for await (const { values } of weights.rowBlocks(matrix, keptAs(format))) {
     for (const row of rowsOf(values, x.length)) {
       const kept = format === 'int8' ? roundVocabularyRow(row) : undefined;
       const own = kept?.values ?? row;

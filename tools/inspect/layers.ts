@@ -10,7 +10,7 @@ import { ropeFrequencies } from '../../src/model/rope-frequencies';
 import { layerTensors, type LayerTensors, type MatrixTensors } from '../../src/model/tensors';
 import { appended, attended } from './attention';
 import type { Compared, Reference } from './compare';
-import { FileWeights } from './file-weights';
+import { FileWeights, keptAs } from './file-weights';
 import { activate, lengthOf, rmsNorm, roundVocabularyRow, type Turning } from './formulas';
 import { inspectHead } from './head';
 import { quantizedRows } from './quantized';
@@ -117,11 +117,7 @@ class Inspection {
   async #embedding(): Promise<Reference[]> {
     const { width } = this.#config;
     const { embedding: format } = this.formats;
-    const rows = await this.weights.tableRows(
-      'token_embd.weight',
-      this.ids,
-      format === 'ternary' ? 'f32' : 'f16',
-    );
+    const rows = await this.weights.tableRows('token_embd.weight', this.ids, keptAs(format));
     const kept = rows.map((row) => (format === 'int8' ? roundVocabularyRow(row) : undefined));
     const expected = concatenate(rows.map((row, i) => kept[i]?.values ?? row));
     const allowed = kept.map((row, i) =>

@@ -50,7 +50,7 @@ export async function loadSubject(
   const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);
   const transformer = await Transformer.create(gpu, model.config, weights, {
     contextLength,
-    exactHead: headPrecision === 'f16',
+    exactHead: headPrecision !== 'int8',
     activations,
     variants,
     tuner: { unchecked: true },

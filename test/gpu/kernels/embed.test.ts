@@ -4,6 +4,7 @@ import type { GpuContext } from '../../../src/gpu/context';
 import { embed } from '../../../src/kernels/embed';
 import type { VocabularyMatrix } from '../../../src/kernels/matrices';
 import { openContext } from '../../support/engine';
+import { BLOCK_ENCODINGS, blockShards } from '../../support/random-blocks';
 import { normals } from '../../support/reference';
 import {
   filled,
@@ -37,7 +38,7 @@ async function expectRows(table: VocabularyMatrix, values: ArrayLike<number>, sc
     Array.from({ length: cols }, (_, col) => values[id * cols + col]! * (scale ?? 1)),
   );
   const actual = await readFloats(gpu, x, IDS.length * cols);
-  // Products of these numbers, of few digits each, are exact in f32.
+  // Products of these numbers, of few digits each, are exact in f32; blocks of Q4_K have one difference, whose rounding shows.
   expect([...actual]).toEqual(expected.map((value) => Math.fround(value)));
 }
 
@@ -86,4 +87,25 @@ describe('ternary', () => {
     });
     await expectRows(table, values, scale);
   });
+});
+
+describe.each(BLOCK_ENCODINGS)('%s', (encoding) => {
+  test.each([
+    { cols: 256, scale: undefined },
+    { cols: 768, scale: 12 },
+  ])('rows of $cols columns, times $scale', async ({ cols, scale }) => {
+    const { matrix, values } = blockShards(gpu, encoding, cols, [16, 16, 5]);
+    await expectRows(matrix, values, scale);
+  });
+
+  test('subnormal scales, as most embeddings have them, are kept', async () => {
+    // Halves are subnormal below 2^-14.
+    const { matrix, values } = blockShards(gpu, encoding, 256, [16, 16, 5], 2 ** -14);
+    await expectRows(matrix, values);
+  });
+});
+
+test('Q4_0, rows of 96 columns, which are no whole pieces of 64', async () => {
+  const { matrix, values } = blockShards(gpu, 'Q4_0', 96, [16, 16, 5]);
+  await expectRows(matrix, values);
 });

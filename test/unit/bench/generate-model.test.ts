@@ -78,6 +78,8 @@ describe('a generated model', () => {
     // Matrices at 2 bits (2.125 in PQ2_0, the embedding too), embedding and head at 16, norms at 32.
     ['bitnet-large-0.7b', 24 * (4 * 1536 ** 2 + 3 * 1536 * 4096) * 0.25 + 32002 * 1536 * 2],
     ['falcon-e-1b', 24 * (2 * 2048 ** 2 + 2 * 2048 * 256 + 3 * 2048 * 8192) * 0.25 + 2 * 32768 * 2048 * 2],
+    // In TQ2_0 2.0625 bits, in Q4_K 4.5 and in Q6_K 6.5625.
+    ['trilm-3.9b', (30 * (4 * 3072 ** 2 + 3 * 3072 * 9216) * 2.0625 + 50688 * 3072 * (4.5 + 6.5625)) / 8],
     ['bonsai-1.7b', ((28 * (2 * 2048 ** 2 + 2 * 2048 * 1024 + 3 * 2048 * 6144) + 151936 * 2048) * 2.125) / 8],
     ['125m', 12 * (4 * 768 ** 2 + 3 * 768 * 3072) * 0.25 + 32000 * 768 * 2],
   ])('%s is as large as its matrices, within 2 %% for norms and header', async (name, bytes) => {
@@ -134,6 +136,19 @@ describe('the weights', () => {
     const shares = counts.map((count) => count / (512 * 256));
     expect(shares[3]).toBe(0);
     for (const [code, share] of [0.25, 0.5, 0.25].entries()) expect(shares[code]).toBeCloseTo(share, 1);
+  });
+
+  it('of embeddings in blocks of four and six bits are small, and fill their range', async () => {
+    for (const encoding of ['Q4_K', 'Q6_K'] as const) {
+      const source = new GeneratedModel('small', { ...SHAPES.tiny, embedding: encoding });
+      const { tensors } = await parseGguf(source);
+      let largest = 0;
+      for await (const { values } of floatPieces(source, tensors.get('token_embd.weight')!, 'f32')) {
+        largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), largest);
+      }
+      expect(largest).toBeGreaterThan(2 ** -6);
+      expect(largest).toBeLessThan(2 ** -4);
+    }
   });
 
   it('of Q2_0 are the same kind, with a scale in every block', async () => {

@@ -28,7 +28,7 @@ export function tensorsCategory(): Category {
         architectures,
       );
       const target = new CheckingTarget();
-      await loadWeights(target, model, { vocabulary: 'f16' });
+      await loadWeights(target, model, { vocabulary: 'exact' });
       return target.digest();
     },
     save: (bytes) => ({ 'model.gguf': bytes }),
@@ -137,7 +137,7 @@ class CheckingTarget implements UploadTarget {
   }
 }
 
-/** Weights in f16 need none. */
+/** Only int8 needs some. */
 function noKernels(): never {
   throw new Error('there is no GPU to run a kernel on');
 }

@@ -241,7 +241,7 @@ describe('llama-server', () => {
       prompt: [1, 2],
       logit_bias: [[5, -2]],
       repeat_penalty: 1.25,
-      repeat_last_n: -1,
+      repeat_last_n: 2 ** 20,
     });
     await all(session.generate('1,'));
     expect(body('/completion')).toMatchObject({ prompt: '1,' });

@@ -50,7 +50,7 @@ async function record(
 
 /** `build_info` of llama-server, which it says once its model is loaded. */
 async function versionOf(origin: string, key: string | undefined): Promise<string> {
-  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const headers = new Headers(key === undefined ? [] : [['authorization', `Bearer ${key}`]]);
   for (;;) {
     const response = await fetch(`${origin}/props`, { headers });
     const { build_info: version } = (await response.json()) as { build_info?: string };

@@ -46,10 +46,10 @@ const streamed = async (
   options?: RemoteGenerateOptions,
 ): Promise<RemoteChunk[]> => chunksOf((await session).generate(prompt, options));
 
-const failure = (answer: Promise<unknown>): Promise<unknown> =>
+const failure = (answer: Promise<unknown>): Promise<Error | undefined> =>
   answer.then(
     () => undefined,
-    (error: unknown) => error,
+    (error: unknown) => (error instanceof Error ? error : new Error('What was thrown is no error.')),
   );
 
 /** Of a llama-server that has the scripted model `words`, and a context of 512 tokens. */
@@ -57,7 +57,7 @@ export const words = {
   kindOfServer: async (where: Where) => (await connect({ ...where, maxRetries: 0 })).info,
   chat: (where: Where) => streamed(llama(where), CHAT),
   wholeChat: async (where: Where) => (await llama(where)).complete(CHAT),
-  async secondTurn(where: Where) {
+  secondTurn: async (where: Where) => {
     const session = await llama(where);
     await chunksOf(session.send('What is 3 + 4?'));
     const chunks = await chunksOf(session.send('Again.'));
@@ -69,6 +69,8 @@ export const words = {
   ids: async (where: Where) => (await llama(where)).complete({ tokenIds: [111, 110, 101, 44] }),
   logprobs: (where: Where) => streamed(llama(where), TEXT, { logprobs: 2 }),
   wholeLogprobs: async (where: Where) => (await llama(where)).complete(LINE, { logprobs: 0 }),
+  /** What may become a stop string is held back, and given out when it has not. */
+  heldBack: (where: Where) => streamed(llama(where), TEXT, { logprobs: 0, stop: 'STOP!!' }),
   stopString: (where: Where) => streamed(llama(where), TEXT, { stop: 'STO' }),
   stopStringInAWhole: async (where: Where) => (await llama(where)).complete(TEXT, { stop: ['STO'] }),
   mostTokens: (where: Where) => streamed(llama(where), TEXT, { maxTokens: 3 }),
@@ -138,10 +140,12 @@ export const locked = {
 
 /** Of one that has just been started: asked until it answers. */
 export const loading = {
-  async notYet(where: Where) {
+  notYet: async (where: Where) => {
     for (;;) {
       const error = await failure(streamed(llama(where), TEXT));
-      if (!/cannot be reached/.test(String(error))) return error;
+      if (error === undefined)
+        throw new Error('The model was loaded before it could be asked. Start the server again.');
+      if (!/cannot be reached/.test(error.message)) return error;
       await sleep(1);
     }
   },

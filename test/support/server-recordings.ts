@@ -39,6 +39,11 @@ export function bytesOf({ pieces }: Exchange): Uint8Array<ArrayBuffer>[] {
   );
 }
 
+/** The whole answer, as text. */
+export function textOf(exchange: Exchange): string {
+  return Buffer.concat(bytesOf(exchange)).toString();
+}
+
 /** Cuts the pieces of an answer differently from how they arrived. */
 export type Cut = (pieces: Uint8Array<ArrayBuffer>[]) => Uint8Array<ArrayBuffer>[];
 

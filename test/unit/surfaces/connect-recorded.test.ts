@@ -1,43 +1,19 @@
 // A real llama-server over `ternion/connect`: what it answered when it was recorded, asked again.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { TernionError } from '../../../src/surfaces/connect';
-import type { RemoteChunk } from '../../../src/surfaces/connect';
-import { call, loading, locked, words, type Where } from '../../support/server-questions';
-import { recording, replaying, type Cut, type Exchange } from '../../support/server-recordings';
+import { ChatTemplate, type TemplateMessage } from '../../../src/tokenizer/chat-template';
+import { answered, answerOf, exchangesOf, whole, type Ask } from '../../support/recorded-server';
+import { call, loading, locked, words } from '../../support/server-questions';
+import { textOf } from '../../support/server-recordings';
 
-type Ask<T> = (where: Where) => Promise<T>;
+const TEMPLATE = new URL('../../fixtures/servers/llama-server/template.jinja', import.meta.url);
 
-const GROUPS = [
-  ['words', words],
-  ['call', call],
-  ['locked', locked],
-  ['loading', loading],
-] as const;
-
-const recorded = Object.fromEntries(GROUPS.map(([name]) => [name, recording(`llama-server/${name}`)]));
-
-/** What was recorded for a question, which is known by its name. */
-function exchangesOf(ask: Ask<unknown>): Exchange[] {
-  const [group] = GROUPS.find(([, questions]) => Object.values(questions).includes(ask as never)) ?? [''];
-  return recorded[group]?.questions[ask.name] ?? [];
-}
-
-/** Asks a recording instead of a server. */
-const answered = <T>(ask: Ask<T>, cut?: Cut): Promise<T> => ask(replaying(exchangesOf(ask), cut));
-
-/** The text of the answer that the server gave last. */
-const answerOf = (ask: Ask<unknown>): string => exchangesOf(ask).at(-1)?.pieces.join('') ?? '';
-
-/** What a stream's chunks come to. */
-function whole(chunks: readonly RemoteChunk[]) {
-  return {
-    ...chunks.at(-1),
-    text: chunks.map(({ text }) => text).join(''),
-    reasoning: chunks.map(({ reasoning = '' }) => reasoning).join(''),
-    tokenIds: chunks.flatMap(({ tokenIds = [] }) => tokenIds),
-    toolCalls: chunks.flatMap(({ toolCalls = [] }) => toolCalls),
-    logprobs: chunks.flatMap(({ logprobs = [] }) => logprobs),
-  };
+/** What `/apply-template` is asked. */
+interface ApplyTemplate {
+  messages: TemplateMessage[];
+  tools?: object[];
+  chat_template_kwargs: Record<string, unknown>;
 }
 
 // The ids are those of tools/record-server/scripted-model.ts: of a byte the byte, of its words those from 256 on, in order.
@@ -95,7 +71,7 @@ describe('llama-server', () => {
       tokenIds: [THINK, ADD],
       finishReason: 'length',
     });
-    expect(exchangesOf(words.templateVariables)[0]?.pieces.join('')).toContain('Answer in German.');
+    expect(exchangesOf(words.templateVariables).map(textOf)[0]).toContain('Answer in German.');
   });
 
   it('continues a text, and the ids of that text', async () => {
@@ -150,12 +126,19 @@ describe('llama-server', () => {
       { tokenId: 261, text: ' two', logprob: expect.closeTo(-0.155, 3) as number },
       { tokenId: 262, text: ' deux', logprob: expect.closeTo(-1.941, 3) as number },
     ]);
-    // A token that began a stop string and one that is given out have the same.
     expect(logprobs.every(({ alternatives }) => alternatives.length === 2)).toBe(true);
     const all = (await answered(words.wholeLogprobs)).logprobs ?? [];
     // Here too it says nothing of tokens that end within a character.
     expect(all.map(({ tokenId }) => tokenId)).toEqual(ENDING_CHARACTERS);
     expect(all.every(({ alternatives }) => alternatives.length === 0)).toBe(true);
+  });
+
+  it('gives a token that it held back its own text, though the text itself comes later', async () => {
+    const chunks = await answered(words.heldBack);
+    const { text, logprobs } = whole(chunks);
+    expect(text).toBe(' two; three.STOP!');
+    expect(logprobs.map(({ text }) => text)).toEqual([' two', ';', ' three', '.', 'STOP', '!', '']);
+    expect(chunks.find(({ tokenIds }) => tokenIds?.includes(265))?.text).toBe('');
   });
 });
 
@@ -184,15 +167,6 @@ describe('llama-server, told of tools,', () => {
     expect({ text, finishReason }).toEqual({ text: 'Wait.\n', finishReason: 'tool-calls' });
     expect(JSON.parse(toolCalls.map(({ argumentsText }) => argumentsText).join(''))).toEqual({ n: 7 });
     expect((await answered(call.wholeCall)).toolCalls).toMatchObject([toolCall]);
-  });
-
-  it('renders a call and what it came to', async () => {
-    await answered(call.afterTheCall);
-    const { prompt } = JSON.parse(exchangesOf(call.afterTheCall)[0]?.pieces.join('') ?? '') as {
-      prompt: string;
-    };
-    expect(prompt).toContain('{"name": "add", "arguments": {"n": 7}}');
-    expect(prompt).toContain('<tool_response>\n7\n</tool_response>');
   });
 
   it('calls on its OpenAI path too', async () => {
@@ -242,6 +216,45 @@ describe('llama-server as one of the kind `openai`', () => {
   });
 });
 
+const RENDERED: Ask<unknown>[] = [
+  words.chat,
+  words.secondTurn,
+  words.templateVariables,
+  call.call,
+  call.afterTheCall,
+];
+
+it.each(RENDERED.map((ask) => [ask.name, ask] as const))(
+  'llama-server makes the prompt of messages that their template makes here: %s',
+  async (_, ask) => {
+    await answered(ask);
+    const template = new ChatTemplate(readFileSync(TEMPLATE, 'utf8'));
+    const rendered = exchangesOf(ask).filter(({ path }) => path === '/apply-template');
+    expect(rendered.length).toBeGreaterThan(0);
+    for (const exchange of rendered) {
+      const { messages, tools, chat_template_kwargs: variables } = exchange.body as ApplyTemplate;
+      const prompt = template.render(messages.map(withArguments), {
+        addGenerationPrompt: true,
+        bosToken: '<|start|>',
+        eosToken: '<|im_end|>',
+        variables: { ...variables, ...(tools && { tools }) },
+      });
+      expect(JSON.parse(textOf(exchange))).toEqual({ prompt });
+    }
+  },
+);
+
+/** Arguments of calls go over HTTP as text, and are an object again before the template sees them. */
+function withArguments({ tool_calls: calls, ...message }: TemplateMessage): TemplateMessage {
+  if (!calls) return message;
+  const parsed = calls.map((each) => {
+    const { name, arguments: given } = each.function;
+    const object = typeof given === 'string' ? (JSON.parse(given) as Record<string, unknown>) : given;
+    return { ...each, function: { name, arguments: object } };
+  });
+  return { ...message, tool_calls: parsed };
+}
+
 describe('what llama-server refuses', () => {
   it.each<[string, Ask<unknown>, string, RegExp]>([
     ['a prompt that is too long', words.tooLong, 'context-overflow', /601 tokens/],
@@ -255,44 +268,5 @@ describe('what llama-server refuses', () => {
     const error = await answered(ask);
     expect(error).toBeInstanceOf(TernionError);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) as string });
-  });
-});
-
-describe('a recorded stream', () => {
-  /** Chunks without their times, and without the ids of calls where those are made here. */
-  const told = (chunks: readonly RemoteChunk[]): unknown =>
-    chunks.map(({ usage, toolCalls, ...chunk }) => ({
-      ...chunk,
-      toolCalls: toolCalls?.map(({ id, ...piece }) => ({ ...piece, named: id !== undefined })),
-      usage: usage && [usage.promptTokens, usage.completionTokens, usage.missingTokenIds, usage.stopReason],
-    }));
-
-  const inPiecesOf =
-    (size: number): Cut =>
-    (pieces) => {
-      const bytes = Buffer.concat(pieces);
-      return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
-        Uint8Array.from(bytes.subarray(i * size, (i + 1) * size)),
-      );
-    };
-
-  it.each([words.chat, words.logprobs, words.grammar, words.openAiChat, call.call, call.openAiCall])(
-    'says the same however its bytes are cut: $name',
-    async (ask) => {
-      const expected = told(await answered(ask));
-      for (let size = 1; size < 64; size++)
-        expect(told(await answered(ask, inPiecesOf(size))), `pieces of ${size}`).toEqual(expected);
-    },
-  );
-
-  it('that ends before its answer does has failed, wherever that is', async () => {
-    const [exchange] = exchangesOf(words.text);
-    const bytes = Buffer.from(answerOf(words.text));
-    const end = bytes.lastIndexOf('data:');
-    for (let length = 0; length < end; length += 50) {
-      const cut: Cut = () => [Uint8Array.from(bytes.subarray(0, length))];
-      const broken = words.text(replaying(exchange ? [exchange] : [], cut));
-      await expect(broken, `${length} bytes`).rejects.toMatchObject({ code: 'server-failed' });
-    }
   });
 });

@@ -5,9 +5,9 @@ import type { PipelineUse } from './pipelines';
 /** How the output of one compiler is read, and judged. `S` is what it says of a pipeline. */
 export interface Compiler<S> {
   /** What the lines that were printed of pipeline `id` say. Throws where something is missing. */
-  read(lines: readonly string[], id: number): S;
+  read: (lines: readonly string[], id: number) => S;
   /** What is wrong with what runs where nothing was measured: predicates of a sentence. */
-  faults(use: PipelineUse, statistics: S): string[];
+  faults: (use: PipelineUse, statistics: S) => string[];
   /** Columns of a table. */
   figures: readonly (readonly [title: string, of: (statistics: S) => number])[];
   /** What the columns mean, for the page. */

@@ -43,7 +43,7 @@ export const INTEL: Compiler<IntelStatistics> = {
   ],
 
   legend:
-    'Intel: SIMD is the lanes of a thread, which Dawn chooses (16 before Xe2). A thread has 128 registers of 8 lanes, on Xe2 of 16; the ' +
+    'Intel: SIMD is the lanes of a thread. A thread has 128 registers of 8 lanes, on Xe2 of 16; the ' +
     'driver prints no count of those in use, but what did not fit (spills), how often that is read back (fills), and the messages ' +
     'to memory and to other threads (sends). Cycles are the compiler’s estimate for one thread, with each loop counted as a fixed number of rounds.',
 

@@ -23,7 +23,7 @@ const LANES_ONE_TOKEN = { kind: 'lanes', tokens: 1 } as const;
 const WORKGROUP = { kind: 'workgroup', threads: 32 } as const;
 
 /**
- * Registers are those that compilers of Mesa have taken for the chips of that vendor (`npm run isa` for AMD); drivers of other
+ * Registers are those that compilers of Mesa have taken for the chips of that vendor (`npm run isa` for AMD and Intel); drivers of other
  * systems have other compilers. Nothing here was timed on a GPU. `software` is timed: kernels have its order beside them.
  */
 const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
@@ -38,10 +38,10 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
   },
   intel: {
     decodeMatmul: [BY_BYTES],
-    // 122 of 128 registers on Xe, no spills; tiles of 4 × 8 would spill.
-    prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 8, split: 4 }],
+    // No spills on Xe and Xe2; 2 × 8 spills 32 registers, and tiles of 4 × 8 more.
+    prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 4, split: 8 }],
     head: HEAD,
-    // The other kernel spills on Xe in every form, 362 registers at the least.
+    // The other kernel spills on Xe2, 205 registers at the least, and needs more lanes than Xe says it always has.
     attention: [WORKGROUP],
   },
   nvidia: {

@@ -6,7 +6,7 @@ import { openDevice } from '../../bench/node-device';
 import type { ShapeName } from '../../bench/core/shapes';
 import { probeCapabilities } from '../../src/gpu/capabilities';
 import { compileShape, type PipelineUse } from './pipelines';
-import { beginMark, endMark } from './statistics';
+import { beginMark, endMark } from './marks';
 
 /** What the process says of itself. */
 export interface CompileResult {

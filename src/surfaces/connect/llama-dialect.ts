@@ -116,10 +116,17 @@ function refuse(
   if (parallelToolCalls === false) throw refused('parallelToolCalls');
 }
 
+/**
+ * Penalties are to count all of the context, and not the last 64 tokens. llama-server has no number for that (-1 was one, and is
+ * refused by now), and makes room for as many as are said, four bytes each: so it is said only where something is penalised.
+ */
+const LONGEST_CONTEXT = 2 ** 20;
+
 /** Everything is said that has another default there. */
 function requestOf(options: PlainRemoteOptions): Json {
   const { maxTokens, temperature = 0, topK = 0, topP = 1, minP = 0, seed, stop = [] } = options;
   const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, logprobs } = options;
+  const penalised = repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
   return {
     return_tokens: true,
     cache_prompt: true,
@@ -129,8 +136,7 @@ function requestOf(options: PlainRemoteOptions): Json {
     top_p: topP,
     min_p: minP,
     repeat_penalty: repetitionPenalty,
-    // All of the context, and not the last 64 tokens.
-    repeat_last_n: -1,
+    ...(penalised && { repeat_last_n: LONGEST_CONTEXT }),
     frequency_penalty: frequencyPenalty,
     presence_penalty: presencePenalty,
     seed,

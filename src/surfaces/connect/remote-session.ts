@@ -130,7 +130,9 @@ export class DialectSession<I extends Ids> {
   /** The chunk that a piece becomes; undefined if it brings nothing for a reader. */
   #chunkOf({ text, reasoning, toolCalls, tokenIds, logprobs }: Piece<I>): RemoteChunk<I> | undefined {
     const called = toolCalls.length > 0;
-    if (text === '' && reasoning === '' && !called && !this.dialect.ids.count(tokenIds)) return undefined;
+    // A token may have no text, such as the mark before the reasoning.
+    const sampled = this.dialect.ids.count(tokenIds) || logprobs.length > 0;
+    if (text === '' && reasoning === '' && !called && !sampled) return undefined;
     return {
       text,
       ...(reasoning !== '' && { reasoning }),

@@ -65,6 +65,11 @@ describe('the order', () => {
     expect(onGpu('amd').attention[0]).toMatchObject({ kind: 'lanes', tokens: 2 });
   });
 
+  it('begins with tiles of 2 × 4 in prefill on Intel, whose registers have no room for 2 × 8', () => {
+    expect(onGpu('intel').prefillMatmul[0]).toMatchObject({ products: 'bytes', blocks: 2, tokens: 4 });
+    expect(onGpu('amd').prefillMatmul[0]).toMatchObject({ products: 'bytes', blocks: 2, tokens: 8 });
+  });
+
   it('has no tiles of 4 × 8 on Intel', () => {
     const large = { blocks: 4, tokens: 8 };
     expect(onGpu('intel').prefillMatmul).not.toContainEqual(expect.objectContaining(large));

@@ -37,7 +37,7 @@ const eventsOf = (text: string): Reply => ({
 const ROUTES = {
   [CHAT]: eventsOf('{"n":7}'),
   '/v1/completions': eventsOf('{"n":7}'),
-  '/apply-template': file('llama-apply-template.json'),
+  '/apply-template': { pieces: ['{"prompt":"User: What is 3 + 4?<|eot_id|>Assistant: "}'] },
   '/props': { pieces: ['{"chat_template":"{% if tools %}<tool_call>{% endif %}"}'] },
   '/completion': { pieces: ['{"content":"{\\"n\\":7}","tokens":[1],"stop":true,"stop_type":"eos"}'] },
 };

@@ -1,4 +1,5 @@
-// Engines over servers: what vLLM, llama-server and others answer becomes the chunks of a local engine, at every cut of the bytes.
+// Engines over servers: what vLLM and others answer becomes the chunks of a local engine, at every cut of the bytes.
+// Answers that a real llama-server gave are in connect-recorded.test.ts.
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import {
   connect,
@@ -23,11 +24,6 @@ const CHAT = '/v1/chat/completions';
 const QUESTION = [{ role: 'user', content: 'What is 3 + 4?' }];
 
 const VLLM = { '/v1/models': file('vllm-models.json'), [CHAT]: file('vllm-chat.sse') };
-const LLAMA = {
-  '/v1/models': file('llama-models.json'),
-  '/apply-template': file('llama-apply-template.json'),
-  '/completion': file('llama-completion.sse'),
-};
 const OPENAI = { '/v1/models': file('openai-models.json'), [CHAT]: file('openai-chat.sse') };
 
 const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
@@ -155,55 +151,6 @@ describe('vLLM', () => {
 });
 
 describe('llama-server', () => {
-  it('renders messages itself, and continues the prompt with ids', async () => {
-    server.play(LLAMA);
-    const engine = await connect(options());
-    expect(engine.info).toMatchObject({ kind: 'llama-server', model: 'bitnet-2b4t', contextLength: 2048 });
-    const tools = [{ type: 'function', function: { name: 'add' } }];
-    const answered = await all<RemoteChunk>(
-      engine.createSession().generate(QUESTION, { templateOptions: { tools, lang: 'en' }, stop: ['.'] }),
-    );
-    expect(body('/apply-template')).toEqual({
-      model: 'bitnet-2b4t',
-      messages: QUESTION,
-      tools,
-      chat_template_kwargs: { lang: 'en' },
-    });
-    expect(body('/completion')).toMatchObject({
-      prompt: 'User: What is 3 + 4?<|eot_id|>Assistant: ',
-      stream: true,
-      return_tokens: true,
-      n_predict: -1,
-      temperature: 0,
-      top_k: 0,
-      top_p: 1,
-      min_p: 0,
-      repeat_penalty: 1,
-      stop: ['.'],
-    });
-    expect(answered.map(({ text }) => text).join('')).toBe('7 🙂 да');
-    expect(answered.at(-1)).toMatchObject({
-      finishReason: 'stop',
-      usage: { promptTokens: 15, cachedTokens: 6, completionTokens: 8, stopReason: 128009 },
-    });
-  });
-
-  it('says how many ids the server left out of a stream, and has all of a whole answer', async () => {
-    server.play({ ...LLAMA, '/completion': [file('llama-completion.sse'), file('llama-completion.json')] });
-    const engine = await connect({ ...options(), server: 'llama-server' });
-    const session = engine.createSession();
-    const streamed = await all(session.generate(QUESTION));
-    expect(streamed.flatMap(({ tokenIds }) => tokenIds)).toEqual([22, 220, 224, 5372, 1840, 128009]);
-    expect(streamed.at(-1)?.usage?.missingTokenIds).toBe(2);
-    const whole = await session.complete(QUESTION);
-    expect(body('/completion')).toMatchObject({ stream: false });
-    expect(whole).toMatchObject({
-      text: '7 🙂 да',
-      tokenIds: [22, 220, 11410, 247, 224, 5372, 1840, 128009],
-    });
-    expect(whole.usage.missingTokenIds).toBe(0);
-  });
-
   it('takes reasoning apart by the marks of its template', async () => {
     const events = ['<think>', '\n', 'Add', '.', '\n</th', 'ink>', '\n\n', '7', ''].map(
       (content, i, { length }) => ({
@@ -216,8 +163,9 @@ describe('llama-server', () => {
     );
     const streamed = { pieces: events.map((event) => `data: ${JSON.stringify(event)}\n\n`) };
     const props = { pieces: ['{"chat_template":"{% set a = content.split(\'</think>\') %}"}'] };
-    server.play({ ...LLAMA, '/props': props, '/completion': streamed });
-    const session = (await connect({ ...options(), server: 'llama-server' })).createSession();
+    const template = { pieces: ['{"prompt":"User: What is 3 + 4?<|eot_id|>Assistant: "}'] };
+    server.play({ '/apply-template': template, '/props': props, '/completion': streamed });
+    const session = (await connect({ ...options(), server: 'llama-server', model: 'm' })).createSession();
     const chunks = await all(session.generate(QUESTION));
     expect(chunks.map(({ text }) => text).join('')).toBe('7');
     expect(chunks.map(({ reasoning = '' }) => reasoning).join('')).toBe('Add.');
@@ -231,21 +179,6 @@ describe('llama-server', () => {
     server.play({ ...server.routes, '/apply-template': opened, '/completion': closing });
     expect(await session.complete(QUESTION)).toMatchObject({ text: '7', reasoning: 'Add.', tokenIds: [1] });
     expect(server.asked.map(({ path }) => path)).not.toContain('/props');
-  });
-
-  it('takes ids and text as they are', async () => {
-    server.play(LLAMA);
-    const session = (await connect({ ...options(), server: 'llama-server', model: 'm' })).createSession();
-    await all(session.generate({ tokenIds: [1, 2] }, { logitBias: { 5: -2 }, repetitionPenalty: 1.25 }));
-    expect(body('/completion')).toMatchObject({
-      prompt: [1, 2],
-      logit_bias: [[5, -2]],
-      repeat_penalty: 1.25,
-      repeat_last_n: -1,
-    });
-    await all(session.generate('1,'));
-    expect(body('/completion')).toMatchObject({ prompt: '1,' });
-    expect(server.asked.map(({ path }) => path)).toEqual(['/completion', '/completion']);
   });
 });
 
@@ -273,33 +206,6 @@ describe('log-probabilities', () => {
       [220, -1.5],
     ]);
     expect(raw.logprobs?.[2]?.alternatives).toEqual([other(' three', -0.75), other(' ', -1.5)]);
-  });
-
-  it('come from llama-server with all ids, and as many alternatives as were asked for', async () => {
-    server.play({ ...LLAMA, '/completion': file('llama-completion-logprobs.sse') });
-    const session = (await connect({ ...options(), server: 'llama-server', model: 'm' })).createSession();
-    const chunks = await all(session.generate('a', { logprobs: 1, stop: 'STOP' }));
-    expect(body('/completion')).toMatchObject({ n_probs: 1 });
-    expect(chunks.flatMap(({ logprobs = [] }) => logprobs)).toEqual([
-      {
-        tokenId: 65,
-        text: 'ab',
-        logprob: -0.25,
-        alternatives: [{ tokenId: 65, text: 'ab', logprob: -0.25 }],
-      },
-      // What it held back, as it might have begun a stop string, has its own text all the same.
-      { tokenId: 67, text: 'ST', logprob: -2, alternatives: [{ tokenId: 68, text: 'STOP', logprob: -0.5 }] },
-      {
-        tokenId: 69,
-        text: 'OP',
-        logprob: -0.125,
-        alternatives: [{ tokenId: 69, text: 'OP', logprob: -0.125 }],
-      },
-    ]);
-    expect(chunks.at(-1)?.usage?.stopReason).toBe('STOP');
-    await all(session.generate('a', { logprobs: 0 }));
-    // Of none it would say nothing of the sampled token either.
-    expect(body('/completion')).toMatchObject({ n_probs: 1 });
   });
 
   it('must be as many as there are ids', async () => {
@@ -357,14 +263,12 @@ describe('a stream at every cut of its bytes', () => {
 
   it.each([
     ['vllm', CHAT, 'vllm-chat.sse'],
-    ['llama-server', '/completion', 'llama-completion.sse'],
     ['openai', CHAT, 'openai-chat.sse'],
   ] as const)('is the same: %s', async (kind, path, name) => {
     const bytes = recorded(name);
     const run = async (more: Partial<ConnectOptions>): Promise<unknown> => {
       const engine = await connect({ ...options(more), server: kind, model: 'm' });
-      const prompt = kind === 'llama-server' ? '7' : QUESTION;
-      return told(await all<RemoteChunk>(engine.createSession().generate(prompt)));
+      return told(await all<RemoteChunk>(engine.createSession().generate(QUESTION)));
     };
     server.play({ [path]: file(name) });
     const expected = await run({});
@@ -507,7 +411,6 @@ describe('what fails', () => {
         'context-overflow',
         /maximum context length is 4096/,
       ],
-      [{ status: 400, ...file('llama-context-overflow.json') }, 'context-overflow', /5000 tokens/],
       [
         { status: 400, pieces: [error('temperature must be positive')] },
         'invalid-argument',

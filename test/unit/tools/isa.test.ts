@@ -1,10 +1,12 @@
 // What is read from the driver's output, and what of it is a fault.
 import { describe, expect, it } from 'vitest';
+import { AMD, type AmdStatistics } from '../../../tools/isa/amd';
 import { CHIPS } from '../../../tools/isa/chips';
+import { compiledBy, type Compiled } from '../../../tools/isa/compiler';
+import { INTEL } from '../../../tools/isa/intel';
+import { betweenMarks } from '../../../tools/isa/marks';
 import type { PipelineUse } from '../../../tools/isa/pipelines';
 import { reportMarkdown, reportText } from '../../../tools/isa/report';
-import { parseStatistics, type Statistics } from '../../../tools/isa/statistics';
-import { faults, type Compiled } from '../../../tools/isa/verdict';
 
 /** As Mesa 25.0.7 prints it for navi31: a line of the stub, then one pipeline. */
 const RECORDED = `DRM_IOCTL_GET_CAP: unhandled 0x10
@@ -40,7 +42,7 @@ VOPD: 0
 @@end 12
 `;
 
-const GOOD: Statistics = {
+const GOOD: AmdStatistics = {
   vgprs: 84,
   sgprs: 128,
   spilledSgprs: 0,
@@ -62,28 +64,74 @@ const USE: PipelineUse = {
   isFirst: true,
 };
 
-describe('the statistics of a driver', () => {
+/** What is said between the marks of a pipeline. */
+const printed = (log: string, id: number): string[] => betweenMarks(log).get(id) ?? [];
+
+describe('the statistics of AMD’s compiler', () => {
   it('are those between the marks of a pipeline, with waves of 64 lanes', () => {
-    expect(parseStatistics(RECORDED)).toEqual(new Map([[12, GOOD]]));
+    expect([...betweenMarks(RECORDED).keys()]).toEqual([12]);
+    expect(AMD.read(printed(RECORDED, 12), 12)).toEqual(GOOD);
   });
 
   it('are kept apart for several pipelines', () => {
     const other = RECORDED.replaceAll(' 12\n', ' 13\n').replace('Scratch size: 0', 'Scratch size: 640');
-    const all = parseStatistics(RECORDED + other);
-    expect([...all.keys()]).toEqual([12, 13]);
-    expect(all.get(12)).toEqual(GOOD);
-    expect(all.get(13)).toEqual({ ...GOOD, scratch: 640 });
+    expect([...betweenMarks(RECORDED + other).keys()]).toEqual([12, 13]);
+    expect(AMD.read(printed(RECORDED + other, 12), 12)).toEqual(GOOD);
+    expect(AMD.read(printed(RECORDED + other, 13), 13)).toEqual({ ...GOOD, scratch: 640 });
   });
 
   it('are none of a pipeline of which nothing is said, or not to its end', () => {
-    expect(() => parseStatistics('@@begin 3\n@@end 3\n')).toThrow("no 'VGPRs' of pipeline 3");
-    expect(parseStatistics(RECORDED.replace('@@end 12', '')).size).toBe(0);
+    expect(() => AMD.read(printed('@@begin 3\n@@end 3\n', 3), 3)).toThrow("no 'VGPRs' of pipeline 3");
+    expect(betweenMarks(RECORDED.replace('@@end 12', '')).size).toBe(0);
   });
 });
 
-describe('the verdict', () => {
-  const verdict = (statistics: Partial<Statistics>, use: Partial<PipelineUse> = {}): string[] =>
-    faults([{ use: { ...USE, ...use }, statistics: { ...GOOD, ...statistics } }]);
+describe('the statistics of Intel’s compiler', () => {
+  /** As Mesa 25.0.7 prints it for tgl, with some of the assembly behind it. */
+  const line = (simd: number, spills: string): string =>
+    `SIMD${simd} shader: 1603 instructions. 2 loops. 97938 cycles. ${spills} spills:fills, 135 sends, scheduled with mode lifo. ` +
+    'Promoted 0 constants. Non-SSA regs (after NIR): 1067. Compacted 31648 to 28048 bytes (11%)';
+  const PRINTED = [
+    'Native code for compute shader GLSL0 (src_hash 0x00000000)',
+    line(16, '32:87'),
+    '   START B0 (22 cycles)',
+  ];
+
+  it('are those of its line', () => {
+    expect(INTEL.read(PRINTED, 12)).toEqual({
+      simd: 16,
+      instructions: 1603,
+      loops: 2,
+      cycles: 97938,
+      spills: 32,
+      fills: 87,
+      sends: 135,
+    });
+  });
+
+  it('are those of the widest that spills nothing, if there are several, or of the widest', () => {
+    expect(INTEL.read([line(8, '0:0'), line(16, '0:0'), line(32, '3:4')], 1)).toMatchObject({ simd: 16 });
+    expect(INTEL.read([line(8, '1:1'), line(16, '3:4')], 1)).toMatchObject({ simd: 16, spills: 3 });
+    expect(() => INTEL.read([], 7)).toThrow('nothing of pipeline 7');
+  });
+
+  it('are a fault where a first candidate spills', () => {
+    const sentence = 'ternary_matmul (decode: matmul down) spills 32 registers, and fills them 87 times.';
+    expect(compiledBy(INTEL, USE, PRINTED).faults).toEqual([sentence]);
+    expect(compiledBy(INTEL, USE, [line(16, '0:0')]).faults).toEqual([]);
+    expect(compiledBy(INTEL, { ...USE, isFirst: false }, PRINTED).faults).toEqual([]);
+  });
+});
+
+/** A pipeline of which the driver prints these values. */
+function compiledWith(statistics: Partial<AmdStatistics>, use: Partial<PipelineUse> = {}): Compiled {
+  const compiler = { ...AMD, read: () => ({ ...GOOD, ...statistics }) };
+  return compiledBy(compiler, { ...USE, ...use }, []);
+}
+
+describe('the verdict on AMD', () => {
+  const verdict = (statistics: Partial<AmdStatistics>, use: Partial<PipelineUse> = {}): readonly string[] =>
+    compiledWith(statistics, use).faults;
 
   it.each([
     [{}, []],
@@ -115,10 +163,7 @@ describe('the verdict', () => {
 });
 
 describe('the report', () => {
-  const compiled: Compiled[] = [
-    { use: USE, statistics: GOOD },
-    { use: { ...USE, isFirst: false, variants: [] }, statistics: { ...GOOD, latency: 77 } },
-  ];
+  const compiled = [compiledWith({}), compiledWith({ latency: 77 }, { isFirst: false, variants: [] })];
   const chip = CHIPS[0]!;
   const report = { chip, driver: 'a driver', compiled };
 
@@ -134,7 +179,7 @@ describe('the report', () => {
 
   it('says what is wrong, or that nothing is', () => {
     expect(reportText(report)).toContain('No first candidate spills');
-    const wrong = { ...report, compiled: [{ use: USE, statistics: { ...GOOD, scratch: 8 } }] };
+    const wrong = { ...report, compiled: [compiledWith({ scratch: 8 })] };
     expect(reportMarkdown('tiny', [wrong])).toContain('- ternary_matmul (decode: matmul down) uses 8 bytes');
   });
 

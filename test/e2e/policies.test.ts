@@ -158,9 +158,11 @@ describe('the built package', () => {
 
     it('names worker-src where it forbids the worker', async () => {
       await openUnder(STRICT.replace('blob:', "'none'"));
-      expect(await load(MODEL)).toEqual(refusal('worker-lost', /worker-src must allow blob:.*createWorker/));
+      expect(await load(MODEL)).toEqual(
+        refusal('worker-unavailable', /worker-src must allow blob:.*createWorker/),
+      );
       const words = new RegExp(`worker-src must allow ${server.origin}/dist/worker\\.js`);
-      expect(await plan({ createWorker: 'fromString' })).toEqual(refusal('worker-lost', words));
+      expect(await plan({ createWorker: 'fromString' })).toEqual(refusal('worker-unavailable', words));
     });
 
     it('runs with Trusted Types by the policy `ternion`, which it makes once', async () => {
@@ -172,7 +174,7 @@ describe('the built package', () => {
 
     it("names trusted-types where it forbids the policy, or a second of its name without 'allow-duplicates'", async () => {
       const refused = refusal(
-        'worker-lost',
+        'worker-unavailable',
         /policy 'ternion'.*trusted-types must name it.*'allow-duplicates'/,
       );
       await openUnder(`${TYPED}; trusted-types other`);
@@ -196,7 +198,7 @@ describe('the built package', () => {
       await openUnder(`${OWN_WORKER}; trusted-types app`);
       expect(await plan({ createWorker: 'fromPolicy' })).toEqual({ verdict: 'fits' });
       expect(await plan({ createWorker: 'fromString' })).toEqual(
-        refusal('worker-lost', /require-trusted-types-for.*TrustedScriptURL/),
+        refusal('worker-unavailable', /require-trusted-types-for.*TrustedScriptURL/),
       );
     });
   });

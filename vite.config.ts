@@ -29,7 +29,8 @@ export default defineConfig(({ mode }) => {
           entry: Object.fromEntries(modules.map(({ name, source }) => [name, file(source)])),
           formats: ['es' as const],
         },
-        rolldownOptions: { external: EXTERNAL },
+        // Vite leaves white space in libraries, for annotations that tell bundlers what has no effect: package.json says that.
+        rolldownOptions: { external: EXTERNAL, output: { minify: true } },
       },
     };
   }

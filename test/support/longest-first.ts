@@ -26,6 +26,7 @@ const SLOW = [
   'gpu/kv-cache-int8',
   'gpu/kernels/attention',
   'e2e/shared',
+  'e2e/tarball',
   'e2e/policies',
   'e2e/package',
   'e2e/plan',

@@ -11,15 +11,16 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
  * A folder with a package.json and Ternion in its node_modules, which whoever asked for it removes: its path, and that of the
- * tarball beside it. `packages` of the repository are there too, by their names. `dist` must have been built.
+ * tarball beside it. `packages` of the repository are there too, by their names. `source` is the folder that is packed, with what
+ * was built in `dist`; default: the repository.
  */
-export function installPacked(packages = []) {
-  if (!existsSync(join(ROOT, 'dist/index.d.ts')))
+export function installPacked(packages = [], source = ROOT) {
+  if (!existsSync(join(source, 'dist/index.js')))
     throw new Error('There is no package to pack: npm run build.');
   const folder = mkdtempSync(join(tmpdir(), 'ternion-package-'));
   const words = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(
-    execFileSync('npm', words, { cwd: ROOT, encoding: 'utf8', shell: isWindows() }),
+    execFileSync('npm', words, { cwd: source, encoding: 'utf8', shell: isWindows() }),
   );
   const tarball = join(folder, filename);
   const target = join(folder, 'node_modules/ternion');

@@ -42,7 +42,9 @@ it('a script that a bundle has lost, and a place without workers, are named', as
 it('a directive that forbids the worker is named in place of a guess', () => {
   const violation = { effectiveDirective: 'worker-src', blockedURI: 'blob', sample: '' };
   const { message } = notStarted(ENGINE_WORKER, new Error('failed'), violation);
-  expect(message).toMatch(/Content-Security-Policy forbids it\. worker-src must allow blob:, or createWorker/);
+  expect(message).toMatch(
+    /Content-Security-Policy forbids it\. worker-src must allow blob:, or createWorker/,
+  );
   expect(message).not.toMatch(/failed/);
 });
 

@@ -1,7 +1,7 @@
 // The packed tarball in a clean folder, as a user has it after `npm install ternion`: on a static page, with Vite, with webpack, and
 // under Node. Each asks the embedded model the same question.
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -87,7 +87,15 @@ async function buildPackage(): Promise<string> {
   const stage = await mkdtemp(join(tmpdir(), 'ternion-stage-'));
   const outDir = join(stage, 'dist');
   await build({ configFile: 'vite.config.ts', mode: 'lib', logLevel: 'warn', build: { outDir } });
-  for (const name of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs'])
+  for (const name of [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    'THIRD_PARTY_NOTICES.md',
+    'docs',
+  ])
     await cp(join(root, name), join(stage, name), { recursive: true });
   return stage;
 }
@@ -144,8 +152,8 @@ describe('the packed package', () => {
   });
 
   it('holds no tests, no sources and no demo', async () => {
-    const { readdir } = await import('node:fs/promises');
     const found = await readdir(join(folder, 'node_modules/ternion'));
-    expect(found.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json']);
+    const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'THIRD_PARTY_NOTICES.md'];
+    expect(found.sort()).toEqual([...texts, 'dist', 'docs', 'package.json']);
   });
 });

@@ -4,4 +4,4 @@ import { expose } from 'comlink';
 import { WorkerEndpoint } from './endpoint';
 
 // A server that looks at every module of a bundle imports this one too, and nothing happens.
-if ('addEventListener' in globalThis) expose(new WorkerEndpoint());
+if ('postMessage' in globalThis) expose(new WorkerEndpoint());

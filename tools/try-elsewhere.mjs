@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { argv, env, execPath, exit } from 'node:process';
+import process, { argv, env, execPath, exit } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { chromium } from 'playwright';
 import { availableDrivers, driverManifest, findChromium } from '../test/support/machine.mjs';
@@ -189,7 +189,7 @@ try {
   const results = await place.attempt(folder, (path) => join(folder, 'node_modules', path));
   for (const [what, result] of Object.entries(results)) console.log(`${what}: ${result.trim()}`);
   const isRight = (result) => result.includes(ANSWER) || result.includes('entries imported');
-  if (!Object.values(results).every(isRight)) exit(1);
+  if (!Object.values(results).every(isRight)) process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { execPath, exit } from 'node:process';
+import process, { execPath } from 'node:process';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { COMPILED_WITH, compileAll } from './compile.mjs';
@@ -30,7 +30,7 @@ const { folder, tarball } = installPacked(COMPILED_WITH);
 try {
   const errors = [...(await lint(folder)), ...lookAtTypes(tarball), ...compileAll(folder)];
   for (const error of errors) console.error(error);
-  if (errors.length > 0) exit(1);
+  if (errors.length > 0) process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,38 +1,36 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { ENTRIES, EXTERNAL } from './tools/package/entries.mjs';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
 import { shaders } from './tools/vite/shaders.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** What others import; scripts of workers are not, so that each is one file. */
+const modules = ENTRIES.filter(({ script }) => script === undefined);
+const workers = Object.fromEntries(
+  ENTRIES.filter(({ script }) => script !== undefined).map(({ name, source }) => [
+    `${name}.js`,
+    file(source),
+  ]),
+);
+
 // Two builds in one file: the library (`--mode lib`) and the demo (default).
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl(), shaders(), xgrammar()],
+      plugins: [scriptUrl(workers), shaders(), xgrammar()],
       publicDir: false,
       build: {
         target: 'es2022',
         outDir: 'dist',
         lib: {
-          entry: {
-            index: file('src/index.ts'),
-            inline: file('src/inline.ts'),
-            worker: file('src/worker/main.ts'),
-            grammar: file('src/grammar/host/main.ts'),
-            'ai-sdk': file('src/surfaces/ai-sdk/index.ts'),
-            'prompt-api': file('src/surfaces/prompt-api/index.ts'),
-            openai: file('src/surfaces/openai/index.ts'),
-            node: file('src/surfaces/node/index.ts'),
-            cli: file('src/surfaces/node/cli.ts'),
-            connect: file('src/surfaces/connect/index.ts'),
-            'service-worker': file('src/surfaces/service-worker/index.ts'),
-          },
+          entry: Object.fromEntries(modules.map(({ name, source }) => [name, file(source)])),
           formats: ['es' as const],
         },
-        // What only the entries for Node import: it is there, or comes with a package of the user's own choice.
-        rolldownOptions: { external: [/^node:/, 'webgpu'] },
+        // Vite leaves white space in libraries, for annotations that tell bundlers what has no effect: package.json says that.
+        rolldownOptions: { external: EXTERNAL, output: { minify: true } },
       },
     };
   }

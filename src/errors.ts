@@ -12,7 +12,9 @@
  * - `out-of-memory`: the model does not fit this device, or an allocation failed.
  * - `device-lost`: the GPU went away, and the model could not be brought onto another device. The next call tries again, if
  *   the engine can ask for devices.
- * - `worker-lost`: the worker ended, was ended, or never began; load the model again.
+ * - `worker-lost`: the worker ended, or was ended; load the model again.
+ * - `worker-unavailable`: the worker could not be started; the message says what was missing, and what a page can do: let
+ *   `worker-src` of its Content-Security-Policy allow it, or make the worker itself (`createWorker`).
  * - `download-failed`: the network or the server failed; `cause` has the details.
  * - `server-failed`: the server that answers in the place of a model here (`ternion/connect`) cannot be reached, refuses, or
  *   does not answer as it should; `cause` has the details.
@@ -36,6 +38,7 @@ export type TernionErrorCode =
   | 'out-of-memory'
   | 'device-lost'
   | 'worker-lost'
+  | 'worker-unavailable'
   | 'download-failed'
   | 'server-failed'
   | 'answer-refused'

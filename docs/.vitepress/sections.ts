@@ -8,6 +8,7 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
     text: 'Begin',
     items: [
       page('Quick start', 'quick-start'),
+      page('Bundlers and runtimes', 'bundlers'),
       page('Models', 'models'),
       page('Loading', 'loading'),
       page('Hosting models', 'hosting'),

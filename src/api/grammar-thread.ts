@@ -52,7 +52,7 @@ async function startNodeThread({ Worker }: NodeThreads): Promise<GrammarThread> 
     });
   } catch (cause) {
     const message = `The thread for grammars did not start: ${script.href} has to be the script ternion/grammar.`;
-    throw new TernionError('worker-lost', message, { cause });
+    throw new TernionError('worker-unavailable', message, { cause });
   }
   // The process ends when all else has ended.
   worker.unref();

@@ -16,7 +16,7 @@ export interface WorkerThread extends GrammarThread {
 }
 
 /**
- * Starts a worker for grammars, which `createGrammarWorker` makes where a page has its own way to. Rejects with `worker-lost` if
+ * Starts a worker for grammars, which `createGrammarWorker` makes where a page has its own way to. Rejects with `worker-unavailable` if
  * the page's policy forbids it, or its script is another one.
  */
 export async function startGrammarWorker(

@@ -2,16 +2,13 @@
 
 import { throwIfAborted } from '../errors';
 import { browserGpu } from '../gpu/capabilities';
-import { tabEnvironment } from '../tabs/environment';
-import { engineKey } from '../tabs/engine-key';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { StreamTransport } from '../worker/protocol';
 import { GrammarWorkers } from './grammar-workers';
 import { RemoteEngine } from './remote-engine';
-import version from '../worker/main?script-version';
-import { sendableOptions, sendableSource } from './sendable';
-import { SharedLink } from './shared-link';
+import { sendableSource } from './sendable';
+import type { SharedLink } from './shared-link';
 import { hiddenMs } from './suspend-when-hidden';
 import { WorkerLink, type LinkOptions } from './worker-link';
 
@@ -53,7 +50,7 @@ export async function loadRemote(source: ModelSource, options: LoadOptions = {})
   const sent = await sendableSource(source, options);
   const shared = options.shared ? await sharedLink(sent, options) : undefined;
   const link =
-    shared instanceof SharedLink
+    typeof shared === 'object'
       ? shared
       : await startWorker(options, { signal: options.signal, notSharedBecause: shared });
   try {
@@ -64,13 +61,10 @@ export async function loadRemote(source: ModelSource, options: LoadOptions = {})
   }
 }
 
-/** The way to the engine that all tabs share; why there is none if there cannot be. */
+/** The way to the engine that all tabs share, whose code only those load that want it; why there is none if there cannot be. */
 async function sharedLink(sent: ModelSource, options: LoadOptions): Promise<SharedLink | string> {
-  if (typeof sent !== 'string') return 'Only a model at an address can be known again in another tab.';
-  const tabs = await tabEnvironment();
-  if (typeof tabs === 'string') return tabs;
-  const lobby = await engineKey(sent, sendableOptions(options), version);
-  return new SharedLink({ tabs, lobby, startWorker: (signal) => startWorker(options, { signal }) });
+  const { openSharedLink } = await import('./open-shared-link');
+  return openSharedLink(sent, options, (signal) => startWorker(options, { signal }));
 }
 
 /** Starts a worker that has an engine, and what it needs of its page. */

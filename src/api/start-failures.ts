@@ -26,34 +26,43 @@ export function concernsWorkers({ effectiveDirective, sample }: Violation): bool
   );
 }
 
-/** The `worker-lost` error of a worker that never began, which names the directive that forbids it, if one does. */
+/** The `worker-unavailable` error of a worker that did not begin: what was missing, or the directive that forbids it. */
 export function notStarted(kind: WorkerKind, cause: unknown, violation: Violation | undefined): TernionError {
-  return new TernionError('worker-lost', `The worker did not start${reason(kind, violation)}`, { cause });
+  const reason = violation ? forbidden(kind, violation) : `${sentence(cause)} ${remedy(kind)}`;
+  return new TernionError('worker-unavailable', `The worker did not start: ${reason}`, { cause });
 }
 
-/** The `worker-lost` error where the page requires Trusted Types, and the policy `name` cannot be made. */
+/** The `worker-unavailable` error where the page requires Trusted Types, and the policy `name` cannot be made. */
 export function policyForbidden(name: string, { option }: WorkerKind, cause: unknown): TernionError {
   const message =
     "The worker did not start: the page's Content-Security-Policy forbids the Trusted Types policy " +
     `'${name}'. trusted-types must name it, with 'allow-duplicates' if the page has several copies of Ternion; or ` +
     `${option} must make the worker.`;
-  return new TernionError('worker-lost', message, { cause });
+  return new TernionError('worker-unavailable', message, { cause });
 }
 
-function reason(kind: WorkerKind, violation: Violation | undefined): string {
-  if (!violation) {
-    return (
-      ', or its script is not that of Ternion. If the page has a Content-Security-Policy, worker-src must allow blob:, or ' +
-      `${kind.option} must start the script ${kind.entry}.`
-    );
-  }
-  return `: the page's Content-Security-Policy forbids it. ${remedy(kind, violation)}.`;
+/** What `cause` says was missing. */
+function sentence(cause: unknown): string {
+  if (!(cause instanceof Error)) return `${String(cause)}.`;
+  // An answer that is not understood.
+  if (cause instanceof TernionError && cause.code === 'internal')
+    return 'What answered is not the script of Ternion.';
+  const { message } = cause instanceof TernionError && cause.cause instanceof Error ? cause.cause : cause;
+  return /[.!?]$/.test(message) ? message : `${message}.`;
 }
 
-function remedy({ option, entry }: WorkerKind, { effectiveDirective, blockedURI }: Violation): string {
+function remedy({ option, entry }: WorkerKind): string {
+  return (
+    'If the page has a Content-Security-Policy, worker-src must allow blob:, or ' +
+    `${option} must start the script ${entry}, which the page serves.`
+  );
+}
+
+function forbidden({ option, entry }: WorkerKind, { effectiveDirective, blockedURI }: Violation): string {
+  const policy = "the page's Content-Security-Policy forbids it.";
   if (effectiveDirective === REQUIRE_TYPES) {
-    return `${REQUIRE_TYPES} lets ${option} start it only from a TrustedScriptURL`;
+    return `${policy} ${REQUIRE_TYPES} lets ${option} start it only from a TrustedScriptURL.`;
   }
-  if (blockedURI !== 'blob') return `worker-src must allow ${blockedURI}`;
-  return `worker-src must allow blob:, or ${option} must start the script ${entry}`;
+  if (blockedURI !== 'blob') return `${policy} worker-src must allow ${blockedURI}.`;
+  return `${policy} worker-src must allow blob:, or ${option} must start the script ${entry}.`;
 }

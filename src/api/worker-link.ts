@@ -96,7 +96,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     }
   }
 
-  /** Starts a worker. Rejects with `worker-lost` if it does not say hello, and with `aborted`. */
+  /** Starts a worker. Rejects with `worker-unavailable` if it does not say hello, and with `aborted`. */
   static async start(
     name: string,
     { createWorker, grammarWorkers, signal, greetingMs = GREETING_MS, ...options }: LinkOptions = {},
@@ -116,7 +116,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
       return link;
     } catch (error) {
       link?.close();
-      // Without a link it is the script's own error, which says what is wrong.
+      // Without a link it is the error of the script's policy, which says what is wrong.
       if (signal?.aborted || (!link && error instanceof TernionError)) throw error;
       throw notStarted(ENGINE_WORKER, error, await watch.explanation());
     } finally {
@@ -308,5 +308,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
 
 /** The error of a worker that is gone. */
 function lost(why: string): TernionError {
-  return new TernionError('worker-lost', `The worker is gone; load the model again. ${why}`);
+  return new TernionError('worker-lost', `The worker is gone; load the model again. ${why}`, {
+    cause: new Error(why),
+  });
 }

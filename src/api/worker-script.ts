@@ -35,11 +35,12 @@ export class WorkerScript {
   ) {}
 
   /**
-   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. Rejects with `worker-lost`
-   * if it takes the policy, and the page does not allow that.
+   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. Rejects with
+   * `worker-unavailable` if it takes the policy, and the page does not allow that.
    */
   async start(name: string): Promise<Worker> {
-    const { default: makeScriptUrl } = await this.load();
+    if (typeof Worker === 'undefined') throw new Error('There are no workers here: this is not a page.');
+    const { default: makeScriptUrl } = await this.load().catch(notLoaded);
     const [url, refusal] = WorkerScript.#makeUrl(makeScriptUrl);
     this.#url = url;
     try {
@@ -69,4 +70,10 @@ export class WorkerScript {
       return [makeScriptUrl(), refusal];
     }
   }
+}
+
+/** Bundles have the script in a file of its own, which may not be served. */
+function notLoaded(cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new Error(`Its script, which is a module of Ternion, could not be loaded (${why}).`, { cause });
 }

@@ -1,8 +1,10 @@
 // What `ternion/inline` exports that takes arguments: the way in without a worker.
 
 import { grammarThreadsHere } from '../api/grammar-thread';
+import type { WebGpu, WebGpuDevice } from '../gpu/given-device';
 import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
+import type { Engine } from '../engine/types';
 import type { LocalLoadOptions } from '../plan/load-options';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';
 import type { TemplateFunction } from '../tokenizer';
@@ -33,16 +35,16 @@ export const chatTemplate: TemplateReader = (value, at) => {
   throw invalid(at, value, 'a template in Jinja, or a function');
 };
 
-const device = having<GPUDevice>(
+const device = having<WebGpuDevice>(
   'a GPUDevice, or a function that gives one',
   'createBuffer',
   'createComputePipelineAsync',
 );
-const deviceMaker = callable<() => Promise<GPUDevice>>();
+const deviceMaker = callable<() => Promise<WebGpuDevice>>();
 
 const placed: Fields<Pick<LocalLoadOptions, 'device' | 'gpu' | 'variants'>> = {
   device: optional((value, at) => (typeof value === 'function' ? deviceMaker : device)(value, at)),
-  gpu: optional(having<GPU>('a GPU, as navigator.gpu is one', 'requestAdapter')),
+  gpu: optional(having<WebGpu>('a GPU, as navigator.gpu is one', 'requestAdapter')),
   // For those who look for the fault in a kernel: the variants that are named are taken as they are.
   variants: optional((value, at) => new JsonBudget().object(value, at)),
 };
@@ -58,10 +60,7 @@ const loadOptions: Read<LocalLoadOptions> = fields({
 const planOptions: Read<LocalPlanOptions> = fields({ ...plannable(chatTemplate), ...placed });
 
 /** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
-export async function loadModel(
-  source: ModelSource,
-  given?: LocalLoadOptions,
-): Promise<CheckedEngine<LocalLoadOptions>> {
+export async function loadModel(source: ModelSource, given?: LocalLoadOptions): Promise<Engine> {
   const read = argument(modelSource, source, 'source');
   const { createGrammarWorker, ...how } = options(loadOptions, given);
   const engine = await loadHosted(read, how, grammarThreadsHere(createGrammarWorker));

@@ -1,7 +1,8 @@
 // An engine whose model can be exchanged: it keeps the device, and has one loaded model after the other on it.
 
 import { TernionError, throwIfAborted } from '../errors';
-import { DeviceSupply, type DeviceOption } from '../gpu/device-supply';
+import { DeviceSupply } from '../gpu/device-supply';
+import type { DeviceOption, WebGpu } from '../gpu/given-device';
 import { ThreadedGrammars, type GrammarService } from '../grammar/service';
 import type { StartGrammarThread } from '../grammar/thread-link';
 import type { LocalLoadOptions } from '../plan/load-options';
@@ -58,7 +59,7 @@ export class EngineHost implements CoreEngine {
 
   constructor(
     private readonly device?: DeviceOption,
-    gpu?: GPU,
+    gpu?: WebGpu,
   ) {
     this.#devices = new DeviceSupply(device, gpu);
   }

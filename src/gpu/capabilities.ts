@@ -60,12 +60,23 @@ async function compiles(device: GPUDevice, code: string): Promise<boolean> {
 export function browserGpu(): GPU {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (gpu) return gpu;
-  throw new TernionError(
-    'webgpu-unavailable',
-    globalThis.isSecureContext === false
-      ? 'WebGPU needs a secure context: serve the page over https or from localhost.'
-      : 'This browser has no WebGPU. Current versions of Chrome, Edge, Safari and Firefox have it.',
-  );
+  throw new TernionError('webgpu-unavailable', whyNone());
+}
+
+function whyNone(): string {
+  const { isSecureContext, process } = globalThis as {
+    isSecureContext?: boolean;
+    process?: { versions?: { node?: string } };
+  };
+  if (process?.versions?.node) {
+    return (
+      'There is no WebGPU here: this is not a page. Load models in the browser, after a server has rendered the page; or run ' +
+      'them in this process with ternion/node.'
+    );
+  }
+  return isSecureContext === false
+    ? 'WebGPU needs a secure context: serve the page over https or from localhost.'
+    : 'This browser has no WebGPU. Current versions of Chrome, Edge, Safari and Firefox have it.';
 }
 
 /** A device with every optional feature that Ternion can use, and the adapter's own limits. */

@@ -3,10 +3,8 @@
 import { TernionError } from '../errors';
 import { browserGpu, requestDevice } from './capabilities';
 import { whenLost } from './device-loss';
+import type { DeviceOption, WebGpu } from './given-device';
 import { PipelineCache } from './pipeline-cache';
-
-/** A device, or what makes one: it is called at first, and again whenever the last one was lost. */
-export type DeviceOption = GPUDevice | (() => Promise<GPUDevice>);
 
 /** One device at a time. Those that it asks WebGPU for are its own; those of a caller stay the caller's. */
 export class DeviceSupply {
@@ -18,7 +16,7 @@ export class DeviceSupply {
   /** `given` is the caller's; without it `gpu` is asked, which is the browser's by default. */
   constructor(
     private readonly given?: DeviceOption,
-    private readonly gpu?: GPU,
+    private readonly gpu?: WebGpu,
   ) {}
 
   /** Whether there can be another device when one is lost. */
@@ -75,11 +73,11 @@ export class DeviceSupply {
 
   async #request(): Promise<GPUDevice> {
     const { given } = this;
-    if (given === undefined) return requestDevice(this.gpu ?? browserGpu());
-    if (typeof given !== 'function') return given;
+    if (given === undefined) return requestDevice((this.gpu as GPU | undefined) ?? browserGpu());
+    if (typeof given !== 'function') return given as GPUDevice;
     let device: Partial<GPUDevice> | undefined;
     try {
-      device = await given();
+      device = (await given()) as Partial<GPUDevice> | undefined;
       if (device?.queue && device.limits && device.features) return device as GPUDevice;
     } catch (cause) {
       throw new TernionError('webgpu-unavailable', 'The function that gives the device failed.', { cause });

@@ -36,17 +36,18 @@ export interface AdapterRecord {
 /** What is remembered, by adapter and version. */
 export type TuningRecords = Record<string, AdapterRecord>;
 
-/** Keeps what is remembered. What `load` gives is looked at before it is believed. */
+/** Keeps what was found out about kernels, a JSON value. What `load` gives is looked at before it is believed. */
 export interface TuningStore {
-  load(): Promise<TuningRecords>;
-  save(records: TuningRecords): Promise<void>;
+  /** What `save` was given last, or anything else where nothing was kept. */
+  load(): Promise<unknown>;
+  save(records: object): Promise<void>;
 }
 
 /** A store that lasts as long as whoever has it. */
 export function storeInMemory(): TuningStore {
   let text = '{}';
   return {
-    load: async () => JSON.parse(text) as TuningRecords,
+    load: async () => JSON.parse(text) as unknown,
     save: async (records) => void (text = JSON.stringify(records)),
   };
 }

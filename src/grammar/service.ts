@@ -15,7 +15,8 @@ export interface GrammarService {
   /**
    * Begins to follow an answer. Each grammar is compiled once for a vocabulary, among the last ones that were used. Rejects with
    * `invalid-argument` for a grammar that cannot be used, with `unsupported-feature` for one that takes too much time or memory and
-   * where WebAssembly is forbidden, with `worker-lost` if there is no thread, and with `aborted`: `signal` ends the wait.
+   * where WebAssembly is forbidden, with `worker-lost` or `worker-unavailable` if there is no thread, and with `aborted`: `signal`
+   * ends the wait.
    */
   follow(vocabulary: GrammarVocabulary, source: GrammarSource, signal?: AbortSignal): Promise<GrammarState>;
   /** Ends the thread. All that is under way, and all that comes later, rejects with `disposed`. */

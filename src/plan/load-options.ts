@@ -1,6 +1,6 @@
 // All that can be said about a load, in one place. Whoever takes a part of it picks that part from here.
 
-import type { DeviceOption } from '../gpu/device-supply';
+import type { DeviceOption, WebGpu } from '../gpu/given-device';
 import type { TuningStore } from '../gpu/tuning-memory';
 import type { FixedChoices, Variants } from '../inference/variants';
 import type { Precision } from '../model/activations';
@@ -84,8 +84,11 @@ export interface LocalLoadOptions extends ModelOptions {
    * Where to ask for devices if `device` gives none, for example `create([])` of the `webgpu` package under Node. They are the
    * engine's own. Default: `navigator.gpu`.
    */
-  gpu?: GPU | undefined;
-  /** Kernel variants to run whatever the tuner would choose. */
+  gpu?: WebGpu | undefined;
+  /**
+   * Kernel variants to run whatever the tuner would choose: for those who look into kernels.
+   * @internal
+   */
   variants?: Partial<Variants & FixedChoices> | undefined;
   /** False: run the variants that the device suggests, without trying others. They are checked all the same. */
   tuning?: boolean | undefined;

@@ -107,7 +107,7 @@ describe('the built package', () => {
       expect(strict.asked).toContain('dist/worker.js');
       expect(strict.asked.filter(isOwnScript)).toEqual([]);
       expect(await opened.call('refused', `${strict.url}dist/index.js`)).toEqual({
-        code: 'worker-lost',
+        code: 'worker-unavailable',
         message: expect.stringMatching(/worker-src .*createWorker/) as string,
       });
       expect(strict.asked.filter(isOwnScript)).toHaveLength(1);

@@ -17,6 +17,7 @@ const SCRIPT = `
 const module = { type: 'module' };
 const createWorkers = {
   fromString: () => new Worker('/dist/worker.js', module),
+  fromNowhere: () => new Worker('/dist/no-such-worker.js', module),
   fromPolicy() {
     const policy = trustedTypes.createPolicy('app', { createScriptURL: (url) => url });
     return new Worker(policy.createScriptURL('/dist/worker.js'), module);
@@ -24,10 +25,11 @@ const createWorkers = {
 };
 const attempt = (run) => run().catch(({ name, code, message }) => ({ name, code, message }));
 Object.assign(globalThis, {
-  load: (source, { sha256 } = {}) =>
+  load: (source, { sha256, createWorker } = {}) =>
     attempt(async () => {
       const { loadModel } = await import('/dist/index.js');
-      const engine = await loadModel(source, { sha256 });
+      const options = { sha256, ...(createWorker && { createWorker: createWorkers[createWorker] }) };
+      const engine = await loadModel(source, options);
       const ids = [];
       for await (const { tokenIds } of engine.createSession().send('${PROMPT}')) ids.push(...tokenIds);
       const { source: info } = engine.info;
@@ -133,8 +135,10 @@ describe('the built package', () => {
       server.fault = ({ path }) => (path === '/' ? { headers } : undefined);
       page = await open(`${server.origin}/`);
     };
-    const load = (source: string, options: { sha256?: string } = {}): Promise<Result> =>
-      page.call('load', source, options);
+    const load = (
+      source: string,
+      options: { sha256?: string; createWorker?: string } = {},
+    ): Promise<Result> => page.call('load', source, options);
     const plan = (options: { from?: string; createWorker?: string } = {}): Promise<Result> =>
       page.call('plan', MODEL, options);
 
@@ -158,9 +162,18 @@ describe('the built package', () => {
 
     it('names worker-src where it forbids the worker', async () => {
       await openUnder(STRICT.replace('blob:', "'none'"));
-      expect(await load(MODEL)).toEqual(refusal('worker-lost', /worker-src must allow blob:.*createWorker/));
+      expect(await load(MODEL)).toEqual(
+        refusal('worker-unavailable', /worker-src must allow blob:.*createWorker/),
+      );
       const words = new RegExp(`worker-src must allow ${server.origin}/dist/worker\\.js`);
-      expect(await plan({ createWorker: 'fromString' })).toEqual(refusal('worker-lost', words));
+      expect(await plan({ createWorker: 'fromString' })).toEqual(refusal('worker-unavailable', words));
+    });
+
+    it('says what was missing where no policy is to blame', async () => {
+      await openUnder(STRICT.replace('blob:', "'self'"));
+      const words =
+        /Its script failed\..*worker-src must allow blob:, or createWorker must start the script ternion\/worker/;
+      expect(await plan({ createWorker: 'fromNowhere' })).toEqual(refusal('worker-unavailable', words));
     });
 
     it('runs with Trusted Types by the policy `ternion`, which it makes once', async () => {
@@ -172,7 +185,7 @@ describe('the built package', () => {
 
     it("names trusted-types where it forbids the policy, or a second of its name without 'allow-duplicates'", async () => {
       const refused = refusal(
-        'worker-lost',
+        'worker-unavailable',
         /policy 'ternion'.*trusted-types must name it.*'allow-duplicates'/,
       );
       await openUnder(`${TYPED}; trusted-types other`);
@@ -194,9 +207,9 @@ describe('the built package', () => {
 
     it('leaves the policy to a page that makes the worker itself', async () => {
       await openUnder(`${OWN_WORKER}; trusted-types app`);
-      expect(await plan({ createWorker: 'fromPolicy' })).toEqual({ verdict: 'fits' });
+      expect(await load(MODEL, { createWorker: 'fromPolicy' })).toMatchObject({ ids: golden });
       expect(await plan({ createWorker: 'fromString' })).toEqual(
-        refusal('worker-lost', /require-trusted-types-for.*TrustedScriptURL/),
+        refusal('worker-unavailable', /require-trusted-types-for.*TrustedScriptURL/),
       );
     });
   });

@@ -5,6 +5,7 @@ import { serveSources, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 const LOST = { isTernionError: true, code: 'worker-lost' };
+const UNAVAILABLE = { isTernionError: true, code: 'worker-unavailable' };
 
 let server: Served;
 beforeAll(async () => {
@@ -50,12 +51,12 @@ inBrowsers((open) => {
   it('a script that is not of Ternion is told from one that is, with what to do', async () => {
     for (const script of ['missing', 'throws at once', 'echo']) {
       const refused = await page.call<{ message: string }>('loadWrong', MODEL, script);
-      expect(refused, script).toMatchObject(LOST);
+      expect(refused, script).toMatchObject(UNAVAILABLE);
       expect(refused.message).toMatch(/createWorker/);
       expect(refused.message).toMatch(/worker-src/);
     }
     for (const script of ['silent', 'stuck'])
-      expect(await page.call('startWrong', script), script).toMatchObject(LOST);
+      expect(await page.call('startWrong', script), script).toMatchObject(UNAVAILABLE);
   });
 
   it('a signal ends a load and a plan whose worker does not answer', async () => {

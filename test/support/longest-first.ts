@@ -26,6 +26,7 @@ const SLOW = [
   'e2e/recovery',
   'gpu/kv-cache-int8',
   'gpu/kernels/sample',
+  'e2e/tarball',
   'e2e/policies',
   'gpu/architectures',
   'gpu/shapes/greedy',

@@ -10,11 +10,24 @@ import { shaders } from './shaders.ts';
 
 const VERSION_QUERY = '?script-version';
 
-export function scriptUrl(): Plugin {
+/** A script, and the files that it was made of. */
+interface Script {
+  code: string;
+  moduleIds: readonly string[];
+}
+
+/** What others may ask of the plugin, as its `api`. */
+export interface ScriptUrlApi {
+  /** The files that the scripts of this build were made of. */
+  moduleIds(): Promise<string[]>;
+}
+
+/** `emitted` are scripts that are files of the build as well: the path of each, by the name of its file. */
+export function scriptUrl(emitted: Record<string, string> = {}): Plugin<ScriptUrlApi> {
   let isServing = false;
   /** Each script is built once, whatever of it is asked for. */
-  const scripts = new Map<string, Promise<string>>();
-  const scriptOf = (entry: string): Promise<string> => {
+  const scripts = new Map<string, Promise<Script>>();
+  const scriptOf = (entry: string): Promise<Script> => {
     const script = scripts.get(entry) ?? bundle(entry);
     scripts.set(entry, script);
     return script;
@@ -22,6 +35,9 @@ export function scriptUrl(): Plugin {
   return {
     name: 'ternion:script-url',
     enforce: 'pre',
+    api: {
+      moduleIds: async () => (await Promise.all(scripts.values())).flatMap(({ moduleIds }) => moduleIds),
+    },
     // Rolldown would warn that this plugin takes most of a build's time: the script is most of the module.
     config: () => ({ build: { rolldownOptions: { checks: { bundlerTimings: false } } } }),
     configResolved({ command }) {
@@ -39,7 +55,7 @@ export function scriptUrl(): Plugin {
           if (isVersion) return `export default 'served';`;
           return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
         }
-        const code = await scriptOf(entry);
+        const { code } = await scriptOf(entry);
         if (isVersion)
           return `export default '${createHash('sha256').update(code).digest('hex').slice(0, 16)}';`;
         return (
@@ -48,11 +64,15 @@ export function scriptUrl(): Plugin {
         );
       },
     },
+    async generateBundle() {
+      for (const [fileName, entry] of Object.entries(emitted))
+        this.emitFile({ type: 'asset', fileName, source: (await scriptOf(entry)).code });
+    },
   };
 }
 
 /** The script with all that it imports. */
-async function bundle(entry: string): Promise<string> {
+async function bundle(entry: string): Promise<Script> {
   const result = await build({
     configFile: false,
     publicDir: false,
@@ -67,5 +87,5 @@ async function bundle(entry: string): Promise<string> {
   });
   const [chunk, ...others] = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
   if (chunk?.type !== 'chunk' || others.length > 0) throw new Error(`${entry} did not become one script`);
-  return chunk.code;
+  return { code: chunk.code, moduleIds: chunk.moduleIds };
 }

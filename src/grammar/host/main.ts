@@ -18,7 +18,7 @@ const begin = ({ port }: ThreadGreeting): void => serveGrammars(port);
 if (parentPort) {
   parentPort.once('message', begin);
   parentPort.postMessage(THREAD_READY);
-} else {
+} else if ('postMessage' in globalThis) {
   const listen = ({ data }: MessageEvent): void => begin(data as ThreadGreeting);
   addEventListener('message', listen, { once: true });
   (globalThis as unknown as Pick<Worker, 'postMessage'>).postMessage(THREAD_READY);

@@ -29,7 +29,13 @@ export function urlOf(address: string | URL, base?: string): string {
     return url.pathname.endsWith('/') ? new URL(`config.json${url.search}`, url).href : url.href;
   } catch (cause) {
     if (cause instanceof TernionError) throw cause;
-    throw new TernionError('invalid-argument', `'${String(address)}' is no address of a model.`, { cause });
+    const hint =
+      page === undefined
+        ? ' There is no page here that it could be relative to; ternion/node takes paths.'
+        : '';
+    throw new TernionError('invalid-argument', `'${String(address)}' is no address of a model.${hint}`, {
+      cause,
+    });
   }
 }
 

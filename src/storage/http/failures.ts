@@ -30,7 +30,8 @@ export class PassingFailure extends Error {
 
 /** The `download-failed` error of `url`. */
 export function downloadFailed(url: string, what: string, cause?: unknown): TernionError {
-  const message = `Downloading ${withoutSecrets(url)} failed: ${what}.`;
+  const end = /[.!?]$/.test(what) ? '' : '.';
+  const message = `Downloading ${withoutSecrets(url)} failed: ${what}${end}`;
   return new TernionError('download-failed', message, { cause });
 }
 
@@ -51,6 +52,18 @@ export function requestForbidden(url: string, cause: unknown): TernionError {
   const allowed = /^https?:$/.test(protocol) ? `${origin}, and what it redirects to` : protocol;
   const what = `the Content-Security-Policy forbids it: connect-src must allow ${allowed}`;
   return downloadFailed(url, what, new PolicyError(what, { cause }));
+}
+
+/** Why no answer came, as far as can be told: browsers hide from a page what servers of other origins do not show it. */
+export function noAnswer(url: string, headers: Headers): string {
+  const own = globalThis.location?.origin;
+  if (!own || new URL(url).origin === own) return 'the connection broke';
+  const names = [...headers.keys()].filter((name) => name !== 'range');
+  const others = names.length > 0 ? ` and Access-Control-Allow-Headers: ${names.join(', ')}` : '';
+  return (
+    'the connection broke, or the server does not allow this page to read it: its answers must have ' +
+    `Access-Control-Allow-Origin: ${own} (or *)${others}`
+  );
 }
 
 /** Query strings may hold signatures, and messages end up in logs; `data:` addresses may be very long. */

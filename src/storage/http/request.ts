@@ -1,7 +1,7 @@
 // One HTTP request at a time, with a limit on how long the network may be silent.
 
 import { throwIfAborted, untilAborted } from '../../errors';
-import { downloadFailed, HttpStatusError, PassingFailure, requestForbidden } from './failures';
+import { downloadFailed, HttpStatusError, noAnswer, PassingFailure, requestForbidden } from './failures';
 import type { HttpTarget, Network } from './network';
 import { watchRequest } from './violations';
 
@@ -43,6 +43,7 @@ export async function send(
         cache: 'no-store',
         ...(target.credentials && { credentials: target.credentials }),
       }),
+      noAnswer(target.url, headers),
     );
   const response = await unlessForbidden(target.url, ask, signal);
   if (!response.ok) {
@@ -103,7 +104,7 @@ class Watchdog {
   }
 
   /** Waits for the network, and no longer than it may be silent; what fails is named for what it is. */
-  async guard<T>(waiting: Promise<T>): Promise<T> {
+  async guard<T>(waiting: Promise<T>, broken = 'the connection broke'): Promise<T> {
     const silence = new PassingFailure(`no byte came for ${this.stallMs / 1000} s`);
     const timer = setTimeout(() => this.#controller.abort(silence), this.stallMs);
     try {
@@ -113,8 +114,7 @@ class Watchdog {
       this.cancel();
       throwIfAborted(this.outer);
       if (this.signal.reason === silence) throw silence;
-      const message = 'the connection broke, or the server does not allow this page';
-      throw new PassingFailure(message, undefined, { cause });
+      throw new PassingFailure(broken, undefined, { cause });
     } finally {
       clearTimeout(timer);
     }

@@ -33,6 +33,10 @@ export async function openSource(
   return openAtHand(source, options, progress, signal);
 }
 
+/** Neither pages nor Node's `fetch` read addresses of the disk. */
+const NO_FILES =
+  'the address of a file on the disk cannot be fetched; serve the folder, hand over a File, or under Node use ternion/node';
+
 /** What a `blob:` or `data:` address stands for: it is in this browser already. */
 async function fetchLocal(
   { network }: StorageEnvironment,
@@ -45,7 +49,7 @@ async function fetchLocal(
   } catch (cause) {
     throwIfAborted(signal);
     if (await watch.explanation()) throw requestForbidden(url, cause);
-    throw downloadFailed(url, 'there is nothing at this address', cause);
+    throw downloadFailed(url, url.startsWith('file:') ? NO_FILES : 'there is nothing at this address', cause);
   } finally {
     watch.stop();
   }

@@ -27,6 +27,7 @@ const NOT_HERE: ReadonlySet<TernionErrorCode> = new Set<TernionErrorCode>([
   'out-of-memory',
   'device-lost',
   'worker-lost',
+  'worker-unavailable',
   'kernel-check-failed',
 ]);
 

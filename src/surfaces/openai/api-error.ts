@@ -58,6 +58,7 @@ const STATUS: Partial<Record<TernionErrorCode, number>> = {
   'unsupported-feature': 400,
   'device-lost': 503,
   'worker-lost': 503,
+  'worker-unavailable': 503,
   disposed: 503,
   'out-of-memory': 503,
 };

@@ -1,7 +1,7 @@
 // How often the tuner finds a variant that is as good as the best, on adapters whose true times are known.
 import { describe, expect, it, vi } from 'vitest';
 import { Tuner } from '../../../src/gpu/tuner';
-import { storeInMemory } from '../../../src/gpu/tuning-memory';
+import { storeInMemory, type TuningRecords } from '../../../src/gpu/tuning-memory';
 import { verdictOf } from '../../../src/gpu/variant-race';
 import { random } from '../../support/random';
 import { SimulatedAdapter, type AdapterTraits } from '../../support/simulated-adapter';
@@ -114,7 +114,7 @@ async function tuned({ costMs, checkMs, traits }: Scenario, seed: number): Promi
     const picked = await tuner.choose(adapter.kernel(costs, checkMs));
     await tuner.save();
     over = Math.max(over, adapter.ms - BUDGET_MS - checkMs);
-    const [record] = Object.values(await store.load());
+    const [record] = Object.values((await store.load()) as TuningRecords);
     const measured = Object.keys(record?.times['kernel'] ?? {}).length;
     if (measured === CANDIDATES || loads === MOST_LOADS) return { loss: lossOf(costs, picked), loads, over };
   }

@@ -6,6 +6,7 @@ export const OUTSIDE: Readonly<Record<string, string>> = {
   'CHANGELOG.md': 'changelog',
   'CONTRIBUTING.md': 'contributing',
   'SECURITY.md': 'security',
+  'THIRD_PARTY_NOTICES.md': 'notices',
   'bench/results/README.md': 'results',
   'bench/results/isa.md': 'isa',
   'bench/results/llvmpipe.md': 'llvmpipe',

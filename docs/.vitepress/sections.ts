@@ -48,6 +48,7 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
       page('Adding a model', 'adding-a-model'),
       page('Looking for a fault in a kernel', 'debugging'),
       page('Contributing', 'contributing'),
+      page('Changes', 'changelog'),
       page('Third-party notices', 'notices'),
       page('Registers of real GPUs', 'isa'),
       page('Results of benchmarks', 'results'),

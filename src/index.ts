@@ -14,6 +14,7 @@ export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-optio
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   Answer,
+  AnswerStream,
   ChatMessage,
   ChatOptions,
   CompleteToolCall,
@@ -23,6 +24,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
+  GivesValue,
   JsonSchema,
   LogitsProcessor,
   ModelInfo,

@@ -15,6 +15,7 @@ export type { KernelTime } from './gpu/profiler';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   Answer,
+  AnswerStream,
   ChatMessage,
   ChatOptions,
   CompleteToolCall,
@@ -24,6 +25,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
+  GivesValue,
   JsonSchema,
   LogitsProcessor,
   ModelInfo,

@@ -3,13 +3,13 @@
 import type {
   AnySchema,
   Answer,
+  AnswerStream,
   ChatMessage,
   CoreEngine,
   CoreSession,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
-  GenerateChunk,
   GenerateOptions,
   ModelInfo,
   ProfileOptions,
@@ -17,13 +17,13 @@ import type {
   RunOptions,
   RunResult,
   Session,
-  StandardSchema,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
+import { wholeAnswer } from '../engine/whole-answer';
 import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
-import { answerWith, streamOf, streamWith } from './asked';
+import { answerWith, askedStream, notHeldHere } from './asked';
 import type { ProcessorReader, ReadOptions } from './answer-shapes';
 import {
   detokenizeOptions,
@@ -132,6 +132,8 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
   }
 }
 
+const HERE = { join: wholeAnswer, notHeld: notHeldHere };
+
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 export class CheckedSession implements Session {
   readonly #options: Read<ReadOptions>;
@@ -152,28 +154,28 @@ export class CheckedSession implements Session {
     return this.inner.messages;
   }
 
-  generate(given: Prompt, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => {
-      const [prompt, read] = this.#read(given, how);
-      return streamWith(read, (plain) => this.inner.generate(prompt, plain));
-    });
+  // What the types promise of values follows from the schema that was given.
+
+  generate(given: Prompt, how?: GenerateOptions): AnswerStream<never> {
+    return askedStream(
+      () => this.#read(given, how),
+      (prompt, plain) => this.inner.generate(prompt, plain),
+      HERE,
+    );
   }
 
-  send(given: string, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => {
-      const read = argument(sentText, given, 'text');
-      return streamWith(options(this.#options, how), (plain) => this.inner.send(read, plain));
-    });
+  send(given: string, how?: GenerateOptions): AnswerStream<never> {
+    return askedStream(
+      () => [argument(sentText, given, 'text'), options(this.#options, how)],
+      (text, plain) => this.inner.send(text, plain),
+      HERE,
+    );
   }
 
-  complete<Output>(
-    given: Prompt,
-    how: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
-  ): Promise<Answer<Output>>;
-  complete(given: Prompt, how?: GenerateOptions): Promise<Answer>;
-  async complete(given: Prompt, how?: GenerateOptions): Promise<Answer> {
+  async complete(given: Prompt, how?: GenerateOptions): Promise<Answer<never>> {
     const [prompt, read] = this.#read(given, how);
-    return answerWith(read, (plain) => this.inner.complete(prompt, plain));
+    const answer = await answerWith(read, (plain) => this.inner.complete(prompt, plain), notHeldHere);
+    return answer as Answer<never>;
   }
 
   run<Schemas extends Record<string, AnySchema>>(text: string, how: RunOptions<Schemas>): Promise<RunResult> {

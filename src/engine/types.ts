@@ -6,9 +6,10 @@ import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions } from '../tokenizer';
-import type { AnySchema, StandardSchema } from './answer-shapes';
+import type { AnySchema, GivesValue } from './answer-shapes';
 import type {
   Answer,
+  AnswerStream,
   GenerateChunk,
   GenerateOptions,
   PlainGenerateOptions,
@@ -102,19 +103,21 @@ export interface CoreSession {
 /** One conversation, or one sequence of tokens, with a KV cache of its own. */
 export interface Session extends CoreSession {
   /** See {@link CoreSession.generate}. */
-  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  generate<Output = unknown>(
+    prompt: Prompt,
+    options?: GenerateOptions & GivesValue<Output>,
+  ): AnswerStream<Output>;
   /** See {@link CoreSession.send}. */
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  send<Output = unknown>(text: string, options?: GenerateOptions & GivesValue<Output>): AnswerStream<Output>;
   /**
    * As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. With a Standard
    * Schema `answer.parsed` is what that makes of the value; a value that it refuses, for a reason that no shape can hold a model
    * to, is an `answer-refused` that quotes its issues.
    */
-  complete<Output>(
+  complete<Output = unknown>(
     prompt: Prompt,
-    options: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
+    options?: GenerateOptions & GivesValue<Output>,
   ): Promise<Answer<Output>>;
-  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer>;
   /**
    * Sends `text` as `send` does and lets the model use tools: what it calls is executed, it is told the results, and answers
    * again, until an answer calls nothing, or `maxSteps` answers were given (the last one then has finishReason `tool-calls`).

@@ -10,6 +10,7 @@ export type {
   Ids,
   RemoteAlternative,
   RemoteAnswer,
+  RemoteAnswerStream,
   RemoteChunk,
   RemoteEngine,
   RemoteGenerateOptions,

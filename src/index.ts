@@ -38,6 +38,7 @@ export type {
   RunStep,
   SampledLogprob,
   Session,
+  SessionOptions,
   SharingInfo,
   SourceInfo,
   StandardIssue,

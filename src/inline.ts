@@ -39,6 +39,7 @@ export type {
   RunStep,
   SampledLogprob,
   Session,
+  SessionOptions,
   SharingInfo,
   SourceInfo,
   StandardIssue,

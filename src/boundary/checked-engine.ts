@@ -17,6 +17,7 @@ import type {
   RunOptions,
   RunResult,
   Session,
+  SessionOptions,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
@@ -38,6 +39,7 @@ import {
   prompt,
   promptToShorten,
   sentText,
+  sessionStart,
   tokenizable,
   tokenIds,
   tokensOfContext,
@@ -114,8 +116,9 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
     return this.inner.resume();
   }
 
-  createSession(): Session {
-    return new CheckedSession(this.inner.createSession(), this.info, this.readers);
+  createSession(how?: SessionOptions): Session {
+    const session = this.inner.createSession(options(sessionStart, how));
+    return new CheckedSession(session, this.info, this.readers);
   }
 
   async restoreSession(given: Blob): Promise<Session> {

@@ -214,8 +214,8 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     }
   }
 
-  createSession(): LocalSession {
-    return this.#open();
+  createSession(messages: readonly ChatMessage[] = []): LocalSession {
+    return this.#open(new Conversation({ messages, sequence: [], marks: [] }));
   }
 
   async restoreSession(blob: Blob): Promise<LocalSession> {

@@ -129,6 +129,14 @@ export interface Session extends CoreSession {
   fork(): Promise<Session>;
 }
 
+/** What a session begins with. */
+export interface SessionOptions {
+  /** What the system says first, as its message of role `system`. */
+  system?: string | undefined;
+  /** What was said before, such as a conversation that was kept. With `system`, none of its own may stand at its beginning. */
+  messages?: readonly ChatMessage[] | undefined;
+}
+
 /** A loaded model, as whoever runs it has it. Callers get an {@link Engine}. */
 export interface CoreEngine {
   /** Of the model that was loaded last; `gpuBytes` is 0 once it is gone. */
@@ -158,8 +166,11 @@ export interface CoreEngine {
    * queries. Takes its turn among the requests, and a KV cache of its own for that long.
    */
   profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
-  /** A new, empty session. Sessions share the weights; their requests queue in order. */
-  createSession(): CoreSession;
+  /**
+   * A new session, in which `messages` were said so far: they are evaluated with the first prompt that contains them. Sessions share
+   * the weights; their requests queue in order.
+   */
+  createSession(messages?: readonly ChatMessage[]): CoreSession;
   /**
    * A session that goes on where the one that was saved stood. Rejects with `corrupt-file` if `blob` is not such a session or
    * is damaged, and with `unsupported-feature` if it belongs to another model. Where its keys and values cannot be used, because
@@ -183,7 +194,11 @@ export interface CoreEngine {
 }
 
 /** A loaded model. */
-export interface Engine extends CoreEngine {
-  createSession(): Session;
+export interface Engine extends Omit<CoreEngine, 'createSession'> {
+  /**
+   * A new session, empty unless the options say what it begins with. Nothing is evaluated yet. Throws `invalid-argument`, and
+   * `disposed` when there is no model. Sessions share the weights; their requests queue in order.
+   */
+  createSession(options?: SessionOptions): Session;
   restoreSession(blob: Blob): Promise<Session>;
 }

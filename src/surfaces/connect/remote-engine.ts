@@ -3,9 +3,9 @@
 import type { ProcessorReader, ReadOptions } from '../../boundary/answer-shapes';
 import { answerWith, askedStream, type HowToRead } from '../../boundary/asked';
 import { generateOptions, type TemplateReader } from '../../boundary/options';
-import { prompt, sentText } from '../../boundary/prompts';
+import { prompt, sentText, sessionStart } from '../../boundary/prompts';
 import { argument, options, refusal, type Read } from '../../boundary/read';
-import type { ChatMessage, Prompt } from '../../engine/types';
+import type { ChatMessage, Prompt, SessionOptions } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { Dialect } from './dialect';
 import { DialectSession } from './remote-session';
@@ -52,9 +52,10 @@ export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
     return this.dialect.ids.hasTokenIds;
   }
 
-  createSession(): RemoteSession<I> {
+  createSession(how?: SessionOptions): RemoteSession<I> {
+    const messages = options(sessionStart, how);
     if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
-    const session = new DialectSession(this.dialect, () => this.#sessions.delete(session));
+    const session = new DialectSession(this.dialect, messages, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     return new CheckedRemoteSession(session);
   }

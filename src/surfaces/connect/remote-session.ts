@@ -20,12 +20,12 @@ interface Given {
 
 /** A session whose arguments were read: a {@link RemoteSession} but for schemas of libraries. */
 export class DialectSession<I extends Ids> {
-  messages: ChatMessage[] = [];
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
 
   constructor(
     private readonly dialect: Dialect<I>,
+    public messages: readonly ChatMessage[],
     private readonly onDispose: () => void,
   ) {}
 

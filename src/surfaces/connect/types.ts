@@ -8,6 +8,7 @@ import type {
   GivesValue,
   PlainGenerateOptions,
   Prompt,
+  SessionOptions,
   ToolCallPiece,
   Usage,
 } from '../../engine/types';
@@ -187,7 +188,8 @@ export interface RemoteEngine<I extends Ids = Ids> {
   readonly info: ServerInfo;
   /** Whether chunks have token ids. */
   readonly hasTokenIds: I['hasTokenIds'];
-  createSession(): RemoteSession<I>;
+  /** A new session, empty unless the options say what it begins with. Throws `invalid-argument`, and `disposed`. */
+  createSession(options?: SessionOptions): RemoteSession<I>;
   /** Disposes of all sessions. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

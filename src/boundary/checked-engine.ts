@@ -23,6 +23,7 @@ import type {
 } from '../engine/types';
 import { wholeAnswer } from '../engine/whole-answer';
 import type { ModelOptions } from '../plan/load-options';
+import { heard } from '../plan/load-progress';
 import type { ModelSource } from '../storage/sources/model-source';
 import { answerWith, askedStream, notHeldHere } from './asked';
 import type { ProcessorReader, ReadOptions } from './answer-shapes';
@@ -82,7 +83,10 @@ export class CheckedEngine<Options extends ModelOptions = ModelOptions> implemen
 
   async load(source: ModelSource, given?: Options): Promise<void> {
     const read = argument(modelSource, source, 'source');
-    return this.inner.load(read, options(this.readers.loadOptions, given));
+    const how = options(this.readers.loadOptions, given);
+    const load = (onProgress?: Options['onProgress']): Promise<void> =>
+      this.inner.load(read, onProgress ? { ...how, onProgress } : how);
+    return heard(how.onProgress, load);
   }
 
   async tokenize(given: string | readonly ChatMessage[], how?: TokenizeOptions): Promise<number[]> {

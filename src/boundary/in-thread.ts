@@ -4,6 +4,7 @@ import { grammarThreadsHere } from '../api/grammar-thread';
 import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
 import type { LocalLoadOptions } from '../plan/load-options';
+import { heard } from '../plan/load-progress';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';
 import type { TemplateFunction } from '../tokenizer';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -63,8 +64,9 @@ export async function loadModel(
   given?: LocalLoadOptions,
 ): Promise<CheckedEngine<LocalLoadOptions>> {
   const read = argument(modelSource, source, 'source');
-  const { createGrammarWorker, ...how } = options(loadOptions, given);
-  const engine = await loadHosted(read, how, grammarThreadsHere(createGrammarWorker));
+  const { createGrammarWorker, onProgress, ...how } = options(loadOptions, given);
+  const threads = grammarThreadsHere(createGrammarWorker);
+  const engine = await heard(onProgress, (hear) => loadHosted(read, { ...how, onProgress: hear }, threads));
   return new CheckedEngine(engine, { loadOptions, chatTemplate, logitsProcessor: anyProcessor });
 }
 

@@ -12,7 +12,7 @@ import { embedSequence } from '../inference/embedding';
 import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
 import { GpuTurn } from './gpu-turn';
 import { describeModel, describeResident, type StaticInfo } from './model-info';
-import type { LocalLoadOptions } from '../plan/load-options';
+import type { LocalLoadOptions, PhaseProgress } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
@@ -37,7 +37,9 @@ import type {
 } from './types';
 
 /** How to load a model whose files and device are at hand. */
-export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | keyof SourceOptions> {
+export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | 'onProgress' | keyof SourceOptions> {
+  /** Hears of each phase by itself. */
+  onProgress?: ((progress: PhaseProgress) => void) | undefined;
   /** Where grammars are compiled, asked for by the first answer of a given shape. Default: nowhere, such answers are refused. */
   grammars?: (() => Promise<GrammarService>) | undefined;
 }

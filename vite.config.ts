@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { fileUrl } from './tools/vite/file-url.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
 import { shaders } from './tools/vite/shaders.ts';
@@ -10,7 +11,7 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl(), shaders(), xgrammar()],
+      plugins: [scriptUrl(), fileUrl(), shaders(), xgrammar()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -37,7 +38,7 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl(), shaders(), xgrammar()],
+    plugins: [scriptUrl(), fileUrl(), shaders(), xgrammar()],
     root: 'demo',
     base: './',
     publicDir: file('public'),

@@ -7,6 +7,7 @@ export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
 export { listModels, type CachedModel } from './storage/cache/models';
 export { persist, storageUsage, type StorageUsage } from './storage/cache/usage';
+export { models, type KnownModel, type ModelName } from './storage/sources/known-models';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';

@@ -12,6 +12,7 @@ export type {
 } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
+export { models, type KnownModel, type ModelName } from './storage/sources/known-models';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   Answer,

@@ -74,7 +74,7 @@ export async function planModel(source: ModelSource, given?: PlanOptions): Promi
 }
 
 /**
- * Deletes a model from the cache, with all its files: by its id, or by the address that it was loaded from. Waits until
+ * Deletes a model from the cache, with all its files: by its id, or by the name or address that it was loaded from. Waits until
  * no tab is loading it. Resolves to whether there was one.
  */
 export async function deleteModel(model: string | URL, signal?: AbortSignal): Promise<boolean> {

@@ -1,8 +1,8 @@
 // Turns whatever a caller calls a model into files that can be read.
 
-import { throwIfAborted } from '../../errors';
+import { TernionError, throwIfAborted } from '../../errors';
 import { NoCache } from '../cache/cache';
-import { urlOf } from '../http/address';
+import { nameIn, urlOf } from '../http/address';
 import { downloadFailed, requestForbidden } from '../http/failures';
 import { watchRequest } from '../http/violations';
 import { openAtHand } from './at-hand';
@@ -28,9 +28,22 @@ export async function openSource(
         options.cache === false ? new NoCache('it was not wanted') : await environment.openCache();
       return openModelUrl({ url, options, network, cache, progress });
     }
-    source = await fetchLocal(environment, url, signal);
+    source = url.startsWith('file:') ? await onDisk(url) : await fetchLocal(environment, url, signal);
   }
   return openAtHand(source, options, progress, signal);
+}
+
+/** A file that Node can read. Its module is asked for at run time: bundlers for pages would look for one that is imported. */
+async function onDisk(url: string): Promise<File> {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  const fs = process?.getBuiltinModule?.('node:fs') as
+    { openAsBlob?: (path: URL) => Promise<Blob> } | undefined;
+  if (!fs?.openAsBlob) throw new TernionError('download-failed', `A page cannot read ${url} from the disk.`);
+  try {
+    return new File([await fs.openAsBlob(new URL(url))], nameIn(url));
+  } catch (cause) {
+    throw new TernionError('invalid-argument', `There is no file at ${url}.`, { cause });
+  }
 }
 
 /** What a `blob:` or `data:` address stands for: it is in this browser already. */

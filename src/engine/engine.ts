@@ -109,7 +109,12 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     };
     const tuner = { budgetMs: tuning ? undefined : 0, store: tuningStore };
     const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner });
-    return { resident, config: model.config, chat, info: describeModel(model, chat, resident) };
+    return {
+      resident,
+      config: model.config,
+      chat,
+      info: describeModel(model, chat, resident, options.contextLength),
+    };
   }
 
   get info(): ModelInfo {

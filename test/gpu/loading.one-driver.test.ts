@@ -77,6 +77,7 @@ test('info says what was loaded and how it runs, after progress went from nothin
     architecture: 'bitnet-b1.58',
     name: 'Ternion Tiny',
     contextLength: 1024,
+    adjustments: ['A context of 1000000 tokens was asked for; the model was made for 1024, and has that.'],
     vocabularySize: 1536,
     format: 'gguf',
     formatVersion: 3,

@@ -134,8 +134,8 @@ export class FormulaEngine implements HostedEngine {
 
   async profile(): Promise<undefined> {}
 
-  createSession(): FormulaSession {
-    return this.open(new Conversation());
+  createSession(messages: readonly ChatMessage[] = []): FormulaSession {
+    return this.open(new Conversation({ messages, sequence: [], marks: [] }));
   }
 
   async restoreSession(blob: Blob): Promise<FormulaSession> {

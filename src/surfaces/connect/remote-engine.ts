@@ -38,48 +38,68 @@ const noProcessor: ProcessorReader = (value, at) => {
 const readPrompt: Read<Prompt> = prompt(LIMITS);
 const readOptions: Read<ReadOptions> = generateOptions(LIMITS, noTemplate, noProcessor);
 
+/** What an engine has of its own. */
+interface DialectState<I extends Ids> {
+  readonly dialect: Dialect<I>;
+  readonly sessions: Set<DialectSession<I>>;
+  disposed: boolean;
+}
+
 /** An engine that speaks a server's dialect. */
 export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
-  readonly #sessions = new Set<DialectSession<I>>();
-  #disposed = false;
+  /** A function, and no private fields: whoever wraps the engine in a Proxy, as stores of frameworks do, calls with that. */
+  private readonly inner: () => DialectState<I>;
 
   constructor(
     readonly info: ServerInfo,
-    private readonly dialect: Dialect<I>,
-  ) {}
+    dialect: Dialect<I>,
+  ) {
+    const state = { dialect, sessions: new Set<DialectSession<I>>(), disposed: false };
+    this.inner = () => state;
+  }
 
   get hasTokenIds(): I['hasTokenIds'] {
-    return this.dialect.ids.hasTokenIds;
+    return this.inner().dialect.ids.hasTokenIds;
   }
 
   createSession(how?: SessionOptions): RemoteSession<I> {
     const messages = options(sessionStart, how);
-    if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
-    const session = new DialectSession(this.dialect, messages, () => this.#sessions.delete(session));
-    this.#sessions.add(session);
+    const { dialect, sessions, disposed } = this.inner();
+    if (disposed) throw new TernionError('disposed', 'The engine was disposed.');
+    const session = new DialectSession(dialect, messages, () => sessions.delete(session));
+    sessions.add(session);
     return new CheckedRemoteSession(session);
   }
 
   async dispose(): Promise<void> {
-    this.#disposed = true;
-    await Promise.all(Array.from(this.#sessions, (session) => session.dispose()));
+    const state = this.inner();
+    state.disposed = true;
+    await Promise.all(Array.from(state.sessions, (session) => session.dispose()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+
+  /** For logs and stores that write what they hold: it cannot be made again from that. */
+  toJSON(): object {
+    return { engine: 'Ternion', server: this.info.kind, model: this.info.model };
+  }
 }
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
-  readonly #howToRead: HowToRead<RemoteChunk<I>, RemoteAnswer<I>>;
+  /** See {@link DialectEngine}. */
+  private readonly inner: () => DialectSession<I>;
+  private readonly howToRead: HowToRead<RemoteChunk<I>, RemoteAnswer<I>>;
 
-  constructor(private readonly inner: DialectSession<I>) {
-    this.#howToRead = { join: (chunks) => inner.whole(chunks), notHeld };
+  constructor(inner: DialectSession<I>) {
+    this.inner = () => inner;
+    this.howToRead = { join: (chunks) => inner.whole(chunks), notHeld };
   }
 
   get messages(): readonly ChatMessage[] {
-    return this.inner.messages;
+    return this.inner().messages;
   }
 
   // What the types promise of values follows from the schema that was given.
@@ -87,31 +107,36 @@ class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
   generate(given: Prompt, how?: RemoteGenerateOptions): RemoteAnswerStream<I, never> {
     return askedStream(
       () => [argument(readPrompt, given, 'prompt'), remoteOptions(how)],
-      (prompt, plain) => this.inner.generate(prompt, plain),
-      this.#howToRead,
+      (prompt, plain) => this.inner().generate(prompt, plain),
+      this.howToRead,
     );
   }
 
   send(given: string, how?: RemoteGenerateOptions): RemoteAnswerStream<I, never> {
     return askedStream(
       () => [argument(sentText, given, 'text'), remoteOptions(how)],
-      (text, plain) => this.inner.send(text, plain),
-      this.#howToRead,
+      (text, plain) => this.inner().send(text, plain),
+      this.howToRead,
     );
   }
 
   async complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I, never>> {
     const read = argument(readPrompt, given, 'prompt');
-    const ask = (plain: PlainRemoteOptions): Promise<RemoteAnswer<I>> => this.inner.complete(read, plain);
+    const ask = (plain: PlainRemoteOptions): Promise<RemoteAnswer<I>> => this.inner().complete(read, plain);
     return (await answerWith(remoteOptions(how), ask, notHeld)) as RemoteAnswer<I, never>;
   }
 
   dispose(): Promise<void> {
-    return this.inner.dispose();
+    return this.inner().dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** For logs and stores that write what they hold: it cannot be made again from that. */
+  toJSON(): object {
+    return { session: 'Ternion', messages: this.messages.length };
   }
 }
 

@@ -29,11 +29,12 @@ export default defineConfig(({ mode }) => {
             cli: file('src/surfaces/node/cli.ts'),
             connect: file('src/surfaces/connect/index.ts'),
             'service-worker': file('src/surfaces/service-worker/index.ts'),
+            react: file('src/surfaces/react/index.ts'),
           },
           formats: ['es' as const],
         },
-        // What only the entries for Node import: it is there, or comes with a package of the user's own choice.
-        rolldownOptions: { external: [/^node:/, 'webgpu'] },
+        // What only the entries for Node and React import: it is there, or comes with a package of the user's own choice.
+        rolldownOptions: { external: [/^node:/, 'webgpu', 'react'] },
       },
     };
   }

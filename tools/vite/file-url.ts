@@ -3,11 +3,13 @@
 // of it in a library, which would be loaded with the code.)
 
 import { readFile } from 'node:fs/promises';
-import { basename, posix } from 'node:path';
+import { basename, dirname, posix, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'vite';
 
 const QUERY = '?file-url';
+/** In front of a path: a module of our own, and not the file itself, which Vite would have opinions on. */
+const PREFIX = '\0file-url:';
 /** Stands for an address until it is known which chunk has it: Vite would resolve an address as soon as it sees one. */
 const MARK = /(["'`])ternion-file-url:([^"'`]+)\1/g;
 
@@ -19,10 +21,16 @@ export function fileUrl(): Plugin {
     configResolved({ command }) {
       isServing = command === 'serve';
     },
-    load: {
+    resolveId: {
       filter: { id: /\?file-url$/ },
+      handler(id, importer = '') {
+        return PREFIX + resolve(dirname(importer), id.slice(0, -QUERY.length));
+      },
+    },
+    load: {
+      filter: { id: /^\0file-url:/ },
       async handler(id) {
-        const path = id.slice(0, -QUERY.length);
+        const path = id.slice(PREFIX.length);
         const here = JSON.stringify(pathToFileURL(path).href);
         // For Node from these sources: as tests run there, and the tools that are bundled for it.
         if (this.environment.config.consumer === 'server') return `export default () => ${here};`;

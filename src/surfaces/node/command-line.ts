@@ -21,7 +21,7 @@ export interface Command {
 /** A command line that cannot be run: what is wrong with it. */
 export class UsageError extends Error {}
 
-/** Twenty characters each, three a line. */
+/** Four a line. */
 const NAMES = Object.keys(models)
   .map((name, i) => `${i % 4 === 0 ? '  ' : ''}${name}${i % 4 === 3 ? '\n' : '  '}`)
   .join('')

@@ -29,7 +29,11 @@ async function load(): Promise<RemoteEngine> {
     ended.abort();
     port1.close();
   };
-  const engine = await RemoteEngine.load(await WorkerLink.join(port1, close), 'https://example.com/model', {});
+  const engine = await RemoteEngine.load(
+    await WorkerLink.join(port1, close),
+    'https://example.com/model',
+    {},
+  );
   ends.push(() => engine.dispose());
   return engine;
 }

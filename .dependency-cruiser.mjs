@@ -23,7 +23,7 @@ const ROOMS = {
     'storage',
     'files',
   ],
-  'src/surfaces': ['service-worker', 'node', 'prompt-api', 'ai-sdk', 'openai', 'connect'],
+  'src/surfaces': ['react', 'service-worker', 'node', 'prompt-api', 'ai-sdk', 'openai', 'connect'],
   'src/storage': ['sources', 'cache', 'http', 'hashing'],
 };
 

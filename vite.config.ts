@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { ENTRIES, EXTERNAL } from './tools/package/entries.mjs';
+import { fileUrl } from './tools/vite/file-url.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
 import { shaders } from './tools/vite/shaders.ts';
@@ -20,7 +21,7 @@ const workers = Object.fromEntries(
 export default defineConfig(({ mode }) => {
   if (mode === 'lib') {
     return {
-      plugins: [scriptUrl(workers), shaders(), xgrammar()],
+      plugins: [scriptUrl(workers), fileUrl(), shaders(), xgrammar()],
       publicDir: false,
       build: {
         target: 'es2022',
@@ -35,7 +36,7 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl(), shaders(), xgrammar()],
+    plugins: [scriptUrl(), fileUrl(), shaders(), xgrammar()],
     root: 'demo',
     base: './',
     publicDir: file('public'),

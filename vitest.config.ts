@@ -5,6 +5,7 @@ import { availableDrivers, type Driver } from './test/support/machine.mjs';
 import { LongestFirst } from './test/support/longest-first.ts';
 import { SummaryReporter } from './test/support/reporter.ts';
 import { Watchdog } from './test/support/watchdog/watchdog.ts';
+import { fileUrl } from './tools/vite/file-url.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
 import { shaders } from './tools/vite/shaders.ts';
@@ -77,7 +78,7 @@ function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): T
 }
 
 export default defineConfig({
-  plugins: [scriptUrl(), shaders(), xgrammar()],
+  plugins: [scriptUrl(), fileUrl(), shaders(), xgrammar()],
   test: {
     sequence: { sequencer: LongestFirst },
     reporters: ['default', new SummaryReporter(watchdog)],

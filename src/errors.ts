@@ -19,6 +19,7 @@
  * - `server-failed`: the server that answers in the place of a model here (`ternion/connect`) cannot be reached, refuses, or
  *   does not answer as it should; `cause` has the details.
  * - `answer-refused`: an answer has the shape that was asked for, but the caller's schema refuses its value; `cause` has the issues.
+ *   Or `json()` was asked of an answer that is no JSON, or was cut before it was; the message says which.
  * - `context-overflow`: the prompt is longer than the context.
  * - `invalid-argument`: an option or argument that cannot be used; the message says which and why.
  * - `template-failed`: the chat template could not be rendered, or was stopped because it takes too long or builds too much.

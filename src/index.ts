@@ -7,6 +7,7 @@ export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
 export { listModels, type CachedModel } from './storage/cache/models';
 export { persist, storageUsage, type StorageUsage } from './storage/cache/usage';
+export { models, type KnownModel, type ModelName } from './storage/sources/known-models';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';
@@ -14,6 +15,7 @@ export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-optio
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {
   Answer,
+  AnswerStream,
   ChatMessage,
   ChatOptions,
   CompleteToolCall,
@@ -23,6 +25,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
+  GivesValue,
   JsonSchema,
   LogitsProcessor,
   ModelInfo,
@@ -36,6 +39,7 @@ export type {
   RunStep,
   SampledLogprob,
   Session,
+  SessionOptions,
   SharingInfo,
   SourceInfo,
   StandardIssue,

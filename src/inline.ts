@@ -13,9 +13,11 @@ export type {
 } from './plan/load-options';
 export { TernionError, type TernionErrorCode } from './errors';
 export type { KernelTime } from './gpu/profiler';
+export { models, type KnownModel, type ModelName } from './storage/sources/known-models';
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type {
   Answer,
+  AnswerStream,
   ChatMessage,
   ChatOptions,
   CompleteToolCall,
@@ -25,6 +27,7 @@ export type {
   FinishReason,
   GenerateChunk,
   GenerateOptions,
+  GivesValue,
   JsonSchema,
   LogitsProcessor,
   ModelInfo,
@@ -38,6 +41,7 @@ export type {
   RunStep,
   SampledLogprob,
   Session,
+  SessionOptions,
   SharingInfo,
   SourceInfo,
   StandardIssue,

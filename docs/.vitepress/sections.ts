@@ -33,6 +33,8 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
       page("OpenAI's API", 'openai'),
       page('AI SDK', 'ai-sdk'),
       page('Prompt API', 'prompt-api'),
+      page('React', 'react'),
+      page('Vue and Svelte', 'frameworks'),
       page('Node', 'node'),
       page('Over a server', 'connect'),
       page("Behind the page's origin", 'service-worker'),

@@ -2,7 +2,7 @@
 
 import type { Remote } from 'comlink';
 import { chunkStream, type Outlet } from '../engine/chunk-stream';
-import { Conversation } from '../engine/conversation';
+import { Conversation, type ConversationData } from '../engine/conversation';
 import type { AnswerPiece } from '../engine/answer';
 import type { FittedPrompt } from '../engine/fit-prompt';
 import { randomSeed } from '../engine/sampling';
@@ -146,7 +146,7 @@ export class RemoteEngine implements CoreEngine {
     return this.#running.size > 0 || this.#calls > 0;
   }
 
-  createSession(): RemoteSession {
+  createSession(messages?: readonly ChatMessage[]): RemoteSession {
     this.#assertUsable();
     if (!this.#ready) throw new TernionError('disposed', 'No model is loaded.');
     const model = this.#model;
@@ -154,7 +154,7 @@ export class RemoteEngine implements CoreEngine {
     const onState = ({ gpuBytes }: SessionState): void => {
       if (isCurrent()) this.#info = { ...this.#info, gpuBytes };
     };
-    return new RemoteSession({ engine: this, link: this.link, isCurrent, onState });
+    return new RemoteSession({ engine: this, link: this.link, isCurrent, onState }, messages);
   }
 
   async restoreSession(blob: Blob): Promise<RemoteSession> {
@@ -255,9 +255,19 @@ export class RemoteSession implements CoreSession {
   readonly #id: number;
   #state: SessionState = { tokenIds: [], messages: [], sequence: [], marks: [], gpuBytes: 0 };
   readonly #disposal = new AbortController();
+  /** What was said before the session's first use, until its worker is told. */
+  #start: ConversationData | undefined;
 
-  constructor(private readonly context: SessionContext) {
+  /** A session in which `messages` were said so far. */
+  constructor(
+    private readonly context: SessionContext,
+    messages: readonly ChatMessage[] = [],
+  ) {
     this.#id = context.link.nextNumber();
+    if (messages.length === 0) return;
+    this.#state = { ...this.#state, messages };
+    this.#start = { messages, sequence: [], marks: [] };
+    context.link.remember(this.#id, this.#start);
   }
 
   get tokenIds(): readonly number[] {
@@ -360,7 +370,9 @@ export class RemoteSession implements CoreSession {
     if (answer.ended) return;
     const request = worker.nextNumber();
     const onEnding = (): void => worker.abort(request);
-    const opening = worker.call((api) => api.generate(request, this.#id, answer.rest, answer.options));
+    const opening = worker.call((api) =>
+      this.#told(api).generate(request, this.#id, answer.rest, answer.options),
+    );
     // Listening begins once the call is on its way, so that an abort never overtakes it.
     if (ending.aborted) onEnding();
     ending.addEventListener('abort', onEnding, { once: true });
@@ -387,7 +399,7 @@ export class RemoteSession implements CoreSession {
     this.#assertUsable();
     const { signal } = this.#disposal;
     try {
-      return await this.context.engine.call((api) => run(api, this.#id), signal);
+      return await this.context.engine.call((api) => run(this.#told(api), this.#id), signal);
     } catch (error) {
       throw signal.aborted ? disposed() : error;
     }
@@ -396,6 +408,18 @@ export class RemoteSession implements CoreSession {
   /** Another worker would not know of a session that was disposed of in the one before. */
   #assertUsable(): void {
     if (!this.context.isCurrent() || this.#disposal.signal.aborted) throw disposed();
+  }
+
+  /**
+   * The worker, which knows what was said before the session's first use: calls arrive in the order in which they are made. A worker
+   * that takes over is told by the link.
+   */
+  #told(api: Remote<WorkerApi>): Remote<WorkerApi> {
+    const start = this.#start;
+    this.#start = undefined;
+    // If it fails, so does the call that comes next.
+    if (start) api.remember(this.#id, start).catch(() => {});
+    return api;
   }
 
   #update(state: SessionState): void {

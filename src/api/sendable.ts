@@ -1,7 +1,8 @@
 // What a page is given to load, in a form that can be sent to a worker.
 
 import { throwIfAborted } from '../errors';
-import type { CloneableOptions, ModelOptions } from '../plan/load-options';
+import type { CloneableOptions, ModelOptions, PhaseProgress } from '../plan/load-options';
+import { LoadMeter } from '../plan/load-progress';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import { urlOf } from '../storage/http/address';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -16,7 +17,10 @@ export async function sendableSource(
   { signal, onProgress }: Pick<ModelOptions, 'signal' | 'onProgress'>,
 ): Promise<ModelSource> {
   throwIfAborted(signal);
-  const kept = await keepStreaming(source, (state) => onProgress?.({ phase: 'download', ...state }), signal);
+  const meter = new LoadMeter();
+  const onDownload = (state: Omit<PhaseProgress, 'phase'>): void =>
+    onProgress?.(meter.next({ phase: 'download', ...state }));
+  const kept = await keepStreaming(source, onDownload, signal);
   return typeof kept === 'string' || kept instanceof URL ? urlOf(kept, document.baseURI) : kept;
 }
 

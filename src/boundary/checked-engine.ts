@@ -3,13 +3,13 @@
 import type {
   AnySchema,
   Answer,
+  AnswerStream,
   ChatMessage,
   CoreEngine,
   CoreSession,
   DetokenizeOptions,
   EmbedOptions,
   Engine,
-  GenerateChunk,
   GenerateOptions,
   ModelInfo,
   ProfileOptions,
@@ -17,13 +17,15 @@ import type {
   RunOptions,
   RunResult,
   Session,
-  StandardSchema,
+  SessionOptions,
   StepProfile,
   TokenizeOptions,
 } from '../engine/types';
+import { wholeAnswer } from '../engine/whole-answer';
 import type { ModelOptions } from '../plan/load-options';
+import { heard } from '../plan/load-progress';
 import type { ModelSource } from '../storage/sources/model-source';
-import { answerWith, streamOf, streamWith } from './asked';
+import { answerWith, askedStream, notHeldHere } from './asked';
 import type { ProcessorReader, ReadOptions } from './answer-shapes';
 import {
   detokenizeOptions,
@@ -38,6 +40,7 @@ import {
   prompt,
   promptToShorten,
   sentText,
+  sessionStart,
   tokenizable,
   tokenIds,
   tokensOfContext,
@@ -69,111 +72,139 @@ const texts = list(text(), { most: 2 ** 20, wanted: 'a string or a list of strin
 
 /** An engine of which every argument is read once, before the engine behind it gets it. Rejects with `invalid-argument`. */
 export class CheckedEngine<Options extends ModelOptions = ModelOptions> implements Engine {
+  /** A function, and no private field: whoever wraps the engine in a Proxy, as stores of frameworks do, calls with that. */
+  private readonly inner: () => EngineBehind<Options>;
+
   constructor(
-    private readonly inner: EngineBehind<Options>,
+    inner: EngineBehind<Options>,
     private readonly readers: EngineReaders<Options>,
-  ) {}
+  ) {
+    this.inner = () => inner;
+  }
 
   get info(): ModelInfo {
-    return this.inner.info;
+    return this.inner().info;
   }
 
   async load(source: ModelSource, given?: Options): Promise<void> {
     const read = argument(modelSource, source, 'source');
-    return this.inner.load(read, options(this.readers.loadOptions, given));
+    const how = options(this.readers.loadOptions, given);
+    const load = (onProgress?: Options['onProgress']): Promise<void> =>
+      this.inner().load(read, onProgress ? { ...how, onProgress } : how);
+    return heard(how.onProgress, load);
   }
 
   async tokenize(given: string | readonly ChatMessage[], how?: TokenizeOptions): Promise<number[]> {
     const read = options(tokenizeOptions(this.readers.chatTemplate), how);
-    return this.inner.tokenize(argument(tokenizable, given, 'input'), read);
+    return this.inner().tokenize(argument(tokenizable, given, 'input'), read);
   }
 
   async detokenize(ids: ArrayLike<number>, how?: DetokenizeOptions): Promise<string> {
     const read = argument(tokenIds(this.info.vocabularySize), ids, 'tokenIds');
-    return this.inner.detokenize(read, options(detokenizeOptions, how));
+    return this.inner().detokenize(read, options(detokenizeOptions, how));
   }
 
   async embed(given: string | readonly string[], how?: EmbedOptions): Promise<Float32Array[]> {
     const read = argument(texts, typeof given === 'string' ? [given] : given, 'texts');
-    return this.inner.embed(read, options(embedOptions, how));
+    return this.inner().embed(read, options(embedOptions, how));
   }
 
   async nextLogits(ids: ArrayLike<number>): Promise<Float32Array> {
-    return this.inner.nextLogits(argument(tokensOfContext(this.info), ids, 'tokenIds'));
+    return this.inner().nextLogits(argument(tokensOfContext(this.info), ids, 'tokenIds'));
   }
 
   async profile(how?: ProfileOptions): Promise<StepProfile | undefined> {
-    return this.inner.profile(options(profileOptions(this.info), how));
+    return this.inner().profile(options(profileOptions(this.info), how));
   }
 
   suspend(): Promise<void> {
-    return this.inner.suspend();
+    return this.inner().suspend();
   }
 
   resume(): Promise<void> {
-    return this.inner.resume();
+    return this.inner().resume();
   }
 
-  createSession(): Session {
-    return new CheckedSession(this.inner.createSession(), this.info, this.readers);
+  createSession(how?: SessionOptions): Session {
+    const session = this.inner().createSession(options(sessionStart, how));
+    return new CheckedSession(session, this.info, this.readers);
   }
 
   async restoreSession(given: Blob): Promise<Session> {
-    const session = await this.inner.restoreSession(argument(savedSession, given, 'blob'));
+    const session = await this.inner().restoreSession(argument(savedSession, given, 'blob'));
     return new CheckedSession(session, this.info, this.readers);
   }
 
   dispose(): Promise<void> {
-    return this.inner.dispose();
+    return this.inner().dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+
+  /** For logs and stores that write what they hold: it cannot be made again from that. */
+  toJSON(): object {
+    return { engine: 'Ternion', model: this.modelName() };
+  }
+
+  /** Undefined where no model was loaded yet. */
+  private modelName(): string | undefined {
+    try {
+      return this.info.name;
+    } catch {
+      return undefined;
+    }
+  }
 }
+
+const HERE = { join: wholeAnswer, notHeld: notHeldHere };
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 export class CheckedSession implements Session {
-  readonly #options: Read<ReadOptions>;
+  /** See {@link CheckedEngine}. */
+  private readonly inner: () => CoreSession;
+  private readonly options: Read<ReadOptions>;
 
   constructor(
-    private readonly inner: CoreSession,
+    inner: CoreSession,
     private readonly limits: ModelLimits,
     private readonly readers: PlaceReaders,
   ) {
-    this.#options = generateOptions(limits, readers.chatTemplate, readers.logitsProcessor);
+    this.inner = () => inner;
+    this.options = generateOptions(limits, readers.chatTemplate, readers.logitsProcessor);
   }
 
   get tokenIds(): readonly number[] {
-    return this.inner.tokenIds;
+    return this.inner().tokenIds;
   }
 
   get messages(): readonly ChatMessage[] {
-    return this.inner.messages;
+    return this.inner().messages;
   }
 
-  generate(given: Prompt, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => {
-      const [prompt, read] = this.#read(given, how);
-      return streamWith(read, (plain) => this.inner.generate(prompt, plain));
-    });
+  // What the types promise of values follows from the schema that was given.
+
+  generate(given: Prompt, how?: GenerateOptions): AnswerStream<never> {
+    return askedStream(
+      () => this.read(given, how),
+      (prompt, plain) => this.inner().generate(prompt, plain),
+      HERE,
+    );
   }
 
-  send(given: string, how?: GenerateOptions): ReadableStream<GenerateChunk> {
-    return streamOf(() => {
-      const read = argument(sentText, given, 'text');
-      return streamWith(options(this.#options, how), (plain) => this.inner.send(read, plain));
-    });
+  send(given: string, how?: GenerateOptions): AnswerStream<never> {
+    return askedStream(
+      () => [argument(sentText, given, 'text'), options(this.options, how)],
+      (text, plain) => this.inner().send(text, plain),
+      HERE,
+    );
   }
 
-  complete<Output>(
-    given: Prompt,
-    how: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
-  ): Promise<Answer<Output>>;
-  complete(given: Prompt, how?: GenerateOptions): Promise<Answer>;
-  async complete(given: Prompt, how?: GenerateOptions): Promise<Answer> {
-    const [prompt, read] = this.#read(given, how);
-    return answerWith(read, (plain) => this.inner.complete(prompt, plain));
+  async complete(given: Prompt, how?: GenerateOptions): Promise<Answer<never>> {
+    const [prompt, read] = this.read(given, how);
+    const answer = await answerWith(read, (plain) => this.inner().complete(prompt, plain), notHeldHere);
+    return answer as Answer<never>;
   }
 
   run<Schemas extends Record<string, AnySchema>>(text: string, how: RunOptions<Schemas>): Promise<RunResult> {
@@ -181,28 +212,33 @@ export class CheckedSession implements Session {
   }
 
   async fork(): Promise<Session> {
-    return new CheckedSession(await this.inner.fork(), this.limits, this.readers);
+    return new CheckedSession(await this.inner().fork(), this.limits, this.readers);
   }
 
   async rewind(to: number | { turns: number }): Promise<void> {
-    return this.inner.rewind(argument(rewindTo, to, 'to'));
+    return this.inner().rewind(argument(rewindTo, to, 'to'));
   }
 
   save(): Promise<Blob> {
-    return this.inner.save();
+    return this.inner().save();
   }
 
   dispose(): Promise<void> {
-    return this.inner.dispose();
+    return this.inner().dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
+  /** For logs and stores that write what they hold: it cannot be made again from that, but by `save`. */
+  toJSON(): object {
+    return { session: 'Ternion', messages: this.messages.length };
+  }
+
   /** The options first: they decide how long a prompt can be. */
-  #read(given: Prompt, how: GenerateOptions | undefined): [Prompt, ReadOptions] {
-    const read = options(this.#options, how);
+  private read(given: Prompt, how: GenerateOptions | undefined): [Prompt, ReadOptions] {
+    const read = options(this.options, how);
     const isShortened = read.contextOverflow === 'truncate-middle';
     const reader = isShortened ? promptToShorten(this.limits) : prompt(this.limits);
     return [argument(reader, given, 'prompt'), read];

@@ -6,6 +6,7 @@ import type { TuningStore } from '../gpu/tuning-memory';
 import { loadHosted } from '../engine/engine-host';
 import type { Engine } from '../engine/types';
 import type { LocalLoadOptions } from '../plan/load-options';
+import { heard } from '../plan/load-progress';
 import { planLocal, type LocalPlanOptions, type ModelPlan } from '../plan/plan-model';
 import type { TemplateFunction } from '../tokenizer';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -62,8 +63,9 @@ const planOptions: Read<LocalPlanOptions> = fields({ ...plannable(chatTemplate),
 /** Loads the model at `source` into this thread. Rejects with a `TernionError`; nothing is left on the GPU then. */
 export async function loadModel(source: ModelSource, given?: LocalLoadOptions): Promise<Engine> {
   const read = argument(modelSource, source, 'source');
-  const { createGrammarWorker, ...how } = options(loadOptions, given);
-  const engine = await loadHosted(read, how, grammarThreadsHere(createGrammarWorker));
+  const { createGrammarWorker, onProgress, ...how } = options(loadOptions, given);
+  const threads = grammarThreadsHere(createGrammarWorker);
+  const engine = await heard(onProgress, (hear) => loadHosted(read, { ...how, onProgress: hear }, threads));
   return new CheckedEngine(engine, { loadOptions, chatTemplate, logitsProcessor: anyProcessor });
 }
 

@@ -4,6 +4,7 @@ import { loadRemote, type LoadOptions } from '../api/load-model';
 import { planRemote, type PlanOptions } from '../api/plan-model';
 import type { Engine } from '../engine/types';
 import type { ModelOptions } from '../plan/load-options';
+import { heard } from '../plan/load-progress';
 import type { ModelPlan } from '../plan/plan-model';
 import { deleteCached } from '../storage/cache/models';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -55,7 +56,8 @@ const planOptions: Read<PlanOptions> = fields({ ...plannable(chatTemplate), crea
  */
 export async function loadModel(source: ModelSource, given?: LoadOptions): Promise<Engine> {
   const read = argument(modelSource, source, 'source');
-  const engine = await loadRemote(read, options(loadOptions, given));
+  const { onProgress, ...how } = options(loadOptions, given);
+  const engine = await heard(onProgress, (hear) => loadRemote(read, { ...how, onProgress: hear }));
   return new CheckedEngine(engine, { loadOptions: modelOptions, chatTemplate });
 }
 
@@ -72,7 +74,7 @@ export async function planModel(source: ModelSource, given?: PlanOptions): Promi
 }
 
 /**
- * Deletes a model from the cache, with all its files: by its id, or by the address that it was loaded from. Waits until
+ * Deletes a model from the cache, with all its files: by its id, or by the name or address that it was loaded from. Waits until
  * no tab is loading it. Resolves to whether there was one.
  */
 export async function deleteModel(model: string | URL, signal?: AbortSignal): Promise<boolean> {

@@ -1,6 +1,6 @@
 // What a caller may call a prompt: text, chat messages or token ids.
 
-import type { Prompt } from '../engine/types';
+import type { Prompt, SessionOptions } from '../engine/types';
 import { TernionError } from '../errors';
 import type { ChatMessage, TextPart, ToolCall } from '../tokenizer';
 import { JsonBudget } from './json';
@@ -58,6 +58,23 @@ export const messages: Read<ChatMessage[]> = (value, at) => {
   const budget = new JsonBudget();
   const extent = { least: 1, most: MAX_ITEMS, wanted: 'a list of messages', count: budget.takeValues };
   return list(messageReader(budget), extent)(value, at);
+};
+
+/** What a session begins with, as its messages. */
+export const sessionStart: Read<ChatMessage[]> = (value, at) => {
+  const budget = new JsonBudget();
+  const extent = { most: MAX_ITEMS, wanted: 'a list of messages', count: budget.takeValues };
+  const { system, messages: said = [] } = fields<SessionOptions>({
+    system: optional((text, where) => budget.text(sentText(text, where), where)),
+    messages: optional(list(messageReader(budget), extent)),
+  })(value, at);
+  if (system === undefined) return [...said];
+  if (said[0]?.role === 'system')
+    throw refusal(
+      `${at}.messages[0]`,
+      'is of the system, and so is the option system: leave one of them out',
+    );
+  return [{ role: 'system', content: system }, ...said];
 };
 
 /** A text, which may be empty, or a conversation. */

@@ -1,6 +1,5 @@
 // Lets a model use tools: what it calls is executed, it is told the results, and answers again.
 
-import { wholeAnswer } from '../engine/whole-answer';
 import type {
   Answer,
   ChatMessage,
@@ -30,7 +29,7 @@ export async function runTools(
 ): Promise<RunResult> {
   const { tools, told, maxSteps, signal } = options(read, given);
   const steps: RunStep[] = [];
-  let answer: Answer = await wholeAnswer(session.send(text, told));
+  let answer: Answer = await session.send(text, told).complete();
   for (;;) {
     const { toolCalls = [], finishReason } = answer;
     const goesOn = finishReason === 'tool-calls' && steps.length + 1 < maxSteps;

@@ -1,6 +1,7 @@
 // What a caller may call a model, as `ModelSource` has it.
 
 import { TernionError } from '../errors';
+import { addressOf, isNameLike, unknownName } from '../storage/sources/known-models';
 import type { ModelSource } from '../storage/sources/model-source';
 import { isStreaming } from '../storage/sources/spool';
 import { checkAttached } from './prompts';
@@ -14,7 +15,7 @@ const KINDS =
 
 /** A source. What is not copied (files, bytes, streams) is what it claims to be, and not a Proxy of it. */
 export const modelSource: Read<ModelSource> = (value, at) => {
-  if (typeof value === 'string') return text({ least: 1 })(value, at);
+  if (typeof value === 'string') return address(text({ least: 1 })(value, at));
   if (value instanceof URL) return value.href;
   if (Array.isArray(value)) return files(value, at);
   if (value instanceof ArrayBuffer || value instanceof Uint8Array) return bytes(value, at);
@@ -31,11 +32,19 @@ export const planSource: Read<ModelSource> = (value, at) => {
   throw new TernionError('invalid-argument', message);
 };
 
-/** The address of a model, or its id in the cache. */
+/** The address of a model, its name, or its id in the cache. */
 export const modelName: Read<string> = (value, at) => {
   if (value instanceof URL) return value.href;
-  return text({ least: 1 })(value, at);
+  const name = text({ least: 1 })(value, at);
+  return addressOf(name) ?? name;
 };
+
+/** The address of a model that is known by this name; what can be no name is an address itself. */
+function address(given: string): string {
+  const known = addressOf(given);
+  if (known === undefined && isNameLike(given)) throw unknownName(given);
+  return known ?? given;
+}
 
 // The getters below belong to the platform: on a Proxy, or on what only inherits from the class, they throw.
 

@@ -52,6 +52,11 @@ export type ResponseFormat<Schema = AnySchema> =
   | { type: 'grammar'; ebnf: string }
   | { type: 'choice'; options: readonly string[] };
 
+/** Options from which the type of an answer's value is known: that of a Standard Schema; unknown without one. */
+export interface GivesValue<Output> {
+  responseFormat?: ResponseFormat<JsonSchema | StandardSchema<unknown, Output>>;
+}
+
 /** A tool, as a model is told of it, and as its calls are held to it. */
 export interface ToolDefinition<Schema = AnySchema> {
   /** What it does and when to use it, for the model. */

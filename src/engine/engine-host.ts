@@ -107,8 +107,8 @@ export class EngineHost implements CoreEngine {
     return this.#loaded().profile(options);
   }
 
-  createSession(): LocalSession {
-    return this.#loaded().createSession();
+  createSession(messages?: readonly ChatMessage[]): LocalSession {
+    return this.#loaded().createSession(messages);
   }
 
   async restoreSession(blob: Blob): Promise<LocalSession> {

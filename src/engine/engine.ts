@@ -12,7 +12,7 @@ import { embedSequence } from '../inference/embedding';
 import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
 import { GpuTurn } from './gpu-turn';
 import { describeModel, describeResident, type StaticInfo } from './model-info';
-import type { LocalLoadOptions } from '../plan/load-options';
+import type { LocalLoadOptions, PhaseProgress } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { choosePrecisions, readModel } from '../plan/read-model';
 import { RequestQueue } from './request-queue';
@@ -37,7 +37,9 @@ import type {
 } from './types';
 
 /** How to load a model whose files and device are at hand. */
-export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | keyof SourceOptions> {
+export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | 'onProgress' | keyof SourceOptions> {
+  /** Hears of each phase by itself. */
+  onProgress?: ((progress: PhaseProgress) => void) | undefined;
   /** Where grammars are compiled, asked for by the first answer of a given shape. Default: nowhere, such answers are refused. */
   grammars?: (() => Promise<GrammarService>) | undefined;
 }
@@ -107,7 +109,12 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     };
     const tuner = { budgetMs: tuning ? undefined : 0, store: tuningStore };
     const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner });
-    return { resident, config: model.config, chat, info: describeModel(model, chat, resident) };
+    return {
+      resident,
+      config: model.config,
+      chat,
+      info: describeModel(model, chat, resident, options.contextLength),
+    };
   }
 
   get info(): ModelInfo {
@@ -214,8 +221,8 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     }
   }
 
-  createSession(): LocalSession {
-    return this.#open();
+  createSession(messages: readonly ChatMessage[] = []): LocalSession {
+    return this.#open(new Conversation({ messages, sequence: [], marks: [] }));
   }
 
   async restoreSession(blob: Blob): Promise<LocalSession> {

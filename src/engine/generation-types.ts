@@ -166,6 +166,24 @@ export interface GenerateChunk {
   usage?: Usage;
 }
 
+/**
+ * An answer as it comes, chunk by chunk; or at once, by one of these functions, for which nothing is to be read before. Each
+ * reads the stream to its end and locks it, so an answer is read in one way: a stream that has a reader, or was read to its end, is
+ * refused with a `TypeError`, as streams do. What the answer fails with is what they reject with.
+ */
+export interface AnswerStream<Parsed = unknown> extends ReadableStream<GenerateChunk> {
+  /** The whole text, however the answer ended; without reasoning and calls of tools. */
+  text(): Promise<string>;
+  /**
+   * The value that the text is; with a Standard Schema in `responseFormat`, what that makes of it. Rejects with `answer-refused`
+   * where the answer was cut (by `maxTokens`, a full context, a stop string or a signal), calls tools, or is no JSON, and where the
+   * schema refuses the value.
+   */
+  json(): Promise<Parsed>;
+  /** The whole answer, with counts and the reason why it ended. */
+  complete(): Promise<Answer<Parsed>>;
+}
+
 /** A whole answer: what the chunks of a stream come to. */
 export interface Answer<Parsed = unknown> {
   text: string;

@@ -50,7 +50,7 @@ export interface ModelInfo {
   chatTemplate: TemplateOrigin;
   /** How the chat template has the model write calls of tools; undefined if the template knows no tools. */
   toolCalls: ToolCallFormat | undefined;
-  /** What was decided against the word of the files, or where they say nothing: whole sentences, for people. */
+  /** What was decided against the word of the files or the options, or where files say nothing: whole sentences, for people. */
   adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };

@@ -10,7 +10,8 @@ import { shaderLog } from '../gpu/shader-log';
 import { storeInMemory, type TuningRecords, type TuningStore } from '../gpu/tuning-memory';
 import { architectures } from '../model/architectures';
 import { openModel } from '../model/open-model';
-import type { LoadProgress, LocalLoadOptions } from '../plan/load-options';
+import type { LocalLoadOptions, PhaseProgress } from '../plan/load-options';
+import { LoadMeter } from '../plan/load-progress';
 import { defaultMemoryBudget } from '../plan/memory-budget';
 import { jsonFile } from '../storage/cache/json-file';
 import type { ModelSource, OpenedSource } from '../storage/sources/model-source';
@@ -33,10 +34,11 @@ export async function loadLocal(
   options: DeviceLoadOptions = {},
 ): Promise<LocalEngine> {
   const { signal, onProgress } = options;
-  const onDownload = (progress: Omit<LoadProgress, 'phase'>): void =>
-    onProgress?.({ phase: 'download', ...progress });
+  const meter = new LoadMeter();
+  const onPhase = (progress: PhaseProgress): void => onProgress?.(meter.next(progress));
+  const onDownload: OnDownload = (progress) => onPhase({ phase: 'download', ...progress });
   const kept = await keepStreaming(source, onDownload, signal);
-  return new ModelLoader(kept, devices, options).loadEngine(onDownload);
+  return new ModelLoader(kept, devices, options).loadEngine(onPhase, onDownload);
 }
 
 /** The error of a source that has become another model since it was loaded. */
@@ -45,6 +47,9 @@ class SourceChanged extends TernionError {
     super('corrupt-file', 'The source has changed: it is not the model that was loaded.');
   }
 }
+
+/** Hears how a download is going. */
+type OnDownload = (progress: Omit<PhaseProgress, 'phase'>) => void;
 
 /** What becomes of open files on a device. */
 type Load<T> = (gpu: GpuContext, files: ModelFiles, opened: OpenedSource) => Promise<T>;
@@ -69,10 +74,13 @@ class ModelLoader implements Reloader {
     return this.devices.renewable;
   }
 
-  async loadEngine(onDownload: (progress: Omit<LoadProgress, 'phase'>) => void): Promise<LocalEngine> {
+  async loadEngine(
+    onProgress: (progress: PhaseProgress) => void,
+    onDownload: OnDownload,
+  ): Promise<LocalEngine> {
     const { options } = this;
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
-    const engineOptions = { ...options, memoryBudget, tuningStore: this.#tuningStore };
+    const engineOptions = { ...options, onProgress, memoryBudget, tuningStore: this.#tuningStore };
     const load: Load<LocalEngine> = async (gpu, files, opened) => {
       const engine = await LocalEngine.load(gpu, files, engineOptions, undefined, this);
       engine.source = opened.info;
@@ -106,7 +114,7 @@ class ModelLoader implements Reloader {
     load: Load<T>,
     undo: (loaded: T) => Promise<void>,
     signal: AbortSignal | undefined,
-    onProgress?: (progress: Omit<LoadProgress, 'phase'>) => void,
+    onProgress?: OnDownload,
   ): Promise<T> {
     const device = await untilAborted(this.devices.get(), signal);
     const opened = await openSource(this.source, { ...this.options, signal, onProgress });

@@ -11,8 +11,13 @@ export type DeviceInfo = Pick<ModelInfo, 'kernels' | 'adapter' | 'codePaths'>;
 /** The part that says which model it is. */
 export type StaticInfo = Omit<ModelInfo, keyof DeviceInfo | 'gpuBytes' | 'source' | 'sharing'>;
 
-/** Describes a model that has come onto its first device. */
-export function describeModel(model: ModelFile, chat: ChatFormat, resident: Resident): StaticInfo {
+/** Describes a model that has come onto its first device, of which a context of `askedContext` tokens was asked for. */
+export function describeModel(
+  model: ModelFile,
+  chat: ChatFormat,
+  resident: Resident,
+  askedContext = 0,
+): StaticInfo {
   const { config, tokenizer } = model;
   return {
     format: model.format,
@@ -29,8 +34,14 @@ export function describeModel(model: ModelFile, chat: ChatFormat, resident: Resi
     },
     chatTemplate: chat.template.origin,
     toolCalls: chat.template.toolCalls,
-    adjustments: [...model.adjustments],
+    adjustments: [...model.adjustments, ...contextNote(askedContext, config.contextLength)],
   };
+}
+
+/** A model gives no sense beyond the context that it was made for. */
+function contextNote(asked: number, most: number): string[] {
+  if (asked <= most) return [];
+  return [`A context of ${asked} tokens was asked for; the model was made for ${most}, and has that.`];
 }
 
 /** Describes how a model runs on a device. */

@@ -12,7 +12,7 @@ import type { Activations } from '../model/activations';
 import { loadWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import type { VocabularyPrecision } from '../model/vocabulary';
-import type { LoadProgress } from '../plan/load-options';
+import type { PhaseProgress } from '../plan/load-options';
 
 /** How a model is computed, and how much of it. It is the same on every device that the model comes to. */
 export interface Placement {
@@ -26,7 +26,7 @@ export interface Placement {
 /** What does not depend on the model. */
 export interface ResidentOptions {
   signal?: AbortSignal | undefined;
-  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  onProgress?: ((progress: PhaseProgress) => void) | undefined;
   tuner?: Omit<TunerOptions, 'signal'> | undefined;
 }
 
@@ -74,6 +74,7 @@ export class Resident {
     });
     throwIfAborted(signal);
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
+    gpu.onCompiled = (loaded) => onProgress?.({ phase: 'compile', loaded, total: 0 });
     const transformer = await Transformer.create(gpu, model.config, weights, {
       ...rest,
       exactHead: headPrecision !== 'int8',
@@ -85,6 +86,8 @@ export class Resident {
       // A kernel that was right does not even compile: what is remembered is of another driver.
       if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner?.store);
       throw error;
+    } finally {
+      gpu.onCompiled = undefined;
     }
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);

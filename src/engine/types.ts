@@ -6,9 +6,10 @@ import type { ModelOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
 import type { SourceInfo } from '../storage/sources/opened-file';
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions } from '../tokenizer';
-import type { AnySchema, StandardSchema } from './answer-shapes';
+import type { AnySchema, GivesValue } from './answer-shapes';
 import type {
   Answer,
+  AnswerStream,
   GenerateChunk,
   GenerateOptions,
   PlainGenerateOptions,
@@ -102,19 +103,21 @@ export interface CoreSession {
 /** One conversation, or one sequence of tokens, with a KV cache of its own. */
 export interface Session extends CoreSession {
   /** See {@link CoreSession.generate}. */
-  generate(prompt: Prompt, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  generate<Output = unknown>(
+    prompt: Prompt,
+    options?: GenerateOptions & GivesValue<Output>,
+  ): AnswerStream<Output>;
   /** See {@link CoreSession.send}. */
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk>;
+  send<Output = unknown>(text: string, options?: GenerateOptions & GivesValue<Output>): AnswerStream<Output>;
   /**
    * As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. With a Standard
    * Schema `answer.parsed` is what that makes of the value; a value that it refuses, for a reason that no shape can hold a model
    * to, is an `answer-refused` that quotes its issues.
    */
-  complete<Output>(
+  complete<Output = unknown>(
     prompt: Prompt,
-    options: GenerateOptions & { responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> } },
+    options?: GenerateOptions & GivesValue<Output>,
   ): Promise<Answer<Output>>;
-  complete(prompt: Prompt, options?: GenerateOptions): Promise<Answer>;
   /**
    * Sends `text` as `send` does and lets the model use tools: what it calls is executed, it is told the results, and answers
    * again, until an answer calls nothing, or `maxSteps` answers were given (the last one then has finishReason `tool-calls`).
@@ -124,6 +127,14 @@ export interface Session extends CoreSession {
     options: RunOptions<Schemas>,
   ): Promise<RunResult>;
   fork(): Promise<Session>;
+}
+
+/** What a session begins with. */
+export interface SessionOptions {
+  /** What the system says first, as its message of role `system`. */
+  system?: string | undefined;
+  /** What was said before, such as a conversation that was kept. With `system`, none of its own may stand at its beginning. */
+  messages?: readonly ChatMessage[] | undefined;
 }
 
 /** A loaded model, as whoever runs it has it. Callers get an {@link Engine}. */
@@ -155,8 +166,11 @@ export interface CoreEngine {
    * queries. Takes its turn among the requests, and a KV cache of its own for that long.
    */
   profile(options?: ProfileOptions): Promise<StepProfile | undefined>;
-  /** A new, empty session. Sessions share the weights; their requests queue in order. */
-  createSession(): CoreSession;
+  /**
+   * A new session, in which `messages` were said so far: they are evaluated with the first prompt that contains them. Sessions share
+   * the weights; their requests queue in order.
+   */
+  createSession(messages?: readonly ChatMessage[]): CoreSession;
   /**
    * A session that goes on where the one that was saved stood. Rejects with `corrupt-file` if `blob` is not such a session or
    * is damaged, and with `unsupported-feature` if it belongs to another model. Where its keys and values cannot be used, because
@@ -180,7 +194,11 @@ export interface CoreEngine {
 }
 
 /** A loaded model. */
-export interface Engine extends CoreEngine {
-  createSession(): Session;
+export interface Engine extends Omit<CoreEngine, 'createSession'> {
+  /**
+   * A new session, empty unless the options say what it begins with. Nothing is evaluated yet. Throws `invalid-argument`, and
+   * `disposed` when there is no model. Sessions share the weights; their requests queue in order.
+   */
+  createSession(options?: SessionOptions): Session;
   restoreSession(blob: Blob): Promise<Session>;
 }

@@ -3,7 +3,7 @@
 import { TernionError } from '../errors';
 import type { Answer, CompleteToolCall, GenerateChunk, SampledLogprob, ToolCallPiece } from './types';
 
-/** Reads `chunks` to the end. Rejects with what they fail with. */
+/** Reads `chunks` to the end. Rejects with what they fail with, and with a `TypeError` if they have or had another reader. */
 export async function wholeAnswer(chunks: ReadableStream<GenerateChunk>): Promise<Answer> {
   const tokenIds: number[] = [];
   let logprobs: SampledLogprob[] | undefined;
@@ -13,6 +13,7 @@ export async function wholeAnswer(chunks: ReadableStream<GenerateChunk>): Promis
   const reader = chunks.getReader();
   for (;;) {
     const { done, value } = await reader.read();
+    if (done && tokenIds.length === 0) throw new TypeError('The answer was read, or cancelled, before.');
     if (done) throw new TernionError('internal', 'An answer ended without its last chunk.');
     text += value.text;
     reasoning += value.reasoning ?? '';

@@ -46,6 +46,9 @@ export class GpuContext implements BufferMaker {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #uniforms = new Map<string, GPUBuffer>();
   #bytes = 0;
+  #compiledCount = 0;
+  /** Called whenever one more pipeline is there, with how many were compiled here or found in the cache. */
+  onCompiled: ((count: number) => void) | undefined;
   /** Why nothing more can be made here: the device was lost, or all was given back. */
   #over: TernionError | undefined;
 
@@ -213,7 +216,9 @@ export class GpuContext implements BufferMaker {
     this.assertAlive();
     const conditions = { packed_dot: this.capabilities.packedDot, ...spec.conditions };
     try {
-      return await this.cache.get({ ...spec, conditions }, this.log);
+      const pipeline = await this.cache.get({ ...spec, conditions }, this.log);
+      this.onCompiled?.(++this.#compiledCount);
+      return pipeline;
     } catch (error) {
       this.assertAlive();
       throw error;

@@ -7,16 +7,30 @@ import type { Precision } from '../model/activations';
 import type { SourceOptions } from '../storage/sources/model-source';
 import type { ChatOptions } from '../tokenizer';
 
-/** How far a long operation is. `loaded` and `total` are bytes for `download` and `upload`, and pipelines for `compile`. */
-export interface LoadProgress {
+/**
+ * How far a phase of a load is. `loaded` and `total` are bytes for `download` and `upload`, which may go on at the same time, and
+ * pipelines for `compile`.
+ */
+export interface PhaseProgress {
   phase: 'download' | 'upload' | 'compile';
   loaded: number;
-  /** 0 while unknown. */
+  /** 0 while unknown; of `compile` until the end. */
   total: number;
   /** Of a `download`: its rate over the last seconds. */
   bytesPerSecond?: number;
   /** Of a `download`: seconds left at this rate; absent while it cannot be told. */
   secondsLeft?: number;
+}
+
+/** How far a load is: as a whole, and in the phase that has just gone on. */
+export interface LoadProgress extends PhaseProgress {
+  /**
+   * How much of the whole load is over, from 0 to 1: it never goes back, and is 1 once, at the end. It follows the time that phases are
+   * expected to take, and so is an estimate.
+   */
+  fraction: number;
+  /** What goes on, in English and for people: `Downloading 12.5 MB of 1.2 GB, 40 s left`. */
+  text: string;
 }
 
 /**
@@ -28,7 +42,7 @@ export type EngineStatus = 'ready' | 'recovering' | 'suspended' | 'lost';
 
 /** How to load a model. */
 export interface ModelOptions extends SourceOptions, ChatOptions {
-  /** Called as the load goes on; see `LoadProgress` for the units. */
+  /** Called as the load goes on, the last time when it is over; see `LoadProgress` for the units. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Called whenever the model leaves its device or comes onto one after that; not for the load itself. */
   onStatus?: ((status: EngineStatus) => void) | undefined;

@@ -6,7 +6,7 @@ import { bytesSource, type ByteSource } from '../../src/files/byte-source';
 import { parseGguf } from '../../src/formats/gguf';
 import { floatsToHalves } from '../../src/formats/half';
 import { LocalEngine, type EngineOptions } from '../../src/engine/engine';
-import type { LoadProgress } from '../../src/plan/load-options';
+import type { PhaseProgress } from '../../src/plan/load-options';
 import { collect } from '../support/collect';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { putTogether, takeApart } from '../support/gguf-rewriter';
@@ -66,9 +66,9 @@ describe('the same answers come', () => {
 });
 
 test('info says what was loaded and how it runs, after progress went from nothing to all', async () => {
-  const seen: LoadProgress[] = [];
+  const seen: PhaseProgress[] = [];
   // More context than the model was made for, which is 1024.
-  const options = { contextLength: 1_000_000, onProgress: (progress: LoadProgress) => seen.push(progress) };
+  const options = { contextLength: 1_000_000, onProgress: (progress: PhaseProgress) => seen.push(progress) };
   const { engine, gpu, counts } = await loadWatched(options);
   const { subgroups, subgroupMaxSize, packedDot } = gpu.capabilities;
   // Software adapters multiply in pairs; see decodeMatmulCandidates in src/kernels/ternary-matmul.ts.
@@ -77,6 +77,7 @@ test('info says what was loaded and how it runs, after progress went from nothin
     architecture: 'bitnet-b1.58',
     name: 'Ternion Tiny',
     contextLength: 1024,
+    adjustments: ['A context of 1000000 tokens was asked for; the model was made for 1024, and has that.'],
     vocabularySize: 1536,
     format: 'gguf',
     formatVersion: 3,
@@ -98,6 +99,10 @@ test('info says what was loaded and how it runs, after progress went from nothin
   const uploaded = seen.filter(({ phase }) => phase === 'upload').map(({ loaded }) => loaded);
   expect(uploaded).toEqual(uploaded.toSorted((a, b) => a - b));
   expect(uploaded.at(-1)).toBe(seen.findLast(({ phase }) => phase === 'upload')!.total);
+  // A tick for each pipeline; there are more than ten on every adapter.
+  const compiled = seen.filter(({ phase }) => phase === 'compile').map(({ loaded }) => loaded);
+  expect(compiled.slice(0, -1)).toEqual(compiled.slice(0, -1).map((_, i) => i));
+  expect(compiled.length).toBeGreaterThan(10);
   expect(seen.at(-1)!.phase).toBe('compile');
   expect(seen.at(-1)!.loaded).toBe(seen.at(-1)!.total);
 });
@@ -293,7 +298,7 @@ describe('nothing is left on the GPU', () => {
 
   test.each(['upload', 'compile'] as const)('of a load that is aborted in its %s', async (wanted) => {
     const controller = new AbortController();
-    const onProgress = ({ phase, loaded }: LoadProgress): void => {
+    const onProgress = ({ phase, loaded }: PhaseProgress): void => {
       if (phase === wanted && (loaded > 700_000 || wanted === 'compile')) controller.abort();
     };
     await expectNothingLeft(bytesSource(model), 'aborted', { signal: controller.signal, onProgress });

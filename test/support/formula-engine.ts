@@ -66,6 +66,9 @@ function next(tokens: readonly number[], seed: number): number {
 
 const idsOf = (text: string): number[] => [...text].map((character) => character.charCodeAt(0));
 
+/** How far its loads are while they are held up. */
+const HALF = { phase: 'upload', loaded: 1, total: 2 } as const;
+
 /** Text of a token. */
 const textOf = (token: number): string => `${token} `;
 
@@ -100,7 +103,7 @@ export class FormulaEngine implements HostedEngine {
   async load(source: ModelSource, options: LocalLoadOptions = {}): Promise<void> {
     const { machine } = this;
     machine.loads.push({ source, options });
-    const progress = setInterval(() => options.onProgress?.({ phase: 'upload', loaded: 1, total: 2 }), 5);
+    const progress = setInterval(() => options.onProgress?.({ ...HALF, fraction: 0.5, text: 'Loading' }), 5);
     await machine.loading;
     clearInterval(progress);
     throwIfAborted(options.signal);
@@ -131,8 +134,8 @@ export class FormulaEngine implements HostedEngine {
 
   async profile(): Promise<undefined> {}
 
-  createSession(): FormulaSession {
-    return this.open(new Conversation());
+  createSession(messages: readonly ChatMessage[] = []): FormulaSession {
+    return this.open(new Conversation({ messages, sequence: [], marks: [] }));
   }
 
   async restoreSession(blob: Blob): Promise<FormulaSession> {

@@ -47,7 +47,7 @@ function recordingEngine(): CoreEngine {
     profile: answer,
     suspend: nothing,
     resume: nothing,
-    createSession: () => session,
+    createSession: (messages = []) => ({ ...session, messages }),
     restoreSession: answer,
     dispose: nothing,
     [Symbol.asyncDispose]: nothing,

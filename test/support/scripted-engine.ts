@@ -1,10 +1,12 @@
 // An engine without a model, for tests of what stands above it: answers come from a script, all else is as the contract says.
 import { runTools } from '../../src/boundary/run-tools';
+import { answerStream, notHeldHere } from '../../src/boundary/asked';
 import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
 import { wholeAnswer, wholeCalls } from '../../src/engine/whole-answer';
 import type {
   Answer,
+  AnswerStream,
   ChatMessage,
   CompleteToolCall,
   Engine,
@@ -118,12 +120,13 @@ export class ScriptedSession implements Session {
 
   constructor(private readonly engine: ScriptedEngine) {}
 
-  generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+  generate(prompt: Prompt, options: GenerateOptions = {}): AnswerStream<never> {
     const ends = [this.#disposal.signal, ...(options.signal ? [options.signal] : [])];
-    return chunkStream((outlet, signal) => this.#run(prompt, options, outlet, signal), ends);
+    const stream = chunkStream((outlet, signal) => this.#run(prompt, options, outlet, signal), ends);
+    return answerStream(stream, { join: wholeAnswer, notHeld: notHeldHere });
   }
 
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk> {
+  send(text: string, options?: GenerateOptions): AnswerStream<never> {
     return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 

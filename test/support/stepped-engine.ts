@@ -1,9 +1,12 @@
 // An engine without a model that goes step by step: a token for each step of a script, so that tests can count them and stop
 // between two. `scripted-engine.ts` has a template with roles and stop strings instead.
+import { answerStream, notHeldHere } from '../../src/boundary/asked';
 import { chunkStream, type Outlet } from '../../src/engine/chunk-stream';
 import { RequestQueue } from '../../src/engine/request-queue';
+import { wholeAnswer } from '../../src/engine/whole-answer';
 import type {
   Answer,
+  AnswerStream,
   ChatMessage,
   Engine,
   FinishReason,
@@ -117,12 +120,13 @@ export class SteppedSession implements Session {
 
   constructor(private readonly engine: SteppedEngine) {}
 
-  generate(prompt: Prompt, options: GenerateOptions = {}): ReadableStream<GenerateChunk> {
+  generate(prompt: Prompt, options: GenerateOptions = {}): AnswerStream<never> {
     const ends = [this.#disposal.signal, options.signal].filter((signal) => signal !== undefined);
-    return chunkStream((outlet, signal) => this.#run(prompt, options, outlet, signal), ends);
+    const stream = chunkStream((outlet, signal) => this.#run(prompt, options, outlet, signal), ends);
+    return answerStream(stream, { join: wholeAnswer, notHeld: notHeldHere });
   }
 
-  send(text: string, options?: GenerateOptions): ReadableStream<GenerateChunk> {
+  send(text: string, options?: GenerateOptions): AnswerStream<never> {
     return this.generate([...this.messages, { role: 'user', content: text }], options);
   }
 

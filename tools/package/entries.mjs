@@ -24,6 +24,7 @@ export const ENTRIES = [
   { name: 'node', source: 'src/surfaces/node/index.ts' },
   { name: 'connect', source: 'src/surfaces/connect/index.ts' },
   { name: 'service-worker', source: 'src/surfaces/service-worker/index.ts' },
+  { name: 'react', source: 'src/surfaces/react/index.ts' },
   { name: 'cli', source: 'src/surfaces/node/cli.ts', isProgram: true },
 ];
 

@@ -1,16 +1,28 @@
 // What a caller can call a model, and what becomes of it: a model that is open for reading.
 
 import type { ModelFiles } from '../../files/model-files';
+import type { ModelName } from './known-models';
 import type { SourceInfo } from './opened-file';
 import type { DownloadProgress } from './progress';
 
 /**
- * A model: a URL or `hf:owner/repo/file.gguf`; a `File` or `Blob`, or several that belong together (the parts of a split
+ * A model: the name of one that is known (see `models`); a URL or `hf:owner/repo/file.gguf`; a `File` or `Blob`, or several that belong together (the parts of a split
  * model, safetensors with their side files); its bytes; or a `Response` or stream that delivers them. A URL that ends
  * with a slash is a folder of safetensors.
  */
 export type ModelSource =
-  string | URL | Blob | readonly Blob[] | ArrayBuffer | Uint8Array | Response | ReadableStream<Uint8Array>;
+  | ModelName
+  | AnyText
+  | URL
+  | Blob
+  | readonly Blob[]
+  | ArrayBuffer
+  | Uint8Array
+  | Response
+  | ReadableStream<Uint8Array>;
+
+/** Any string: beside it editors offer the names. */
+type AnyText = string & Record<never, never>;
 
 /** How to open a source. */
 export interface SourceOptions {

@@ -1,8 +1,8 @@
 // Turns whatever a caller calls a model into files that can be read.
 
-import { throwIfAborted } from '../../errors';
+import { TernionError, throwIfAborted } from '../../errors';
 import { NoCache } from '../cache/cache';
-import { urlOf } from '../http/address';
+import { nameIn, urlOf } from '../http/address';
 import { downloadFailed, requestForbidden } from '../http/failures';
 import { watchRequest } from '../http/violations';
 import { openAtHand } from './at-hand';
@@ -28,14 +28,26 @@ export async function openSource(
         options.cache === false ? new NoCache('it was not wanted') : await environment.openCache();
       return openModelUrl({ url, options, network, cache, progress });
     }
-    source = await fetchLocal(environment, url, signal);
+    source = url.startsWith('file:') ? await onDisk(url) : await fetchLocal(environment, url, signal);
   }
   return openAtHand(source, options, progress, signal);
 }
 
-/** Neither pages nor Node's `fetch` read addresses of the disk. */
-const NO_FILES =
-  'the address of a file on the disk cannot be fetched; serve the folder, hand over a File, or under Node use ternion/node';
+/** A file that Node can read. Its module is asked for at run time: bundlers for pages would look for one that is imported. */
+async function onDisk(url: string): Promise<File> {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  const fs = process?.getBuiltinModule?.('node:fs') as
+    { openAsBlob?: (path: URL) => Promise<Blob> } | undefined;
+  if (!fs?.openAsBlob) {
+    const instead = 'serve the folder, or hand over a File';
+    throw new TernionError('download-failed', `A page cannot read ${url} from the disk: ${instead}.`);
+  }
+  try {
+    return new File([await fs.openAsBlob(new URL(url))], nameIn(url));
+  } catch (cause) {
+    throw new TernionError('invalid-argument', `There is no file at ${url}.`, { cause });
+  }
+}
 
 /** What a `blob:` or `data:` address stands for: it is in this browser already. */
 async function fetchLocal(
@@ -49,7 +61,7 @@ async function fetchLocal(
   } catch (cause) {
     throwIfAborted(signal);
     if (await watch.explanation()) throw requestForbidden(url, cause);
-    throw downloadFailed(url, url.startsWith('file:') ? NO_FILES : 'there is nothing at this address', cause);
+    throw downloadFailed(url, 'there is nothing at this address', cause);
   } finally {
     watch.stop();
   }

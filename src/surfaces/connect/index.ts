@@ -3,13 +3,14 @@
 export { connect } from './connect';
 export { loadOrConnect, type Placed } from './load-or-connect';
 export { TernionError, type TernionErrorCode } from '../../errors';
-export type { ChatMessage, FinishReason, Prompt } from '../../engine/types';
+export type { ChatMessage, FinishReason, Prompt, SessionOptions } from '../../engine/types';
 export type {
   ConnectedEngine,
   ConnectOptions,
   Ids,
   RemoteAlternative,
   RemoteAnswer,
+  RemoteAnswerStream,
   RemoteChunk,
   RemoteEngine,
   RemoteGenerateOptions,

@@ -1,17 +1,19 @@
 // An engine over a server, as callers hold it: what they give is read here, as it is for a local one.
 
 import type { ProcessorReader, ReadOptions } from '../../boundary/answer-shapes';
-import { answerWith, streamOf, streamWith } from '../../boundary/asked';
+import { answerWith, askedStream, type HowToRead } from '../../boundary/asked';
 import { generateOptions, type TemplateReader } from '../../boundary/options';
-import { prompt, sentText } from '../../boundary/prompts';
+import { prompt, sentText, sessionStart } from '../../boundary/prompts';
 import { argument, options, refusal, type Read } from '../../boundary/read';
-import type { ChatMessage, Prompt, StandardSchema } from '../../engine/types';
+import type { ChatMessage, Prompt, SessionOptions } from '../../engine/types';
 import { TernionError } from '../../errors';
 import type { Dialect } from './dialect';
 import { DialectSession } from './remote-session';
 import type {
   Ids,
   RemoteAnswer,
+  RemoteAnswerStream,
+  PlainRemoteOptions,
   RemoteChunk,
   RemoteEngine,
   RemoteGenerateOptions,
@@ -36,89 +38,112 @@ const noProcessor: ProcessorReader = (value, at) => {
 const readPrompt: Read<Prompt> = prompt(LIMITS);
 const readOptions: Read<ReadOptions> = generateOptions(LIMITS, noTemplate, noProcessor);
 
+/** What an engine has of its own. */
+interface DialectState<I extends Ids> {
+  readonly dialect: Dialect<I>;
+  readonly sessions: Set<DialectSession<I>>;
+  disposed: boolean;
+}
+
 /** An engine that speaks a server's dialect. */
 export class DialectEngine<I extends Ids> implements RemoteEngine<I> {
-  readonly #sessions = new Set<DialectSession<I>>();
-  #disposed = false;
+  /** A function, and no private fields: whoever wraps the engine in a Proxy, as stores of frameworks do, calls with that. */
+  private readonly inner: () => DialectState<I>;
 
   constructor(
     readonly info: ServerInfo,
-    private readonly dialect: Dialect<I>,
-  ) {}
-
-  get hasTokenIds(): I['hasTokenIds'] {
-    return this.dialect.ids.hasTokenIds;
+    dialect: Dialect<I>,
+  ) {
+    const state = { dialect, sessions: new Set<DialectSession<I>>(), disposed: false };
+    this.inner = () => state;
   }
 
-  createSession(): RemoteSession<I> {
-    if (this.#disposed) throw new TernionError('disposed', 'The engine was disposed.');
-    const session = new DialectSession(this.dialect, () => this.#sessions.delete(session));
-    this.#sessions.add(session);
+  get hasTokenIds(): I['hasTokenIds'] {
+    return this.inner().dialect.ids.hasTokenIds;
+  }
+
+  createSession(how?: SessionOptions): RemoteSession<I> {
+    const messages = options(sessionStart, how);
+    const { dialect, sessions, disposed } = this.inner();
+    if (disposed) throw new TernionError('disposed', 'The engine was disposed.');
+    const session = new DialectSession(dialect, messages, () => sessions.delete(session));
+    sessions.add(session);
     return new CheckedRemoteSession(session);
   }
 
   async dispose(): Promise<void> {
-    this.#disposed = true;
-    await Promise.all(Array.from(this.#sessions, (session) => session.dispose()));
+    const state = this.inner();
+    state.disposed = true;
+    await Promise.all(Array.from(state.sessions, (session) => session.dispose()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** For logs and stores that write what they hold: it cannot be made again from that. */
+  toJSON(): object {
+    return { engine: 'Ternion', server: this.info.kind, model: this.info.model };
   }
 }
 
 /** A session of which every argument is read when a method is called. Its streams fail with `invalid-argument`. */
 class CheckedRemoteSession<I extends Ids> implements RemoteSession<I> {
-  constructor(private readonly inner: DialectSession<I>) {}
+  /** See {@link DialectEngine}. */
+  private readonly inner: () => DialectSession<I>;
+  private readonly howToRead: HowToRead<RemoteChunk<I>, RemoteAnswer<I>>;
+
+  constructor(inner: DialectSession<I>) {
+    this.inner = () => inner;
+    this.howToRead = { join: (chunks) => inner.whole(chunks), notHeld };
+  }
 
   get messages(): readonly ChatMessage[] {
-    return this.inner.messages;
+    return this.inner().messages;
   }
 
-  generate(given: Prompt, how?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>> {
-    return streamOf(() => {
-      const read = argument(readPrompt, given, 'prompt');
-      return streamWith(remoteOptions(how), (plain) => this.inner.generate(read, plain));
-    });
+  // What the types promise of values follows from the schema that was given.
+
+  generate(given: Prompt, how?: RemoteGenerateOptions): RemoteAnswerStream<I, never> {
+    return askedStream(
+      () => [argument(readPrompt, given, 'prompt'), remoteOptions(how)],
+      (prompt, plain) => this.inner().generate(prompt, plain),
+      this.howToRead,
+    );
   }
 
-  send(given: string, how?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>> {
-    return streamOf(() => {
-      const read = argument(sentText, given, 'text');
-      return streamWith(remoteOptions(how), (plain) => this.inner.send(read, plain));
-    });
+  send(given: string, how?: RemoteGenerateOptions): RemoteAnswerStream<I, never> {
+    return askedStream(
+      () => [argument(sentText, given, 'text'), remoteOptions(how)],
+      (text, plain) => this.inner().send(text, plain),
+      this.howToRead,
+    );
   }
 
-  complete<Output>(
-    given: Prompt,
-    how: RemoteGenerateOptions & {
-      responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> };
-    },
-  ): Promise<RemoteAnswer<I, Output>>;
-  complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I>>;
-  async complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I>> {
+  async complete(given: Prompt, how?: RemoteGenerateOptions): Promise<RemoteAnswer<I, never>> {
     const read = argument(readPrompt, given, 'prompt');
-    try {
-      return await answerWith(remoteOptions(how), (plain) => this.inner.complete(read, plain));
-    } catch (error) {
-      throw notHeld(error) ? new TernionError('server-failed', NO_JSON, { cause: error }) : error;
-    }
+    const ask = (plain: PlainRemoteOptions): Promise<RemoteAnswer<I>> => this.inner().complete(read, plain);
+    return (await answerWith(remoteOptions(how), ask, notHeld)) as RemoteAnswer<I, never>;
   }
 
   dispose(): Promise<void> {
-    return this.inner.dispose();
+    return this.inner().dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+
+  /** For logs and stores that write what they hold: it cannot be made again from that. */
+  toJSON(): object {
+    return { session: 'Ternion', messages: this.messages.length };
+  }
 }
 
-const NO_JSON = 'The server did not hold the answer to its shape: it is no JSON.';
-
 /** A local engine can only be wrong about that; a server may just have ignored what it was asked for. */
-function notHeld(error: unknown): boolean {
-  return error instanceof TernionError && error.cause instanceof SyntaxError;
+function notHeld(cause: unknown): TernionError {
+  const message = 'The server did not hold the answer to its shape: it is no JSON.';
+  return new TernionError('server-failed', message, { cause });
 }
 
 function remoteOptions(how: RemoteGenerateOptions | undefined): ReadOptions {

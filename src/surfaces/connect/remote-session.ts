@@ -20,12 +20,12 @@ interface Given {
 
 /** A session whose arguments were read: a {@link RemoteSession} but for schemas of libraries. */
 export class DialectSession<I extends Ids> {
-  messages: ChatMessage[] = [];
   readonly #turns = new RequestQueue();
   readonly #disposal = new AbortController();
 
   constructor(
     private readonly dialect: Dialect<I>,
+    public messages: readonly ChatMessage[],
     private readonly onDispose: () => void,
   ) {}
 
@@ -37,9 +37,14 @@ export class DialectSession<I extends Ids> {
     return this.#stream(() => [...this.messages, { role: 'user', content: text }], options, true);
   }
 
-  async complete(prompt: Prompt, options: PlainRemoteOptions = {}): Promise<RemoteAnswer<I>> {
+  complete(prompt: Prompt, options: PlainRemoteOptions = {}): Promise<RemoteAnswer<I>> {
+    return this.whole(this.#stream(() => prompt, options, false));
+  }
+
+  /** The chunks of an answer, put together. Rejects with a `TypeError` if they have or had another reader. */
+  async whole(chunks: ReadableStream<RemoteChunk<I>>): Promise<RemoteAnswer<I>> {
     const whole = new WholeAnswer<I>();
-    const reader = this.#stream(() => prompt, options, false).getReader();
+    const reader = chunks.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return whole.answer(this.dialect);
@@ -206,7 +211,8 @@ class WholeAnswer<I extends Ids> {
   }
 
   answer({ ids }: Dialect<I>): RemoteAnswer<I> {
-    const { finishReason, usage } = this.#last ?? {};
+    if (!this.#last) throw new TypeError('The answer was read, or cancelled, before.');
+    const { finishReason, usage } = this.#last;
     if (!finishReason || !usage)
       throw new TernionError('internal', 'An answer has ended without its last chunk.');
     const toolCalls = wholeCalls(this.#calls.calls);

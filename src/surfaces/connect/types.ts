@@ -5,9 +5,10 @@ import type {
   CompleteToolCall,
   FinishReason,
   GenerateOptions,
+  GivesValue,
   PlainGenerateOptions,
   Prompt,
-  StandardSchema,
+  SessionOptions,
   ToolCallPiece,
   Usage,
 } from '../../engine/types';
@@ -130,6 +131,18 @@ export interface RemoteAnswer<I extends Ids = Ids, Parsed = unknown> {
   usage: RemoteUsage;
 }
 
+/** An answer as it comes, or at once: see `AnswerStream` of `ternion`. */
+export interface RemoteAnswerStream<I extends Ids = Ids, Parsed = unknown> extends ReadableStream<
+  RemoteChunk<I>
+> {
+  /** The whole text, however the answer ended; without reasoning and calls of tools. */
+  text(): Promise<string>;
+  /** The value that the text is. Rejects with `answer-refused` where there is none. */
+  json(): Promise<Parsed>;
+  /** The whole answer. */
+  complete(): Promise<RemoteAnswer<I, Parsed>>;
+}
+
 /** A conversation with a server, which is kept here: the server is told all of it each time. */
 export interface RemoteSession<I extends Ids = Ids> {
   /** What `send` and chat-message prompts have said and what was answered. */
@@ -138,17 +151,20 @@ export interface RemoteSession<I extends Ids = Ids> {
    * Continues `prompt`. The stream's backpressure reaches the connection, and cancelling the stream, aborting the signal or
    * disposing of the session closes it. Failures error the stream with a `TernionError`.
    */
-  generate(prompt: Prompt, options?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>>;
-  /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
-  send(text: string, options?: RemoteGenerateOptions): ReadableStream<RemoteChunk<I>>;
-  /** As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. */
-  complete<Output>(
+  generate<Output = unknown>(
     prompt: Prompt,
-    options: RemoteGenerateOptions & {
-      responseFormat: { type: 'json'; schema: StandardSchema<unknown, Output> };
-    },
+    options?: RemoteGenerateOptions & GivesValue<Output>,
+  ): RemoteAnswerStream<I, Output>;
+  /** Appends a user turn to `messages` and streams the answer, which is appended too, as far as it came. */
+  send<Output = unknown>(
+    text: string,
+    options?: RemoteGenerateOptions & GivesValue<Output>,
+  ): RemoteAnswerStream<I, Output>;
+  /** As `generate`, for those who do not stream: resolves to the whole answer, or rejects with a `TernionError`. */
+  complete<Output = unknown>(
+    prompt: Prompt,
+    options?: RemoteGenerateOptions & GivesValue<Output>,
   ): Promise<RemoteAnswer<I, Output>>;
-  complete(prompt: Prompt, options?: RemoteGenerateOptions): Promise<RemoteAnswer<I>>;
   /** Ends what is under way with finishReason `abort`. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -172,7 +188,8 @@ export interface RemoteEngine<I extends Ids = Ids> {
   readonly info: ServerInfo;
   /** Whether chunks have token ids. */
   readonly hasTokenIds: I['hasTokenIds'];
-  createSession(): RemoteSession<I>;
+  /** A new session, empty unless the options say what it begins with. Throws `invalid-argument`, and `disposed`. */
+  createSession(options?: SessionOptions): RemoteSession<I>;
   /** Disposes of all sessions. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -1,6 +1,7 @@
 // What is written behind `ternion`: which command, of which model, with which options.
 
 import { parseArgs } from 'node:util';
+import { models } from '../../storage/sources/known-models';
 
 /** A command to run. */
 export interface Command {
@@ -20,13 +21,20 @@ export interface Command {
 /** A command line that cannot be run: what is wrong with it. */
 export class UsageError extends Error {}
 
+/** Four a line. */
+const NAMES = Object.keys(models)
+  .map((name, i) => `${i % 4 === 0 ? '  ' : ''}${name}${i % 4 === 3 ? '\n' : '  '}`)
+  .join('')
+  .trimEnd();
+
 export const USAGE = `Runs ternary language models on this machine's GPU.
 
   ternion serve MODEL   an OpenAI-compatible server, for this machine only
   ternion chat MODEL    a conversation in the terminal
   ternion plan MODEL    whether the model fits this GPU, and what it takes
 
-MODEL is a path, a URL or hf:owner/repo/file.gguf.
+MODEL is a path, a URL, hf:owner/repo/file.gguf, or the name of a known model:
+${NAMES}
 
   --context N       most tokens of prompt and answer together
   --port N          serve: the port (default 8080)

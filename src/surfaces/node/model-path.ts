@@ -5,14 +5,15 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TernionError } from '../../errors';
+import { addressOf, isNameLike, unknownName } from '../../storage/sources/known-models';
 import type { ModelSource } from '../../storage/sources/model-source';
 
 /**
- * What `source` names: a path or a `file:` URL becomes files, with those that belong to it (the other parts of a split GGUF
+ * What `source` names: the name of a known model goes before a path that is the same; a path or a `file:` URL becomes files, with those that belong to it (the other parts of a split GGUF
  * model, the folder of safetensors). All else is left as it is. Rejects with `invalid-argument` if there is no such file.
  */
 export async function openPath(source: ModelSource): Promise<ModelSource> {
-  const path = pathOf(source);
+  const path = pathOf(typeof source === 'string' ? (addressOf(source) ?? source) : source);
   if (path === undefined) return source;
   const names = await filesOf(path);
   return Promise.all(names.map(async (name) => new File([await openAsBlob(name)], basename(name))));
@@ -33,6 +34,7 @@ const SIDE_FILES = /\.(safetensors|json|jinja|model|txt)$/;
 
 async function filesOf(path: string): Promise<string[]> {
   const found = await stat(path).catch((cause: unknown) => {
+    if (isNameLike(path)) throw unknownName(path);
     throw new TernionError('invalid-argument', `There is no file '${path}'.`, { cause });
   });
   if (found.isDirectory()) return filesIn(path, (name) => SIDE_FILES.test(name));

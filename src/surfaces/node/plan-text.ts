@@ -1,7 +1,7 @@
 // A plan for people.
 
 import type { ModelPlan } from '../../plan/plan-model';
-import { bytesText } from './progress-line';
+import { bytesText } from '../../plan/load-progress';
 
 const VERDICTS: Readonly<Record<ModelPlan['verdict'], string>> = {
   fits: 'It fits.',

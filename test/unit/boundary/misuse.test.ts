@@ -142,9 +142,9 @@ const tools =
 
 const FUNCTIONS: Record<string, Row[]> = {
   'loadModel of a page': [
-    ['source', (value) => loadModel(value), TEXT],
-    ['options', (value) => loadModel('x', value), OBJECTS],
-    ...options((given) => loadModel('x', given), {
+    ['source', (value) => loadModel(value), NOTHING],
+    ['options', (value) => loadModel('./x', value), OBJECTS],
+    ...options((given) => loadModel('./x', given), {
       ...PLANNING,
       ...ON_PAGE,
       onProgress: FUNCTION,
@@ -156,14 +156,14 @@ const FUNCTIONS: Record<string, Row[]> = {
     }),
   ],
   'planModel of a page': [
-    ['source', (value) => planModel(value), TEXT],
-    ['options', (value) => planModel('x', value), OBJECTS],
-    ...options((given) => planModel('x', given), { ...PLANNING, ...ON_PAGE }),
+    ['source', (value) => planModel(value), NOTHING],
+    ['options', (value) => planModel('./x', value), OBJECTS],
+    ...options((given) => planModel('./x', given), { ...PLANNING, ...ON_PAGE }),
   ],
   'loadModel in this thread': [
-    ['source', (value) => loadInThread(value), TEXT],
-    ['options', (value) => loadInThread('x', value), OBJECTS],
-    ...options((given) => loadInThread('x', given), {
+    ['source', (value) => loadInThread(value), NOTHING],
+    ['options', (value) => loadInThread('./x', value), OBJECTS],
+    ...options((given) => loadInThread('./x', given), {
       ...PLANNING,
       ...IN_THREAD,
       onProgress: FUNCTION,
@@ -174,18 +174,18 @@ const FUNCTIONS: Record<string, Row[]> = {
     }),
   ],
   'planModel in this thread': [
-    ['source', (value) => planInThread(value), TEXT],
-    ['options', (value) => planInThread('x', value), OBJECTS],
-    ...options((given) => planInThread('x', given), { ...PLANNING, ...IN_THREAD }),
+    ['source', (value) => planInThread(value), NOTHING],
+    ['options', (value) => planInThread('./x', value), OBJECTS],
+    ...options((given) => planInThread('./x', given), { ...PLANNING, ...IN_THREAD }),
   ],
   deleteModel: [
     ['model', (value) => deleteModel(value), TEXT],
     ['signal', (value) => deleteModel('https://example.com/x', value), NOTHING],
   ],
   'engine.load': [
-    ['source', (value) => engine.load(value), TEXT],
-    ['options', (value) => engine.load('x', value), OBJECTS],
-    ...options((given) => engine.load('x', given), {
+    ['source', (value) => engine.load(value), NOTHING],
+    ['options', (value) => engine.load('./x', value), OBJECTS],
+    ...options((given) => engine.load('./x', given), {
       ...PLANNING,
       chatTemplate: STRING,
       onProgress: FUNCTION,

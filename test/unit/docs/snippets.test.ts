@@ -36,6 +36,12 @@ const CONTEXTS: Record<string, string> = {
     declare const engine: ConnectedEngine;
     declare const onProgress: NonNullable<LoadOptions['onProgress']>;
     declare let count: number;`,
+  // What Svelte's compiler knows.
+  'docs/frameworks.md': `
+    declare function $state<T>(value: T): T;
+    declare namespace $state {
+      function raw<T>(): T | undefined;
+    }`,
   'docs/openai.md': `${ENGINE}
     import type OpenAI from 'openai';
     declare const client: OpenAI;`,
@@ -85,7 +91,7 @@ function snippetsOf(file: string): Snippet[] {
 
 /** Imports and exports stay at the top of the module; the rest is a block, whose names come before those of the context. */
 function withContext(file: string, code: string): string {
-  const imported = /^ *import\b[^;]*;$/gm;
+  const imported = /^ *import\b[^;]*;.*$/gm;
   const top = code.match(imported) ?? [];
   const rest = code.replace(imported, '').replace(/^('use client';|export (default )?)\n?/gm, '');
   const context = withoutNames(`${CONTEXT}\n${CONTEXTS[file] ?? ENGINE}`, top.join('\n'));
@@ -115,11 +121,6 @@ function faults(snippets: readonly Snippet[]): Map<string, string[]> {
       noUnusedParameters: false,
       isolatedModules: false,
       jsx: 'react-jsx',
-      paths: {
-        ternion: ['./src/index.ts'],
-        'ternion/inline': ['./src/inline.ts'],
-        'ternion/*': ['./src/surfaces/*/index.ts'],
-      },
     },
     ROOT,
   );

@@ -148,6 +148,18 @@ describe('vLLM', () => {
     expect(body('/v1/completions')).toMatchObject({ prompt: '1,', max_tokens: 3 });
     expect(session.messages).toEqual([]);
   });
+
+  it('is told what a session begins with, and the answer comes at once', async () => {
+    server.play(VLLM);
+    const session = (await vllm()).createSession({ system: 'Be brief.', messages: QUESTION });
+    const start = [{ role: 'system', content: 'Be brief.' }, ...QUESTION];
+    expect(session.messages).toEqual(start);
+    const { text, tokenIds } = await session.send('And 4 + 5?').complete();
+    expect(body(CHAT)).toMatchObject({ messages: [...start, { role: 'user', content: 'And 4 + 5?' }] });
+    expect(session.messages.at(-1)).toMatchObject({ role: 'assistant', content: text });
+    const again = await (await vllm()).createSession().send('And 4 + 5?').text();
+    expect([again, tokenIds.length > 0]).toEqual([text, true]);
+  });
 });
 
 describe('llama-server', () => {

@@ -207,6 +207,25 @@ describe('when the tab that has the engine is gone', () => {
     expect(machine.mostCopies).toBe(1);
   });
 
+  test('a conversation that a session began with is known to the next one, used there or not', async () => {
+    const start = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hello' },
+      { role: 'assistant', content: 'Hi' },
+    ];
+    const [leader, other] = [await open(), await open()];
+    const [used, unused] = [other.engine.createSession(start), other.engine.createSession(start)];
+    const expected = [{ role: 'user' }, { role: 'assistant' }];
+    await collect(used.send('one'));
+    expect(used.messages).toMatchObject([...start, ...expected]);
+    leader.kill();
+    const meanwhile = other.engine.createSession(start);
+    for (const session of [unused, meanwhile, used]) await collect(session.send('two'));
+    for (const session of [unused, meanwhile])
+      expect(session.messages).toMatchObject([...start, ...expected]);
+    expect(used.messages).toMatchObject([...start, ...expected, ...expected]);
+  });
+
   test('calls that wait, and calls that come meanwhile, are answered by the next one', async () => {
     const [leader, survivor] = [await open(), await open()];
     const answer = collect(survivor.engine.createSession().send('x'));

@@ -112,7 +112,7 @@ export class Transformer {
     readonly contextLength: number,
     private readonly weights: ModelWeights,
     readonly variants: Variants & FixedChoices,
-    /** What the tuner chose and rejected. */
+    /** What the tuner measured, chose and rejected. */
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     readonly activations: Activations,

@@ -8,7 +8,7 @@ import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './co
 import { CeilingMeter } from './core/ceilings';
 import { adapterSlug, reportOf } from './core/report';
 import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
-import { describeCeilings, markdown, tablesOf, textTable } from './core/tables';
+import { describeCeilings, tablesOf, textTable } from './core/tables';
 import { verdictOf } from './core/verdict';
 import { openDevice } from './node-device';
 import { openFile } from './node-file';

@@ -25,6 +25,7 @@ const SLOW = [
   'gpu/again',
   'gpu/kv-cache-int8',
   'gpu/kernels/attention',
+  'e2e/bench-page',
   'e2e/shared',
   'e2e/policies',
   'e2e/package',

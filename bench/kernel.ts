@@ -6,7 +6,7 @@ import { GpuContext } from '../src/gpu/context';
 import type { CacheFormat } from '../src/kernels/kv-layout';
 import { CeilingMeter } from './core/ceilings';
 import { KERNELS, timeVariants, variantTable } from './core/kernel-bench';
-import { describeCeilings, textTable } from './core/report';
+import { describeCeilings, textTable } from './core/tables';
 import { openDevice } from './node-device';
 
 const USAGE = `Usage: npm run bench -- kernel NAME [options]

@@ -1,21 +1,21 @@
 // The benchmark in Node, on Dawn: `npm run bench -- --model 125m`. bench/start.mjs has chosen the driver.
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { arch, cpus } from 'node:os';
-import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from './core/benchmark';
 import { CeilingMeter } from './core/ceilings';
-import { adapterSlug, describeCeilings, markdown, mergeReports, tablesOf, textTable } from './core/report';
-import type { Report } from './core/report';
+import { adapterSlug, reportOf } from './core/report';
 import { SHAPES, shapeNamed, type ShapeName } from './core/shapes';
+import { describeCeilings, tablesOf, textTable } from './core/tables';
+import { verdictOf } from './core/verdict';
 import { openDevice } from './node-device';
 import { openFile } from './node-file';
+import { RESULTS, saveReport } from './save-report';
 import { writeModel } from './write-model';
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
-const RESULTS = 'bench/results';
 
 const USAGE = `Usage: npm run bench -- [options]
 
@@ -34,6 +34,7 @@ const USAGE = `Usage: npm run bench -- [options]
 
 npm run bench -- generate SHAPE writes a random model and measures nothing.
 npm run bench -- kernel NAME times the variants of one kernel; --help says more.
+npm run bench -- add FILE adds a report that somebody has sent to ${RESULTS}, if it is one.
 npm run bench -- guided SHAPE times decoding under masks, guides and functions on logits.`;
 
 async function main(): Promise<void> {
@@ -65,20 +66,21 @@ async function main(): Promise<void> {
     memory: { used: memoryUsed, ...(globalThis.gc && { collect: () => collectGarbage(globalThis.gc!) }) },
     onProgress: (what) => console.error(`  ${what} …`),
   };
-  const report: Report = {
+  const measured = {
     adapter,
     environment: environment(),
     capabilities,
     ceilings: meter.ceilings,
     models: [],
   };
+  const report = reportOf(measured);
   for (const wanted of values.model) {
     const { model, close } = await openModel(wanted);
     try {
       const result = await benchmarkModel(device, capabilities, meter, model, options);
       report.models.push(result);
       console.log(`\n${result.model} (${result.architecture})`);
-      for (const note of result.notes) console.log(note);
+      for (const line of [...result.notes, ...verdictOf(result)]) console.log(line);
       for (const table of tablesOf(result)) console.log(textTable(table));
     } finally {
       await close();
@@ -86,7 +88,7 @@ async function main(): Promise<void> {
   }
   report.ceilings = meter.ceilings;
   if (values.json) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.save) await save(report);
+  if (values.save) console.log(`\nSaved as ${(await saveReport(report)).join(' and ')}`);
   device.destroy();
 }
 
@@ -130,17 +132,6 @@ async function openModel(wanted: string): Promise<OpenModel> {
 async function openGenerated(shape: ShapeName): Promise<OpenModel> {
   const { source, close } = await openFile(await writeModel(shape));
   return { model: { name: shape, source, notes: ['Random weights.'] }, close };
-}
-
-/** Adds `report` to what is known of its adapter. */
-async function save(report: Report): Promise<void> {
-  const path = join(RESULTS, adapterSlug(report.adapter));
-  const older = await readFile(`${path}.json`, 'utf8').catch(() => undefined);
-  const merged = mergeReports(older === undefined ? undefined : (JSON.parse(older) as Report), report);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.json`, `${JSON.stringify(merged, null, 2)}\n`);
-  await writeFile(`${path}.md`, markdown(merged));
-  console.log(`\nSaved as ${path}.json and ${path}.md`);
 }
 
 await main();

@@ -3,14 +3,19 @@
 import { benchmarkModel, type BenchmarkModel, type BenchmarkOptions } from '../bench/core/benchmark';
 import { CeilingMeter } from '../bench/core/ceilings';
 import { GeneratedModel } from '../bench/core/generated-model';
-import { describeCeilings, tablesOf, type ModelReport, type Report, type Table } from '../bench/core/report';
+import { adapterSlug, reportOf, type Report } from '../bench/core/report';
 import { SHAPES, shapeNamed, type ShapeName } from '../bench/core/shapes';
+import { verdictOf } from '../bench/core/verdict';
 import { browserGpu, probeCapabilities, requestDevice } from '../src/gpu/capabilities';
 import { openSource } from '../src/storage/sources/open-source';
+import { otherReports } from './bench-results';
+import { modelSection } from './bench-view';
 import { byId, create, formatBytes } from './dom';
 
 const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
 const FILE = 'file';
+/** With `?few` in the address the ceilings are the best of few kernels, for tests of this page: software adapters compile slowly. */
+const FEW = new URLSearchParams(location.search).has('few');
 
 const page = {
   form: byId('form', HTMLFormElement),
@@ -25,6 +30,7 @@ const page = {
   jsonSection: byId('json-section', HTMLElement),
   json: byId('json', HTMLTextAreaElement),
   copy: byId('copy', HTMLButtonElement),
+  download: byId('download', HTMLButtonElement),
 };
 
 /** Ends the measurement that is under way. */
@@ -67,7 +73,8 @@ async function run(file?: File): Promise<void> {
   try {
     device = await requestDevice(browserGpu());
     await measure(device, await openModel(file, control.signal), control.signal);
-    page.status.textContent = 'Done.';
+    const [latest] = report?.models.slice(-1) ?? [];
+    page.status.textContent = ['Done.', ...(latest ? verdictOf(latest).slice(0, 1) : [])].join(' ');
   } catch (error) {
     page.status.textContent = control.signal.aborted ? 'Stopped.' : '';
     if (!control.signal.aborted) showFailure(error);
@@ -82,7 +89,7 @@ async function measure(device: GPUDevice, model: BenchmarkModel, signal: AbortSi
   const capabilities = await probeCapabilities(device);
   const quick = page.quick.checked;
   page.status.textContent = 'Looking for the ceilings of this GPU …';
-  const meter = await CeilingMeter.create(device, capabilities, { quick, signal });
+  const meter = await CeilingMeter.create(device, capabilities, { quick, few: FEW, signal });
   const options: BenchmarkOptions = {
     quick,
     signal,
@@ -97,8 +104,8 @@ async function measure(device: GPUDevice, model: BenchmarkModel, signal: AbortSi
   const adapter = { vendor, architecture, device: name, description };
   const environment = navigator.userAgent;
   const models = [...(report?.models ?? []).filter((own) => own.model !== result.model), result];
-  report = { adapter, environment, capabilities, ceilings: meter.ceilings, models };
-  showReport(report);
+  report = reportOf({ adapter, environment, capabilities, ceilings: meter.ceilings, models });
+  showReport(report, await otherReports());
 }
 
 /** Only Chromium tells, and only roughly. */
@@ -125,44 +132,11 @@ function showFailure(error: unknown): void {
   page.alert.replaceChildren(create('div', { class: 'notice' }, create('p', { text: message })));
 }
 
-function showReport(shown: Report): void {
-  page.results.replaceChildren(...shown.models.toReversed().map(modelSection));
+function showReport(shown: Report, others: readonly Report[]): void {
+  const sections = shown.models.toReversed().map((model) => modelSection(shown.adapter, model, others));
+  page.results.replaceChildren(...sections);
   page.json.value = JSON.stringify(shown, null, 2);
   page.jsonSection.hidden = false;
-}
-
-function modelSection(model: ModelReport): HTMLElement {
-  const notes = [describeCeilings(model.ceilings), ...model.notes].map((text) => create('li', { text }));
-  return create(
-    'section',
-    { class: 'result' },
-    create('h2', { text: `${model.model} (${model.architecture})` }),
-    create('ul', { class: 'plain' }, ...notes),
-    ...tablesOf(model).map(tableElement),
-  );
-}
-
-function tableElement({ title, columns, rows }: Table): HTMLElement {
-  const named = columns.some((column) => column !== '');
-  const head = create('tr', {}, ...columns.map((text) => headerCell(text, 'col')));
-  const body = rows.map(([first = '', ...cells]) =>
-    create('tr', {}, headerCell(first, 'row'), ...cells.map((text) => create('td', { text }))),
-  );
-  const table = create('table', { class: named ? 'figures-table' : '' }, create('caption', { text: title }));
-  if (named) table.append(create('thead', {}, head));
-  table.append(create('tbody', {}, ...body));
-  const scroll = create('div', { class: 'scroll' }, table);
-  // What can be scrolled must be reachable without a mouse.
-  scroll.tabIndex = 0;
-  scroll.setAttribute('role', 'region');
-  scroll.setAttribute('aria-label', title);
-  return scroll;
-}
-
-function headerCell(text: string, scope: 'col' | 'row'): HTMLTableCellElement {
-  const cell = create('th', { text });
-  cell.scope = scope;
-  return cell;
 }
 
 // ---- Wiring --------------------------------------------------------------------------------------------------------
@@ -191,5 +165,18 @@ async function copyJson(): Promise<void> {
   }
 }
 page.copy.addEventListener('click', () => void copyJson());
+
+function downloadJson(): void {
+  if (!report) return;
+  const url = URL.createObjectURL(new Blob([`${page.json.value}\n`], { type: 'application/json' }));
+  const link = create('a');
+  link.href = url;
+  link.download = `${adapterSlug(report.adapter)}.json`;
+  link.click();
+  // The download has begun by then.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  page.status.textContent = `Saved as ${link.download}.`;
+}
+page.download.addEventListener('click', downloadJson);
 
 fillModels();

@@ -11,14 +11,16 @@
 //   shape   (CACHE_DIM / 8)
 //   summary with `partial`: vec2f [splits, HEADS]: (maximum, Σ exp) of the split, for attention_combine
 //
-// One workgroup handles the GROUP query heads of one KV head for one token, so that K and V are read once for all of
-// them. With `partial` (decode, one token) it sees SPLIT positions, and other workgroups the rest of the context.
-// Workgroups: x = KV heads, y = tokens, z = splits.
+// One workgroup handles the GROUP query heads of one KV head for TOKENS tokens, so that K and V are read once for all QUERIES =
+// GROUP·TOKENS of them, up to the last position that any of the tokens sees; with `masked` (several tokens) those after a token's
+// own count nothing for it. With `partial` (decode, one token) it sees SPLIT positions, and other workgroups the rest of the context.
+// Workgroups: x = KV heads, y = tokens / TOKENS, z = splits.
 //
 // In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values). Scales are
 // multiplied in once a position: the key's into the score, the value's into the exponential that weighs it.
 
 import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, CACHE_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
+import constants::{TOKENS, QUERIES};
 import package::lib::int8_cache::code_values;
 import package::lib::state::State;
 
@@ -37,10 +39,10 @@ struct Shape { key_vectors: u32 }
 @if(partial) @group(0) @binding(6) var<storage, read_write> summary: array<vec2f>;
 @if(int8) @group(0) @binding(8) var<storage, read> scales: array<vec2f>;
 
-// Scores of a tile, then what weighs its values: their exponentials. [GROUP, TILE]
-var<workgroup> score: array<f32, GROUP * TILE>;
-// For each head: the running maximum, the running sum, and what to multiply earlier sums with.
-var<workgroup> running: array<vec3f, GROUP>;
+// Scores of a tile, then what weighs its values: their exponentials. [QUERIES, TILE]
+var<workgroup> score: array<f32, QUERIES * TILE>;
+// For each query: the running maximum, the running sum, and what to multiply earlier sums with.
+var<workgroup> running: array<vec3f, QUERIES>;
 
 // Finite, so that differences of two are never NaN.
 const lowest = -3.0e38;
@@ -53,22 +55,23 @@ const lowest = -3.0e38;
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let kv_head = group.x;
-  let token = group.y;
-  let length = state.position + token + 1u;
+  let token = group.y * TOKENS;
+  let length = state.position + min(token + TOKENS, state.count);
   @if(partial) let first = group.z * SPLIT;
   @if(partial) let last = min(length, first + SPLIT);
   @if(!partial) let first = 0u;
   @if(!partial) let last = length;
 
-  for (var head = lane; head < GROUP; head += THREADS) { running[head] = vec3f(lowest, 0.0, 0.0); }
-  @unroll(g, GROUP) { @unroll(p, PAIRS) { var sum$g_$p = vec2f(0.0); } }
+  for (var g = lane; g < QUERIES; g += THREADS) { running[g] = vec3f(lowest, 0.0, 0.0); }
+  @unroll(g, QUERIES) { @unroll(p, PAIRS) { var sum$g_$p = vec2f(0.0); } }
   let q_base = (token * ROW + kv_head * (GROUP * HEAD_DIM)) / 4u;
+  @unroll(g, QUERIES) { let query$g = q_base + $gu / GROUP * (ROW / 4u) + $gu % GROUP * (HEAD_DIM / 4u); }
 
   for (var tile = first; tile < last; tile += TILE) {
     let size = min(last - tile, u32(TILE));
     for (var i = lane; i < size; i += THREADS) {
       let k_base = ((tile + i) * KV_HEADS + kv_head) * shape.key_vectors;
-      @unroll(g, GROUP) { var dot$g = 0.0; }
+      @unroll(g, QUERIES) { var dot$g = 0.0; }
       for (var d = 0u; d < shape.key_vectors; d++) {
         @if(wide) let k0 = keys[2u * (k_base + d)];
         @if(wide) let k1 = keys[2u * (k_base + d) + 1u];
@@ -77,34 +80,37 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         @if(halves) let k1 = vec4f(unpack2x16float(packed.z), unpack2x16float(packed.w));
         @if(int8) let k0 = code_values(packed.x);
         @if(int8) let k1 = code_values(packed.y);
-        @unroll(g, GROUP) {
-          let q$g = q_base + $gu * (HEAD_DIM / 4u) + 2u * d;
-          dot$g += dot(qkv[q$g], k0) + dot(qkv[q$g + 1u], k1);
+        @unroll(g, QUERIES) {
+          dot$g += dot(qkv[query$g + 2u * d], k0) + dot(qkv[query$g + 2u * d + 1u], k1);
         }
       }
       @if(int8) let key_scale = SCALE * scales[(tile + i) * KV_HEADS + kv_head].x;
       @if(!int8) let key_scale = f32(SCALE);
-      @unroll(g, GROUP) { score[$gu * TILE + i] = dot$g * key_scale; }
+      @unroll(g, QUERIES) { score[$gu * TILE + i] = dot$g * key_scale; }
     }
     workgroupBarrier();
-    // A thread a head: the tile's maximum joins the running one, and scores become exponentials.
-    for (var head = lane; head < GROUP; head += THREADS) {
-      let before = running[head];
+    // A thread a query: the tile's maximum joins the running one, and scores become exponentials.
+    for (var g = lane; g < QUERIES; g += THREADS) {
+      @if(masked) let sees = state.position + min(token + g / GROUP + 1u, state.count);
+      @if(masked) let seen = min(size, sees - min(sees, tile));
+      @if(!masked) let seen = size;
+      let before = running[g];
       var maximum = before.x;
-      for (var i = 0u; i < size; i++) { maximum = max(maximum, score[head * TILE + i]); }
+      for (var i = 0u; i < seen; i++) { maximum = max(maximum, score[g * TILE + i]); }
       let correction = exp(before.x - maximum);
       var total = before.y * correction;
-      for (var i = 0u; i < size; i++) {
-        let e = exp(score[head * TILE + i] - maximum);
+      for (var i = 0u; i < seen; i++) {
+        let e = exp(score[g * TILE + i] - maximum);
         total += e;
         @if(int8) let value_scale = scales[(tile + i) * KV_HEADS + kv_head].y;
         @if(!int8) let value_scale = 1.0;
-        score[head * TILE + i] = e * value_scale;
+        score[g * TILE + i] = e * value_scale;
       }
-      running[head] = vec3f(maximum, total, correction);
+      @if(masked) { for (var i = seen; i < size; i++) { score[g * TILE + i] = 0.0; } }
+      running[g] = vec3f(maximum, total, correction);
     }
     workgroupBarrier();
-    @unroll(g, GROUP) {
+    @unroll(g, QUERIES) {
       let correction$g = running[$g].z;
       @unroll(p, PAIRS) { sum$g_$p *= correction$g; }
     }
@@ -113,7 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       @unroll(p, PAIRS) {
         let v$p = value_pair(v_base + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u));
       }
-      @unroll(g, GROUP) {
+      @unroll(g, QUERIES) {
         let e$g = score[$gu * TILE + i];
         @unroll(p, PAIRS) { sum$g_$p += e$g * v$p; }
       }
@@ -123,17 +129,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   @if(partial) let out_base = (group.z * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
   @if(!partial) let out_base = (token * HEADS + kv_head * GROUP) * (HEAD_DIM / 2u);
-  @unroll(g, GROUP) {
+  @unroll(g, QUERIES) {
     let norm$g = 1.0 / running[$g].y;
-    @unroll(p, PAIRS) {
-      if (lane + $pu * THREADS < HEAD_DIM / 2u) {
-        out[out_base + $gu * (HEAD_DIM / 2u) + lane + $pu * THREADS] = sum$g_$p * norm$g;
+    let row$g = out_base + $gu / GROUP * (HEADS * HEAD_DIM / 2u) + $gu % GROUP * (HEAD_DIM / 2u);
+    // The last tokens may be too many: they are not written.
+    if (token + $gu / GROUP < state.count) {
+      @unroll(p, PAIRS) {
+        if (lane + $pu * THREADS < HEAD_DIM / 2u) { out[row$g + lane + $pu * THREADS] = sum$g_$p * norm$g; }
       }
     }
   }
   @if(partial) {
-    for (var head = lane; head < GROUP; head += THREADS) {
-      summary[group.z * HEADS + kv_head * GROUP + head] = running[head].xy;
+    for (var g = lane; g < QUERIES; g += THREADS) {
+      summary[group.z * HEADS + kv_head * GROUP + g] = running[g].xy;
     }
   }
 }

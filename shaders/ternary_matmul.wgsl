@@ -23,6 +23,9 @@
 //           processors more than a multiplication; 8 of those products go into a sum. Sums of high halves are f32, in
 //           units of 2^16, and exact: they have fewer than 24 bits;
 //   floats  f32 activations times weights unpacked to f32, four at a time: slower, and without rounding of activations.
+// With `shared` the SPLIT teams of 8 threads have rows of their own instead of chunks, so there is no reduction: x = row blocks /
+// (BLOCKS·SPLIT). What all of them need, RUN chunks of activations of all tokens, is brought to workgroup memory together, once.
+//
 // All rows need the same activations. With `broadcast` (SPLIT = 1) each of four lanes loads some and hands them round in
 // registers: software adapters load lane by lane, whether addresses are equal or not.
 //
@@ -34,7 +37,7 @@
 // thread the same row of both and writes activation(gate)·up, out = rows / 2; `times` takes the rows of the gate alone and
 // multiplies y, which is up, by their activation. `relu2` makes it relu², else it is SiLU.
 
-import constants::{BLOCKS, PAIRS, TOKENS, SPLIT, SCALE_CHUNKS};
+import constants::{BLOCKS, PAIRS, TOKENS, SPLIT, RUN, SCALE_CHUNKS};
 import package::lib::dot::dot4;
 
 @if(broadcast) enable subgroups;
@@ -63,10 +66,15 @@ const values = u32(BLOCKS * TOKENS);
 // What one in a sum stands for.
 @if(pairs) const unit = 1.0 / 65536.0;
 @if(!pairs) const unit = 1.0;
+// From one chunk of a thread to the next.
+@if(shared) const step = 1u;
+@if(!shared) const step = u32(SPLIT);
 // Vectors of activations in a chunk of 64 columns.
 @if(floats) const vectors = 16u;
 @if(pairs) const vectors = 8u;
 @if(!pairs && !floats) const vectors = 4u;
+// [TOKENS, RUN, vectors]
+@if(shared) var<workgroup> staged: array<vec4u, TOKENS * RUN * vectors>;
 @if(split && (pairs || floats || groups)) var<workgroup> partial: array<f32, threads * values>;
 @if(split && !(pairs || floats || groups)) var<workgroup> partial: array<i32, threads * values>;
 
@@ -97,10 +105,12 @@ fn main(
   let row = lane & 7u;
   @if(split) let part = lane >> 3u;
   @if(!split) let part = 0u;
+  @if(shared) let slice = group.x * SPLIT + (lane >> 3u);
+  @if(!shared) let slice = group.x;
   let token = group.y * TOKENS;
   let chunks = shape.chunks;
   @unroll(b, BLOCKS) {
-    let block$b = block_index(group.x, $bu);
+    let block$b = block_index(slice, $bu);
     let base$b = block$b * (chunks * 8u) + row;
     @if(weight_groups) let scale_base$b = block$b * (shape.scale_groups * 8u) + row;
     @unroll(t, TOKENS) {
@@ -111,7 +121,18 @@ fn main(
   }
   @unroll(t, TOKENS) { let q_base$t = (token + $tu) * (chunks * vectors); }
 
-  for (var chunk = part; chunk < chunks; chunk += SPLIT) {
+  for (var chunk = part; chunk < chunks; chunk += step) {
+    @if(shared) {
+      if (chunk % RUN == 0u) {
+        workgroupBarrier();
+        for (var i = lane; i < TOKENS * RUN * vectors; i += threads) {
+          let column = chunk * vectors + i % (RUN * vectors);
+          if (column < chunks * vectors) { staged[i] = q[(token + i / (RUN * vectors)) * (chunks * vectors) + column]; }
+        }
+        workgroupBarrier();
+      }
+    }
+    @if(shared) let run = chunk % RUN * vectors;
     @unroll(b, BLOCKS) {
       let w$b = weights[base$b + chunk * 8u];
       @unroll(t, TOKENS) {
@@ -133,7 +154,8 @@ fn main(
           @unroll(t, TOKENS) {
             @unroll(h, 2) {
               @if(broadcast) let q$p_$i_$h_$t = subgroupBroadcast(part$h_$t, $(2*p+i)u);
-              @if(!broadcast) let q$p_$i_$h_$t = q[q_base$t + chunk * vectors + $(4*p+2*i+h)u];
+              @if(shared) let q$p_$i_$h_$t = staged[run + $tu * (RUN * vectors) + $(4*p+2*i+h)u];
+              @if(!broadcast && !shared) let q$p_$i_$h_$t = q[q_base$t + chunk * vectors + $(4*p+2*i+h)u];
             }
           }
           @unroll(b, BLOCKS) {
@@ -177,7 +199,8 @@ fn main(
       @unroll(j, 4) {
         @unroll(t, TOKENS) {
           @if(broadcast) let q$j_$t = subgroupBroadcast(part$t, $ju);
-          @if(!broadcast) let q$j_$t = q[q_base$t + chunk * vectors + $ju];
+          @if(shared) let q$j_$t = staged[run + $tu * (RUN * vectors) + $ju];
+          @if(!broadcast && !shared) let q$j_$t = q[q_base$t + chunk * vectors + $ju];
         }
         @unroll(b, BLOCKS) {
           @unroll(k, 4) {
@@ -224,7 +247,7 @@ fn main(
       @if(gated) {
         @unroll(p, PAIRS) {
           {
-            let index = (group.x * (BLOCKS / 2u) + $pu) * 8u + row;
+            let index = (slice * (BLOCKS / 2u) + $pu) * 8u + row;
             if (index < shape.out) { y[out + index] = activation(result$(2*p)) * result$(2*p+1); }
           }
         }
@@ -232,7 +255,7 @@ fn main(
       @if(!gated) {
         @unroll(b, BLOCKS) {
           {
-            let index = (group.x * BLOCKS + $bu) * 8u + row;
+            let index = (slice * BLOCKS + $bu) * 8u + row;
             if (index < shape.out) {
               @if(add) y[out + index] += result$b;
               @if(times) y[out + index] *= activation(result$b);

@@ -6,6 +6,7 @@ import { filesAtHand } from '../../src/files/model-files';
 import { BufferLedger, sumByPart, type GpuBytes } from '../../src/gpu/buffers';
 import type { Capabilities } from '../../src/gpu/capabilities';
 import { GpuContext } from '../../src/gpu/context';
+import { workDone } from '../../src/gpu/map-async';
 import { LocalEngine } from '../../src/engine/engine';
 import { KvCache } from '../../src/inference/kv-cache';
 import type { StepProfile } from '../../src/inference/step-profile';
@@ -13,7 +14,7 @@ import type { Transformer } from '../../src/inference/transformer';
 import type { CeilingMeter } from './ceilings';
 import { transformerOf } from './internals';
 import { sample, summarize } from './measure';
-import type { GenerateLoop, Measured, MemoryReport, ModelReport, Speed } from './report';
+import type { GenerateLoop, Measured, MemoryReport, ModelReport, Speed, StepCost } from './report';
 import { StepBench } from './steps';
 import { floorOf, lowestFloorOf, workload } from './workload';
 
@@ -115,7 +116,8 @@ export async function benchmarkModel(
       dispatches: steps.dispatches,
       variants: { ...transformer.variants },
       cpu: steps.cpu,
-      step: workload(transformer.config, stored, 1),
+      step: { ...workload(transformer.config, stored, 1), ...steps.memory },
+      tuning: transformer.tuning,
       prefill: steps.prefill,
       decode: steps.decode,
       generate: model.chat ? await generateLoop(engine, settings) : undefined,
@@ -176,7 +178,7 @@ async function loadTimed(
     },
   );
   const compiled = performance.now();
-  await gpu.device.queue.onSubmittedWorkDone();
+  await workDone(gpu.device);
   watch.look();
   const load = {
     uploadMs: uploaded - start,
@@ -191,6 +193,7 @@ type Timed = Pick<Speed, 'tokens' | 'time'>;
 interface StepReports {
   notes: string[];
   dispatches: ModelReport['dispatches'];
+  memory: Pick<StepCost, 'rounds' | 'traffic'>;
   cpu: ModelReport['cpu'];
   prefill: Measured<Speed>[];
   decode: Measured<Speed>[];
@@ -234,6 +237,7 @@ class ModelBench {
       return {
         notes: profiles.length > 0 ? [] : ['No times by kernel: this adapter has no timestamp queries.'],
         dispatches: bench.countDispatches(),
+        memory: bench.countMemory(contextWithin(contexts[0] ?? 0, room - 2) ?? 0),
         cpu,
         prefill: prefills.map((timed) => this.#speed(timed, timed.tokens)),
         decode: decodes.map((timed) => this.#speed(timed, 1)),

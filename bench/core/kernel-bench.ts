@@ -29,8 +29,8 @@ import type { CeilingRates } from './ceilings';
 import { kernelCase, type KernelCase, type KernelProblem } from './kernel-case';
 import { timeGpu } from './measure';
 import { openSample } from './sample-bench';
-import type { Table } from './report';
-import { digits } from './report';
+import { digits } from './numbers';
+import type { Table } from './tables';
 import { lowestFloorOf } from './workload';
 
 /** A kernel that can be timed. */

@@ -1,6 +1,7 @@
 // How times are taken: on the clock of the CPU, often enough, and summed up by numbers that a busy machine bends least.
 
 import { throwIfAborted } from '../../src/errors';
+import { workDone } from '../../src/gpu/map-async';
 
 /** What was measured, in milliseconds. The best is least bent by what else the machine does; the median tells how much. */
 export interface Timing {
@@ -50,9 +51,9 @@ export async function timeGpu(
   const encoder = device.createCommandEncoder();
   encode(encoder);
   const commands = encoder.finish();
-  await device.queue.onSubmittedWorkDone();
+  await workDone(device);
   const start = performance.now();
   device.queue.submit([commands]);
-  await device.queue.onSubmittedWorkDone();
+  await workDone(device);
   return performance.now() - start;
 }

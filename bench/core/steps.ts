@@ -1,5 +1,6 @@
 // Times the steps of a model: prompts, decode steps at a context, and what a step costs the CPU.
 
+import { workDone } from '../../src/gpu/map-async';
 import { recordLabels } from '../../src/gpu/profiler';
 import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
@@ -9,10 +10,22 @@ import type { TokenGuide } from '../../src/inference/token-guide';
 import type { ForwardPass, Transformer } from '../../src/inference/transformer';
 import { profileStep, type StepProfile } from '../../src/inference/step-profile';
 import type { Dispatch } from '../../src/gpu/context';
+import { headOf } from './internals';
 import { sample, type Timing } from './measure';
+import type { StepCost } from './report';
 import { randomIds } from './random';
 
 const ENCODED_AT_ONCE = 8;
+
+/** What a kernel may say of a dispatch, for a step of `tokens` tokens at `position`. */
+interface Cost {
+  /** Times that a thread waits for memory, one after the other. */
+  rounds: (tokens: number, position: number) => number;
+  /** Bytes read and written. */
+  bytes: (tokens: number, position: number) => number;
+}
+
+type CostedDispatch = Dispatch & { readonly cost?: Cost | undefined };
 
 /** How decode steps choose their tokens. */
 export interface StepChoice {
@@ -54,7 +67,7 @@ export class StepBench {
   async prefill(tokens: number, signal?: AbortSignal): Promise<number> {
     this.cache.tokenIds = [];
     const generation = await this.#begin(this.#ids(tokens), 1);
-    await this.transformer.gpu.device.queue.onSubmittedWorkDone();
+    await workDone(this.transformer.gpu.device);
     const start = performance.now();
     await generation.prefill(signal);
     await nextToken(generation);
@@ -95,6 +108,23 @@ export class StepBench {
     return { decode: count(1), prefill: count(transformer.variants.prefillTokens) };
   }
 
+  /** What the dispatches of a decode step at `context` ask of memory, as far as all of them say it. */
+  countMemory(context: number): Pick<StepCost, 'rounds' | 'traffic'> {
+    const all: readonly CostedDispatch[] = [
+      ...this.pass.decode,
+      ...headOf(this.transformer),
+      ...this.sampler,
+    ];
+    const needed = all.filter(({ grid }) => grid(1, context));
+    const costs = needed.map(({ cost }) => cost).filter((cost) => cost !== undefined);
+    if (costs.length < needed.length) return {};
+    const sum = (values: number[]): number => values.reduce((total, each) => total + each, 0);
+    return {
+      rounds: sum(costs.map(({ rounds }) => rounds(1, context))),
+      traffic: sum(costs.map(({ bytes }) => bytes(1, context))),
+    };
+  }
+
   /** CPU time of decode steps, ms: recording one into a command buffer, and submitting that. The GPU is idle. */
   async cpuTimes(steps: number, budgetMs: number): Promise<{ encode: Timing; submit: Timing }> {
     const { device } = this.transformer.gpu;
@@ -109,7 +139,7 @@ export class StepBench {
       for (let i = 0; i < ENCODED_AT_ONCE; i++) record();
       return (performance.now() - start) / ENCODED_AT_ONCE;
     };
-    await device.queue.onSubmittedWorkDone();
+    await workDone(device);
     const encode = await sample(encodeSome, steps / ENCODED_AT_ONCE, budgetMs);
     const submitOne = async (): Promise<number> => {
       this.#place(1, 0);
@@ -117,7 +147,7 @@ export class StepBench {
       const start = performance.now();
       device.queue.submit([commands]);
       const time = performance.now() - start;
-      await device.queue.onSubmittedWorkDone();
+      await workDone(device);
       return time;
     };
     const submit = await sample(submitOne, Math.max(3, steps / 4), budgetMs);

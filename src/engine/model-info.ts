@@ -48,9 +48,10 @@ function contextNote(asked: number, most: number): string[] {
 export function describeResident({ gpu, transformer, formats }: Resident): DeviceInfo {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const { attention, decodeMatmul, cacheFormat } = transformer.variants;
+  const { chosen, rejected } = transformer.tuning;
   const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
   return {
-    kernels: transformer.tuning,
+    kernels: { chosen, rejected },
     adapter: { vendor, architecture, device, description },
     codePaths: {
       stream: 'local',

@@ -23,12 +23,15 @@ export interface Capabilities {
   vendor: GpuVendor;
 }
 
+/** Lanes of the widest vectors that adapters on the CPU make of a subgroup. */
+const MOST_SOFTWARE_LANES = 8;
+
 /**
  * Whether the adapter is a program on the CPU: told by subgroups of at most 8 lanes. There, barriers are dear and threads
  * are lanes of a vector unit, so workgroups should be no larger than those.
  */
 export function isSoftwareAdapter({ subgroups, subgroupMaxSize }: Capabilities): boolean {
-  return subgroups && subgroupMaxSize <= 8;
+  return subgroups && subgroupMaxSize <= MOST_SOFTWARE_LANES;
 }
 
 /** What `device` can do. Language features are tried out, since a device does not say which it has. */
@@ -36,18 +39,34 @@ export async function probeCapabilities(
   device: GPUDevice,
   forced: Partial<Capabilities> = {},
 ): Promise<Capabilities> {
-  const subgroups = device.features.has('subgroups');
   const info = device.adapterInfo;
   return {
-    subgroups,
-    subgroupMinSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
-    subgroupMaxSize: subgroups ? (info.subgroupMaxSize ?? 0) : 0,
+    ...subgroupsOf(device),
     shaderF16: device.features.has('shader-f16'),
     packedDot: await compiles(device, 'const four = dot4I8Packed(0x01010101u, 0x01010101u);'),
     timestamps: device.features.has('timestamp-query'),
     vendor: VENDORS.find((name) => name === info.vendor.toLowerCase()) ?? 'unknown',
     ...forced,
   };
+}
+
+type Subgroups = Pick<Capabilities, 'subgroups' | 'subgroupMinSize' | 'subgroupMaxSize'>;
+
+function subgroupsOf({ features, adapterInfo: info }: GPUDevice): Subgroups {
+  if (!features.has('subgroups')) return { subgroups: false, subgroupMinSize: 0, subgroupMaxSize: 0 };
+  const [least, most] = [info.subgroupMinSize ?? 0, info.subgroupMaxSize ?? 0];
+  if (!isWarp(info) || most <= MOST_SOFTWARE_LANES)
+    return { subgroups: true, subgroupMinSize: least, subgroupMaxSize: most };
+  const lanes = Math.min(MOST_SOFTWARE_LANES, Math.max(4, least));
+  return { subgroups: true, subgroupMinSize: lanes, subgroupMaxSize: lanes };
+}
+
+/**
+ * Whether the adapter is WARP, the program by which Windows does without a GPU. Dawn says there, as of everything on Direct3D 12,
+ * that a subgroup may have 128 lanes. It goes by the vendor, who makes no GPUs, or by its name where the browser tells that.
+ */
+function isWarp({ vendor, description }: GPUAdapterInfo): boolean {
+  return vendor.toLowerCase() === 'microsoft' || description.includes('Microsoft Basic Render Driver');
 }
 
 async function compiles(device: GPUDevice, code: string): Promise<boolean> {

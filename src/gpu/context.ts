@@ -13,7 +13,7 @@ import {
 import type { Capabilities } from './capabilities';
 import { whenLost } from './device-loss';
 import type { Grid } from './grid';
-import { mapForReading } from './map-async';
+import { mapForReading, workDone } from './map-async';
 import { PipelineCache, type PipelineSpec } from './pipeline-cache';
 import { shaderLog, type ShaderLog } from './shader-log';
 
@@ -76,7 +76,7 @@ export class GpuContext implements BufferMaker {
   async isLost(): Promise<boolean> {
     if (!this.#over) {
       const { device } = this;
-      await Promise.race([device.lost, device.queue.onSubmittedWorkDone().catch(() => {})]);
+      await Promise.race([device.lost, workDone(device).catch(() => {})]);
       // What was told is handled in this task.
       await new Promise((resolve) => setTimeout(resolve));
     }

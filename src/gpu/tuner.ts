@@ -6,7 +6,15 @@ import type { GpuContext } from './context';
 import { workDone } from './map-async';
 import { Runners, type TimedWork } from './timed-work';
 import { TuningMemory, type CheckRecord, type TuningStore } from './tuning-memory';
-import { race, ratioOf, type Course } from './variant-race';
+import {
+  race,
+  ratioOf,
+  spreadOf,
+  type Course,
+  type Evidence,
+  type Runner,
+  type Verdict,
+} from './variant-race';
 
 export type { TimedWork };
 
@@ -24,12 +32,31 @@ export interface Tunable<Variant> {
   work(variant: Variant): Promise<TimedWork>;
 }
 
-/** What was chosen, and what was found to be wrong on this adapter. */
+/** What was measured of a variant beside the one that was the best until then. */
+export interface Race {
+  /** Name of the tunable. */
+  kernel: string;
+  /** Both as JSON. */
+  variant: string;
+  against: string;
+  verdict: Verdict;
+  /** The time of `variant` over that of `against`: the median of `pairs` measurements of both. 1 where there are none. */
+  ratio: number;
+  /** How far those measurements lie from the median, in the middle: a share of it. */
+  spread: number;
+  pairs: number;
+  /** Of the tunable's work once, by the latest measurement, ms; undefined where none came to an end. */
+  ms: number | undefined;
+  againstMs: number | undefined;
+}
+
+/** What was chosen, what was found to be wrong on this adapter, and what was measured in this load. */
 export interface TuningReport {
   /** By name of the tunable: the variant as JSON. */
   chosen: Record<string, string>;
   /** `name: variant` of each variant that gave a wrong answer or did not compile. */
   rejected: string[];
+  races: Race[];
 }
 
 /** How the tuner may spend time. */
@@ -50,7 +77,7 @@ const BUDGET_MS = 300;
 
 /** Tunes one kernel after the other within a common budget. */
 export class Tuner {
-  readonly report: TuningReport = { chosen: {}, rejected: [] };
+  readonly report: TuningReport = { chosen: {}, rejected: [], races: [] };
   readonly #clock: Clock;
   /** Of the budget. */
   #spentMs = 0;
@@ -105,7 +132,10 @@ export class Tuner {
     const before = trials[key];
     const trial = before?.against === against ? before : { against, stage: 0, ratios: [] };
     const course = this.#course();
-    const verdict = await race(await runners.of(variant), await runners.of(best), course, trial);
+    const [challenger, champion] = [await runners.of(variant), await runners.of(best)];
+    const verdict = await race(challenger, champion, course, trial);
+    const kernel = { kernel: name, variant: key, against };
+    this.report.races.push({ ...kernel, verdict, ...summaryOf(trial, challenger, champion) });
     delete trials[key];
     if (verdict === 'undecided') {
       trials[key] = trial;
@@ -204,4 +234,18 @@ export class Tuner {
       return undefined;
     }
   }
+}
+
+function summaryOf(
+  trial: Evidence,
+  challenger: Runner,
+  champion: Runner,
+): Pick<Race, 'ratio' | 'spread' | 'pairs' | 'ms' | 'againstMs'> {
+  return {
+    ratio: ratioOf(trial),
+    spread: spreadOf(trial),
+    pairs: trial.ratios.length,
+    ms: challenger.ms || undefined,
+    againstMs: champion.ms || undefined,
+  };
 }

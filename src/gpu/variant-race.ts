@@ -90,6 +90,13 @@ export function ratioOf({ ratios }: Evidence): number {
   return ratios.length === 0 ? 1 : Math.exp(median(ratios));
 }
 
+/** How far the ratios of `evidence` lie from their median, in the middle: a share of it, 0 where there are none. */
+export function spreadOf({ ratios }: Evidence): number {
+  if (ratios.length === 0) return 0;
+  const middle = median(ratios);
+  return Math.exp(median(ratios.map((ratio) => Math.abs(ratio - middle)))) - 1;
+}
+
 /** Whether it is known how long work takes; or why not. */
 type Pace = 'known' | 'no time' | 'too short';
 

@@ -60,7 +60,7 @@ export class Generation {
     return new Generation({ transformer, readbacks, cache, pass, continuation }, sampler, guide);
   }
 
-  /** Evaluates what is there of the sequence and encodes the next sampling. Stops within one chunk when `signal` fires. */
+  /** Evaluates what is there of the sequence and encodes the next sampling. When `signal` fires it ends as `Transformer.prefill` does. */
   async prefill(signal?: AbortSignal): Promise<void> {
     const { transformer, cache, pass, continuation } = this.parts;
     const { sampled, sampling } = continuation;

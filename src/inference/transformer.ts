@@ -92,6 +92,12 @@ export interface TransformerOptions {
   activations: Activations;
 }
 
+/**
+ * Chunks of a prompt that are submitted and not known to be done: while one runs, the next is there already, so the GPU does not
+ * wait for this thread to hear of the end and to encode. More would gain nothing and run on after an abort.
+ */
+const CHUNKS_IN_FLIGHT = 2;
+
 /** What a load compiles. */
 const PLAIN_CHOICE: SampleMode = { penalties: false, random: false, masked: false };
 
@@ -106,7 +112,7 @@ export class Transformer {
     readonly contextLength: number,
     private readonly weights: ModelWeights,
     readonly variants: Variants & FixedChoices,
-    /** What the tuner chose and rejected. */
+    /** What the tuner measured, chose and rejected. */
     readonly tuning: TuningReport,
     readonly work: WorkBuffers,
     readonly activations: Activations,
@@ -206,8 +212,8 @@ export class Transformer {
 
   /**
    * Evaluates `ids` from position `from` on into `cache`, chunk by chunk; the head may follow, and the choice of a token
-   * before which `step` were sampled. Rejects with `aborted` within one chunk when `signal` fires; the cache then says how
-   * far it came.
+   * before which `step` were sampled. When `signal` fires, no chunk is submitted any more, and it rejects with `aborted` once
+   * the chunk that runs is done; the one behind that, if there is one, runs out, and the cache counts it as there.
    */
   async prefill(
     cache: KvCache,
@@ -218,18 +224,26 @@ export class Transformer {
     step = 0,
   ): Promise<void> {
     const { prefillTokens } = this.variants;
+    const { device } = this.gpu;
+    const atOnce = CHUNKS_IN_FLIGHT * prefillTokens;
+    const inFlight: Promise<undefined>[] = [];
     cache.tokenIds.length = from;
     for (let start = from; start < ids.length; start += prefillTokens) {
+      if (start >= from + atOnce) await inFlight.shift();
       throwIfAborted(signal);
       const chunk = ids.slice(start, start + prefillTokens);
       this.writeIds(chunk);
       this.writeState(start, chunk.length, step);
-      const encoder = this.gpu.device.createCommandEncoder();
+      const encoder = device.createCommandEncoder();
       this.encodeTokens(encoder, pass, chunk.length, start);
-      this.gpu.device.queue.submit([encoder.finish()]);
+      device.queue.submit([encoder.finish()]);
       cache.tokenIds.push(...chunk);
-      // Not the last: what follows it is read back, and waited for there.
-      if (start + prefillTokens < ids.length) await workDone(this.gpu.device);
+      // Nobody waits for the last ones here: what follows them is read back.
+      if (start + atOnce >= ids.length) continue;
+      const done = workDone(device);
+      // After an abort nobody waits for it, so nobody needs to hear that it failed.
+      done.catch(() => {});
+      inFlight.push(done);
     }
     throwIfAborted(signal);
   }

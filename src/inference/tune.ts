@@ -80,7 +80,7 @@ export async function tune(
   });
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
-  const cache = createLayerCache(gpu, config, length, format, 'for timing');
+  const caches = new TimedCaches(subject, length, format);
   const variants: Variants = {
     decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
     head: await choose('head', headShape(subject), {
@@ -97,27 +97,15 @@ export async function tune(
     attention: await choose('attention', `${layerShape} ${format}`, {
       checked: JSON.stringify(['attention', attentionShape, format]),
       check: (variant) => checkAttention(gpu, attentionShape, variant, format),
-      work: (variant) => attentionWork(subject, cache, length, variant),
+      work: (variant) => attentionWork(subject, caches.all(), length, variant),
     }),
     normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
       checked: JSON.stringify(['norm', rowForms]),
       check: (threads) => checkNorm(gpu, threads, rowForms),
-      work: async (threads) => {
-        const { work, layers, activations } = subject;
-        const { ffnSubNorm, ffnDown } = layers[0]!;
-        const shape = {
-          cols: ffnWidth,
-          eps: config.eps,
-          threads,
-          packing: activations === 'f32' ? 'floats' : 'bytes',
-          scalePer: activations === 'int8-group' ? 'group' : 'token',
-        } as const;
-        const out = inputOf(work, ffnDown, activations);
-        return { dispatches: [await rmsNormQuantize(gpu, 'norm', shape, work.hidden, ffnSubNorm, out)] };
-      },
+      work: (threads) => normWork(subject, threads),
     }),
   };
-  freeLayerCache(gpu, cache);
+  caches.free();
   await tuner.save();
   return { variants, report: tuner.report };
 }
@@ -170,10 +158,15 @@ async function matmulWork(
   variant: MatmulVariant,
   tokens: number,
 ): Promise<TimedWork> {
-  const [dispatches = [], ...alternatives] = await Promise.all(
+  const layers = await Promise.all(
     timedLayers(subject).map((layer) => layerMatmuls(subject, variant, layer)),
   );
-  return { dispatches, alternatives, tokens };
+  return { ...inTurns(layers), tokens };
+}
+
+/** The dispatches of several layers as repeats of one. */
+function inTurns([dispatches = [], ...alternatives]: readonly Dispatch[][]): TimedWork {
+  return { dispatches, alternatives };
 }
 
 /** As many layers as no cache holds, or all; those whose matrices have the forms of the first one's, so that kernels are the same. */
@@ -215,14 +208,61 @@ function layerMatmuls(
   ]);
 }
 
+/** Caches to time attention with, one for each layer as in a step: made when somebody wants them. */
+class TimedCaches {
+  #caches: LayerCache[] | undefined;
+
+  constructor(
+    private readonly subject: TuningSubject,
+    private readonly positions: number,
+    private readonly format: CacheFormat,
+  ) {}
+
+  all(): readonly LayerCache[] {
+    const { gpu, config, layers } = this.subject;
+    this.#caches ??= layers.map((_, i) =>
+      createLayerCache(gpu, config, this.positions, this.format, `for timing ${i}`),
+    );
+    return this.#caches;
+  }
+
+  free(): void {
+    for (const cache of this.#caches ?? []) freeLayerCache(this.subject.gpu, cache);
+  }
+}
+
 async function attentionWork(
   { gpu, config, work }: TuningSubject,
-  cache: LayerCache,
+  caches: readonly LayerCache[],
   length: number,
   variant: AttentionVariant,
 ): Promise<TimedWork> {
   const { state, qkv, partial, attended } = work;
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
-  const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
-  return { dispatches: await decodeAttention(...args), position: length - 1 };
+  const layers = await Promise.all(
+    caches.map((cache) => decodeAttention(gpu, config, variant, state, qkv, cache, partial, attended)),
+  );
+  return { ...inTurns(layers), position: length - 1 };
+}
+
+/** The norm before the last matrix of a layer; of all layers that have it, or have it not, as the first one. */
+async function normWork(
+  { gpu, config, work, layers, activations }: TuningSubject,
+  threads: number,
+): Promise<TimedWork> {
+  const shape = {
+    cols: config.ffnWidth,
+    eps: config.eps,
+    threads,
+    packing: activations === 'f32' ? 'floats' : 'bytes',
+    scalePer: activations === 'int8-group' ? 'group' : 'token',
+  } as const;
+  const alike = layers.filter((layer, _, [first]) => !layer.ffnSubNorm === !first?.ffnSubNorm);
+  const dispatches = await Promise.all(
+    alike.map(async ({ ffnSubNorm, ffnDown }) => {
+      const out = inputOf(work, ffnDown, activations);
+      return [await rmsNormQuantize(gpu, 'norm', shape, work.hidden, ffnSubNorm, out)];
+    }),
+  );
+  return inTurns(dispatches);
 }

@@ -21,6 +21,9 @@ const NORM_EPS = 1e-5;
  */
 const ATTENTION_TOLERANCE = { f16: 1e-3, f32: 1e-3, int8: 2e-3 };
 
+/** Tokens of the prompt: more than share what a team or a workgroup reads, and no multiple of those. */
+const PROMPT = 9;
+
 /** Heads, how they turn, and whether they have norms before that. */
 type TurnedShape = AttentionShape & { rotary: number; ropePairs: RopePairs; headNorms: boolean };
 
@@ -36,10 +39,11 @@ export async function checkAttention(
 ): Promise<boolean> {
   const { heads, kvHeads, headDim, rotary } = shape;
   const most = variant.split + 5;
+  const width = (heads + 2 * kvHeads) * headDim;
   const random = sequence(4);
   // Numbers that f16 has exactly. Odd numerators: of a head's largest in 127 steps no other is a half, so int8 has no ties.
   const value = (): number => (2 * (random() % 512) - 511) / 256;
-  const qkv = Float32Array.from({ length: (heads + 2 * kvHeads) * headDim }, value);
+  const qkv = Float32Array.from({ length: PROMPT * width }, value);
   const cached = (): Float32Array => Float32Array.from({ length: most * kvHeads * headDim }, value);
   const asStored = (floats: Float32Array): StoredHeads => storeHeads(floats, headDim, format);
   const keys = asStored(cached());
@@ -65,16 +69,19 @@ export async function checkAttention(
       summary: scratch(new Float32Array(rooms * heads * 2)),
     };
     const check = async (
+      tokens: number,
       length: number,
       attend: (state: GPUBuffer, input: GPUBuffer, cache: LayerCache, out: GPUBuffer) => Promise<Dispatch[]>,
     ): Promise<boolean> => {
-      const out = scratch(new Float32Array(heads * headDim));
+      const first = length - tokens;
+      const out = scratch(new Float32Array(tokens * heads * headDim));
       const scales = format === 'int8' ? scratch(pairwise(keys.scales, values.scales)) : undefined;
       const cache = { keys: scratch(keys.words), values: scratch(values.words), scales, format };
-      const state = scratch(new Uint32Array([length - 1, 1, 0, 0]));
+      const state = scratch(new Uint32Array([first, tokens, 0, 0]));
       const dispatches = await attend(state, scratch(qkv), cache, out);
-      const expected = plainStep(shape, normed, keys.floats, values.floats, table, length, asStored);
-      const result = await run(gpu, dispatches, out, 1, length - 1);
+      const rows = normed.subarray(0, tokens * width);
+      const expected = plainSteps(shape, rows, keys.floats, values.floats, table, first, asStored);
+      const result = await run(gpu, dispatches, out, tokens, first);
       return isClose(result, expected, ATTENTION_TOLERANCE[format]);
     };
     const append = (state: GPUBuffer, input: GPUBuffer, cache: LayerCache): Promise<Dispatch> =>
@@ -93,53 +100,57 @@ export async function checkAttention(
       ];
     };
     const checks = [
-      await check(most, async (state, input, cache, out) => [
+      await check(PROMPT, most, async (state, input, cache, out) => [
         await append(state, input, cache),
         await attention(gpu, shape, variant, state, input, cache, out),
       ]),
-      await check(most, decode),
-      await check(5, decode),
+      await check(1, most, decode),
+      await check(1, 5, decode),
     ];
     return checks.every((right) => right);
   });
 }
 
 /**
- * Attention of the token whose `qkv` the matrix made, at position length - 1: it is turned, and joins keys and values `asStored`.
+ * Attention of the tokens from position `first` on, whose `qkv` the matrix made: each is turned, joins keys and values `asStored`,
+ * and sees those up to its own.
  */
-function plainStep(
+function plainSteps(
   shape: TurnedShape,
   qkv: Float32Array,
   keys: Float32Array,
   values: Float32Array,
   angles: Float32Array,
-  length: number,
+  first: number,
   asStored: (heads: Float32Array) => StoredHeads,
 ): Float64Array {
-  const { heads, kvHeads, headDim } = shape;
-  const turned = plainRope(shape, qkv, angles.subarray((length - 1) * shape.rotary));
-  const slot = (length - 1) * kvHeads * headDim;
-  const width = kvHeads * headDim;
-  const withNew = (cached: Float32Array, from: Float32Array): Float32Array => {
-    const all = cached.slice(0, length * width);
-    all.set(asStored(from).floats, slot);
-    return all;
-  };
-  const first = heads * headDim;
-  const allKeys = withNew(keys, turned.slice(first, first + width));
-  return plainAttention(shape, turned, allKeys, withNew(values, qkv.slice(first + width)), length);
+  const { heads, kvHeads, headDim, rotary } = shape;
+  const [queries, width] = [heads * headDim, kvHeads * headDim];
+  const row = queries + 2 * width;
+  const [allKeys, allValues] = [keys.slice(), values.slice()];
+  const out = new Float64Array((qkv.length / row) * queries);
+  for (let token = 0; token * row < qkv.length; token++) {
+    const own = qkv.subarray(token * row, (token + 1) * row);
+    const position = first + token;
+    const turned = plainRope(shape, own, angles.subarray(position * rotary));
+    allKeys.set(asStored(turned.slice(queries, queries + width)).floats, position * width);
+    allValues.set(asStored(own.slice(queries + width)).floats, position * width);
+    out.set(plainAttention(shape, turned, allKeys, allValues, position + 1), token * queries);
+  }
+  return out;
 }
 
-/** Queries and keys of `qkv` divided by the root of their head's mean square, times the weights; values as they are. */
+/** Queries and keys of rows of `qkv` divided by the root of their head's mean square, times the weights; values as they are. */
 function plainHeadNorms(
   { heads, kvHeads, headDim }: AttentionShape,
   qkv: Float32Array,
   weights: { q: Float32Array; k: Float32Array },
 ): Float32Array {
   return qkv.map((value, i) => {
-    const head = Math.floor(i / headDim);
+    const start = i - (i % headDim);
+    const head = (start / headDim) % (heads + 2 * kvHeads);
     if (head >= heads + kvHeads) return value;
-    const own = qkv.subarray(head * headDim, (head + 1) * headDim);
+    const own = qkv.subarray(start, start + headDim);
     const rms = Math.sqrt(own.reduce((sum, x) => sum + x * x, 0) / headDim + NORM_EPS);
     return (value / rms) * (head < heads ? weights.q : weights.k)[i % headDim]!;
   });

@@ -23,6 +23,8 @@ export interface WorkgroupAttention {
   threads: number;
   /** Positions whose scores are held at a time. */
   tile: number;
+  /** Tokens of a prompt that a workgroup handles at once, so that it reads keys and values once for all of them. */
+  tokens: number;
   /** Positions that one split of the context has, in decode; a multiple of `tile`. */
   split: number;
 }
@@ -74,7 +76,7 @@ export function attention(
   const bounds = loopBounds(gpu, shape, variant);
   const buffers = [state, qkv, cache.keys, cache.values, out, bounds, undefined, undefined, cache.scales];
   const spec = attentionSpec(shape, variant, cache.format, false);
-  const perGroup = variant.kind === 'lanes' ? variant.teams * variant.tokens : 1;
+  const perGroup = variant.kind === 'lanes' ? variant.teams * variant.tokens : variant.tokens;
   const grid = gridByTokens((tokens) => [shape.kvHeads, Math.ceil(tokens / perGroup), 1]);
   return gpu.dispatch('attention', spec, buffers, grid);
 }
@@ -137,6 +139,11 @@ export async function decodeAttention(
   ]);
 }
 
+/** Pairs of dimensions that a thread owns in the weighted sum of values. */
+function dimensionPairs(headDim: number, threads: number): number {
+  return Math.ceil(headDim / 2 / threads);
+}
+
 /** The bounds of loops that compilers should not unroll. */
 function loopBounds(gpu: GpuContext, shape: AttentionShape, variant: AttentionVariant): GPUBuffer {
   if (variant.kind === 'workgroup') return gpu.uniform([cacheDim(shape.headDim) / 8]);
@@ -182,8 +189,16 @@ function attentionSpec(
     return { shader: 'attention_lanes', constants, conditions };
   }
   const { threads, tile } = variant;
-  const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
-  return { shader: 'attention', constants, conditions: { partial, ...stored } };
+  const tokens = partial ? 1 : variant.tokens;
+  const constants = {
+    ...common,
+    TILE: tile,
+    THREADS: threads,
+    PAIRS: dimensionPairs(headDim, threads),
+    TOKENS: tokens,
+    QUERIES: (heads / kvHeads) * tokens,
+  };
+  return { shader: 'attention', constants, conditions: { partial, masked: tokens > 1, ...stored } };
 }
 
 /** The variants worth trying on a device for heads of such a shape, the likeliest to be the fastest first. */
@@ -193,7 +208,7 @@ export function attentionCandidates(
 ): readonly AttentionVariant[] {
   const { subgroups, subgroupMinSize, subgroupMaxSize } = capabilities;
   const workgroup = (threads: number, tile: number, split: number): AttentionVariant => {
-    return { kind: 'workgroup', threads, tile, split };
+    return { kind: 'workgroup', threads, tile, tokens: sharingTokens(capabilities, shape, threads), split };
   };
   if (isSoftwareAdapter(capabilities)) {
     return [
@@ -220,6 +235,26 @@ export function attentionCandidates(
     workgroup(64, 64, 128),
   ];
   return inOrder(onGpu, firstCandidates(capabilities).attention);
+}
+
+/**
+ * Sums and scores of a thread of attention in workgroup memory. With the heads of BitNet 2B4T four tokens have 80 and take 96 registers
+ * on RDNA 3, where eight tokens would take 144 (`npm run isa`).
+ */
+const MOST_SUMS = 80;
+
+/**
+ * Tokens of a prompt that share what a workgroup of attention reads. A program on the CPU has all sums of a head in few threads, and
+ * Intel's compilers spill soonest: there each token is alone.
+ */
+function sharingTokens(
+  capabilities: Capabilities,
+  { heads, kvHeads, headDim }: AttentionShape,
+  threads: number,
+): number {
+  if (isSoftwareAdapter(capabilities) || capabilities.vendor === 'intel') return 1;
+  const sums = (heads / kvHeads) * (2 * dimensionPairs(headDim, threads) + 1);
+  return [8, 4, 2].find((tokens) => tokens * sums <= MOST_SUMS) ?? 1;
 }
 
 const LEAST_SUBGROUP = 16;

@@ -39,20 +39,25 @@ async function checkMatmulForm(
   epilogues: readonly MatmulEpilogue[],
   { groups, scaleGroup }: MatmulForm,
 ): Promise<boolean> {
-  // Gate and up: 36 row blocks each, so that the last workgroup of every variant has too many.
-  const rows = 8 * 70;
-  const cols = 5 * 64;
+  // Gate and up: 9 row blocks each, so that the last workgroup of every variant that may have too many has.
+  const rows = 8 * 18;
+  // More chunks than any variant has in one round of its loop, and an odd number.
+  const cols = 37 * 64;
+  // Of a prompt more than one tile of tokens, the last of which is not full.
+  const tokens = variant.tokens === 1 ? 1 : Math.max(9, variant.tokens + 1);
+  const room = Math.ceil(tokens / variant.tokens) * variant.tokens;
   const random = sequence(1);
   const codes = Uint8Array.from({ length: rows * cols }, () => random() % 3);
-  const q = Int8Array.from({ length: variant.tokens * cols }, () => (random() % 256) - 128);
+  const q = Int8Array.from({ length: room * cols }, () => (random() % 256) - 128);
   const scales = Float32Array.from(
     { length: scaleCount(rows, cols, scaleGroup) },
     (_, i) => 0.001 * (1 + (i % 7)),
   );
-  const inverses = Float32Array.from({ length: (variant.tokens * cols) / CHUNK }, (_, i) =>
+  const inverses = Float32Array.from({ length: (room * cols) / CHUNK }, (_, i) =>
     groups ? 0.25 * (1 + (i % 3)) : 0.5,
   );
-  const products = plainProducts({ rows, cols, codes, scales, scaleGroup }, q, inverses);
+  const plain = { rows, cols, codes, scales, scaleGroup };
+  const products = plainProducts(plain, q.subarray(0, tokens * cols), inverses);
   return withBuffers(gpu, async (scratch) => {
     const matrix = {
       rows,
@@ -73,14 +78,14 @@ async function checkMatmulForm(
         : packActivations(q, variant.products);
     const quantized = { padded: cols, values: scratch(values), scales: scratch(summary), groups };
     for (const epilogue of epilogues) {
-      const start = new Float32Array(variant.tokens * rows).fill(1);
+      const start = new Float32Array(room * rows).fill(1);
       const y = scratch(start);
       const half = rows / 2;
       const lower = { firstRow: half, rows: half, column: 0, stride: half };
       const part = epilogue.endsWith('-times') ? lower : undefined;
       const dispatch = await ternaryMatmul(gpu, 'check', matrix, epilogue, variant, quantized, y, part);
-      const result = await run(gpu, [dispatch], y, variant.tokens);
-      const expected = applyEpilogue(products, epilogue, rows, variant.tokens);
+      const result = await run(gpu, [dispatch], y, tokens);
+      const expected = applyEpilogue(products, epilogue, rows, tokens);
       if (!isClose(result.subarray(0, expected.length), expected)) return false;
     }
     return true;

@@ -25,6 +25,11 @@ export interface MatmulVariant {
   products: ActivationPacking;
   /** Activations go round in subgroups instead of being loaded by every thread. Only with `split` 1, and for int8. */
   broadcast: boolean;
+  /**
+   * Activations are brought to workgroup memory for all threads, `split` times 8 of which then have as many rows instead of sharing
+   * columns. Only for int8.
+   */
+  shared?: true;
 }
 
 /**
@@ -66,7 +71,8 @@ export function ternaryMatmul(
   const outCols = gated ? rows / 2 : rows;
   const { firstRow, column, stride } = part ?? { firstRow: 0, column: 0, stride: outCols };
   const blocks = gated ? Math.max(2, variant.blocks) : variant.blocks;
-  const groupsX = Math.ceil(rowBlocks / blocks);
+  const shared = variant.shared ?? false;
+  const groupsX = Math.ceil(rowBlocks / (shared ? blocks * variant.split : blocks));
   const sizes = [q.padded / CHUNK, rowBlocks, outCols, scaleGroups, 4];
   const shape = gpu.uniform([...sizes, firstRow / 8, column, stride]);
   return gpu.dispatch(
@@ -78,10 +84,12 @@ export function ternaryMatmul(
         PAIRS: gated ? blocks / 2 : 0,
         TOKENS: variant.tokens,
         SPLIT: variant.split,
+        RUN: shared ? SHARED_CHUNKS : 0,
         SCALE_CHUNKS: scaleGroup === 'row' ? 0 : scaleGroup / CHUNK,
       },
       conditions: {
-        split: variant.split > 1,
+        split: variant.split > 1 && !shared,
+        shared,
         pairs: variant.products === 'pairs',
         floats: variant.products === 'floats',
         groups: q.groups ?? false,
@@ -98,7 +106,10 @@ export function ternaryMatmul(
   );
 }
 
-type Style = Pick<MatmulVariant, 'products' | 'broadcast'>;
+/** Chunks of activations that are in workgroup memory at a time: 256 bytes a token, twice as many in pairs. */
+const SHARED_CHUNKS = 4;
+
+type Style = Pick<MatmulVariant, 'products' | 'broadcast' | 'shared'>;
 
 function variants(
   style: Style,
@@ -200,6 +211,8 @@ export function prefillMatmulCandidates(
           // Reads half as much for a product, and spills on Intel.
           ...(capabilities.vendor === 'intel' ? [] : [[4, 8, 4] as const]),
         ]),
+        // Of an activation 16 row blocks take what was read once, where with (2, 8, 4) two do.
+        ...variants({ ...ownDot, shared: true }, [[2, 8, 8]]),
         ...variants(byPairs, [
           [2, 4, 4],
           [2, 2, 8],

@@ -39,7 +39,7 @@ function countEncoders(device: GPUDevice): { dispatches: number; passes: number;
 // appends itself. The context stays within one split, so nothing needs to be combined.
 const ATTENTION: [AttentionVariant, dispatches: number][] = [
   [{ kind: 'lanes', lanes: 4, ahead: 1, teams: 1, tokens: 1, split: 128 }, 9],
-  [{ kind: 'workgroup', threads: 8, tile: 32, split: 64 }, 10],
+  [{ kind: 'workgroup', threads: 8, tile: 32, tokens: 1, split: 64 }, 10],
 ];
 
 test.each(ATTENTION)(

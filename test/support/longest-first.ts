@@ -27,6 +27,7 @@ const SLOW = [
   'gpu/kv-cache-int8',
   'gpu/kernels/sample',
   'e2e/tarball',
+  'e2e/bench-page',
   'e2e/policies',
   'gpu/architectures',
   'gpu/shapes/greedy',

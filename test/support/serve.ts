@@ -76,6 +76,19 @@ export async function serveSources(options: ServeOptions = {}): Promise<Served> 
   return { url: address(server.httpServer?.address()), close: () => server.close() };
 }
 
+/** Serves the sources of the demo, as `npm start` does. */
+export async function serveDemoSources(options: ServeOptions = {}): Promise<Served> {
+  const { listen, ...config } = await common(options);
+  const server = await createServer({
+    ...config,
+    optimizeDeps: { noDiscovery: true },
+    cacheDir: `${ROOT}node_modules/.vite/demo`,
+    server: { ...listen, hmr: false, watch: null, open: false },
+  });
+  await server.listen();
+  return { url: address(server.httpServer?.address()), close: () => server.close() };
+}
+
 /** Serves the demo as `npm run build:demo` left it in dist/demo. */
 export async function serveDemo(options: ServeOptions = {}): Promise<Served> {
   const { listen, ...config } = await common(options);

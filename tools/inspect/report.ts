@@ -1,6 +1,6 @@
 // What was found, as a table for each layer and one sentence.
 
-import { textTable } from '../../bench/core/report';
+import { textTable } from '../../bench/core/tables';
 import type { Compared, Difference } from './compare';
 
 /** A result and how far it is from the formula. */

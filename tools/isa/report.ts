@@ -1,6 +1,6 @@
 // Shows what a chip's compiler made of the kernels: as tables for a terminal, and as a page for bench/results.
 
-import { markdownTable, textTable, type Table } from '../../bench/core/report';
+import { markdownTable, textTable, type Table } from '../../bench/core/tables';
 import type { Chip } from './chips';
 import type { Compiled } from './compiler';
 import type { PipelineUse } from './pipelines';

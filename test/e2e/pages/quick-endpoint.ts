@@ -11,7 +11,7 @@ const matmul = { blocks: 2, tokens: 1, split: 1, products: 'pairs', broadcast: f
 const VARIANTS: Partial<Variants> = {
   decodeMatmul: matmul,
   prefillMatmul: matmul,
-  attention: { kind: 'workgroup', threads: 4, tile: 32, split: 64 },
+  attention: { kind: 'workgroup', threads: 4, tile: 32, tokens: 1, split: 64 },
 };
 
 export class QuickEndpoint extends WorkerEndpoint {

@@ -170,10 +170,11 @@ async function split(
 // Sums of a few hundred products in f32, and exponentials of them.
 const TOLERANCE = 1e-5;
 
-const workgroup = (threads: number, tile: number, split: number): AttentionVariant => ({
+const workgroup = (threads: number, tile: number, split: number, tokens = 1): AttentionVariant => ({
   kind: 'workgroup',
   threads,
   tile,
+  tokens,
   split,
 });
 const lanes = (count: number, teams: number, split: number, tokens = 1, ahead = 1): AttentionVariant => ({
@@ -194,6 +195,10 @@ const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
   [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64), 'f16'],
   // Fewer threads than query heads a KV head, and other tiles.
   [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'f16'],
+  // Several tokens a workgroup, of which 40 are no multiple, and tiles that only the last of them see.
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 16, 32, 3), 'f16'],
+  [{ heads: 2, kvHeads: 2, headDim: 64 }, workgroup(32, 4, 32, 3), 'f32'],
+  [{ heads: 2, kvHeads: 2, headDim: 36 }, workgroup(32, 32, 64, 7), 'int8'],
   // A subgroup of four, the smallest there is here: several vectors a lane, and two teams a workgroup.
   [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64), 'f16'],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32), 'f16'],

@@ -41,6 +41,13 @@ const OTHER_BROADCASTS: readonly MatmulVariant[] = [
   { blocks: 4, tokens: 1, split: 1, products: 'bytes', broadcast: true },
 ];
 
+/** Activations in workgroup memory, for teams that have rows of their own. */
+const SHARED: readonly MatmulVariant[] = [
+  { blocks: 2, tokens: 8, split: 8, products: 'bytes', broadcast: false, shared: true },
+  { blocks: 1, tokens: 4, split: 3, products: 'bytes', broadcast: false, shared: true },
+  { blocks: 2, tokens: 2, split: 2, products: 'pairs', broadcast: false, shared: true },
+];
+
 /** Unrounded activations. */
 const FLOATS: readonly MatmulVariant[] = [
   { blocks: 2, tokens: 1, split: 8, products: 'floats', broadcast: false },
@@ -56,9 +63,9 @@ const FORMS: readonly { name: string; groups: boolean; scaleGroup: ScaleGroup }[
   { name: 'scales for groups of 256 weights', groups: true, scaleGroup: 256 },
 ];
 
-/** Room for 5 tokens rounded up to the most that a variant takes at once. */
-const ROOM = 8;
-const TOKENS = 5;
+/** Room for 9 tokens rounded up to the most that a variant takes at once. */
+const ROOM = 16;
+const TOKENS = 9;
 
 interface Shape {
   rows: number;
@@ -151,6 +158,12 @@ const GATED_SHAPES: readonly Shape[] = [
   { rows: 128, cols: 64 },
 ];
 
+/** Workgroups that have rows too many, and more chunks than they hold at a time: 37, no multiple of it, the last of them not full. */
+const LONG_SHAPES: readonly Shape[] = [
+  { rows: 44, cols: 100 },
+  { rows: 304, cols: 36 * 64 + 36 },
+];
+
 /** Rows of one group, of whole groups of any size, and of a last group that is short. */
 const GROUP_SHAPES: readonly Shape[] = [
   { rows: 20, cols: 40 },
@@ -185,6 +198,15 @@ describe('with all that the device can', () => {
   test.each(EPILOGUES)('%s: all variants are right and equal to the bit', async (epilogue) => {
     await checkAll(gpu, epilogue, epilogue === 'store' ? [...variants, ...others] : variants);
   });
+
+  test.each(EPILOGUES)(
+    '%s: activations in workgroup memory are right and equal to the bit',
+    async (epilogue) => {
+      const [plain] = PORTABLE as [MatmulVariant];
+      const shapes = epilogue.endsWith('-gate') ? LONG_SHAPES.slice(1) : LONG_SHAPES;
+      for (const shape of shapes) await checkVariants(gpu, shape, epilogue, [plain, ...SHARED]);
+    },
+  );
 
   test.each(['bytes', 'pairs'] as const)(
     'the largest sums that there can be are exact, by %s',
@@ -229,6 +251,10 @@ describe('with all that the device can', () => {
 
   test.each(FORMS)('with $name all variants are right', async (form) => {
     await checkForm(form, 'store', GROUP_SHAPES, [...variants, ...FLOATS]);
+  });
+
+  test('with scales for groups activations in workgroup memory are right, too', async () => {
+    await checkForm(FORMS[2]!, 'store', [...GROUP_SHAPES, LONG_SHAPES[1]!], SHARED);
   });
 
   test.each(['add', 'silu-gate'] as const)('with scales for groups %s is right, too', async (epilogue) => {

@@ -112,7 +112,7 @@ describe('the tuner', () => {
     const device = fakeDevice();
     const tuner = new Tuner(device.gpu, { clock: device.clock, unchecked: true });
     expect(await tuner.choose(kernel(device, [3, 1], [false, true]))).toBe(0);
-    expect(tuner.report).toEqual({ chosen: { kernel: '0' }, rejected: [] });
+    expect(tuner.report).toEqual({ chosen: { kernel: '0' }, rejected: [], races: [] });
     expect(device.now()).toBe(0);
   });
 
@@ -121,6 +121,28 @@ describe('the tuner', () => {
     const tuner = new Tuner(device.gpu, { clock: device.clock });
     expect(await tuner.choose(kernel(device, [3, 2, 1, 4]))).toBe(2);
     expect(tuner.report.chosen).toEqual({ kernel: '2' });
+  });
+
+  it('says what it measured, and what it could not decide', async () => {
+    const device = fakeDevice();
+    const tuner = new Tuner(device.gpu, { clock: device.clock });
+    await tuner.choose(kernel(device, [3, 2, 4]));
+    const none = new Tuner(device.gpu, { clock: device.clock, budgetMs: 15 });
+    await none.choose(kernel(device, [3, 2]));
+    // Without noise every pair has the same ratio.
+    expect(tuner.report.races).toMatchObject([
+      { kernel: 'kernel', variant: '1', against: '0', verdict: 'faster' },
+      { kernel: 'kernel', variant: '2', against: '1', verdict: 'not-faster' },
+    ]);
+    const [first, second] = tuner.report.races;
+    expect(first?.ratio).toBeCloseTo(2 / 3, 6);
+    expect(second?.ratio).toBeCloseTo(4 / 2, 6);
+    for (const { pairs, spread, ms, againstMs, ratio } of tuner.report.races) {
+      expect(pairs).toBeGreaterThan(2);
+      expect(spread).toBeCloseTo(0, 6);
+      expect((ms ?? 0) / (againstMs ?? 0)).toBeCloseTo(ratio, 6);
+    }
+    expect(none.report.races).toMatchObject([{ variant: '1', verdict: 'undecided' }]);
   });
 
   it('never picks one that is wrong, however fast, and says which were', async () => {

@@ -1,4 +1,4 @@
-// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding;
+// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding; `… -- sampling SHAPE`: of sampling;
 // `… -- generate SHAPE`: the model generator.
 import { argv, exit } from 'node:process';
 import { runBundled } from '../tools/bundled.mjs';
@@ -7,4 +7,5 @@ const [first, ...rest] = argv.slice(2);
 if (first === 'generate') exit(await runBundled('bench/generate-model.ts', rest, { gpu: false }));
 if (first === 'kernel') exit(await runBundled('bench/kernel.ts', rest));
 if (first === 'guided') exit(await runBundled('bench/guided.ts', rest));
+if (first === 'sampling') exit(await runBundled('bench/sampling.ts', rest));
 exit(await runBundled('bench/run.ts', argv.slice(2)));

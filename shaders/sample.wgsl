@@ -1,28 +1,37 @@
-// Second half of sampling: chooses the next token, hands it to the next step and moves the state on.
+// Last step of sampling: chooses the next token, hands it to the next step and moves the state on.
 //
-//   best     Best [SLICES] from penalize_max
-//   state    State: position += count, count = 1, step += 1
-//   ids      u32: ids[0] = the chosen token, which the next step embeds; NO_TOKEN where a logit is not
-//            finite, or where a mask allows none
-//   history  u32 [VOCABULARY]: the token's count += 1
-//   logits   f32 [VOCABULARY]      (these two only with `random`)
-//   options  SamplerOptions
+//   best        Best [SLICES] from penalize_max
+//   state       State: position += count, count = 1, step += 1
+//   ids         u32: ids[0] = the chosen token, which the next step embeds; NO_TOKEN where a logit is not
+//               finite, or where a mask allows none
+//   history     u32 [VOCABULARY]: the token's count += 1
+//   logits      f32 [VOCABULARY]      (these four only with `random`)
+//   options     SamplerOptions
+//   survey      Survey from sample_survey and sample_candidates; its count and bins become 0, for the next time
+//   candidates  u32 [2, ROOM]: z and tokens, from sample_candidates
 //
 // Greedy takes the best token. With `random`, z = (logit − max) / temperature and the token is drawn from exp(z) among
 // those that every filter keeps: the top_k highest, then the fewest whose probability adds up to top_p, and those with
-// z ≥ ln(min_p). Filters are thresholds on z, found exactly by radix selection: z as an ordered integer, its bytes from
-// the highest, the one bin that the boundary falls in at each. Ties at a threshold are kept, as is usual.
+// z ≥ ln(min_p). The draw is a Gumbel maximum, argmax(z + noise(seed, step, token)): no prefix sum, no order of evaluation.
+//
+// Under top_k or top_p, thresholds on z are found exactly by radix selection: z as an ordered integer, its bytes from the
+// highest, the one bin that the boundary falls in at each. Ties at a threshold are kept, as is usual. Who is looked through are
+// the candidates, of which `survey` has made sure that thresholds fall among them, and all logits where there are too many: where
+// they are flat. It gives the same, since all that is added up in an order that is not fixed are integers.
+//
 // With `masked`, a token that penalize_max has forbidden gets a z without a chance: it has no mass, no noise makes up for it,
 // and filters find it behind all tokens that could come.
-// The draw is a Gumbel maximum, argmax(z + noise(seed, step, token)): no prefix sum, no order of evaluation.
 //
-// One workgroup. Logits are read four at a time, AHEAD such vectors at once.
+// One workgroup. z are read four at a time, AHEAD such vectors at once. For 128 k logits by 256 threads, loads that wait for
+// each other are 6 with top_p and 10 with top_k and top_p among up to 2048 candidates; 441 and 693 among all logits.
 
-import constants::{AHEAD, VOCABULARY, SLICES, THREADS};
+import constants::{AHEAD, VOCABULARY, SLICES, PARTS, ROOM, THREADS};
 import package::lib::state::State;
 import package::lib::best::best_of_group;
+import package::lib::draw::{gumbel, key_of, least_key, z_of};
 import package::lib::reduce::reduce_sum_max;
-import package::lib::sampler::{FORBIDDEN, SamplerOptions, Best, better, no_token, NO_TOKEN};
+import package::lib::sampler::{SamplerOptions, Best, better, filters_by_rank, no_token, NO_TOKEN};
+import package::lib::survey::{BINS, Survey};
 
 @if(random && by_subgroups) enable subgroups;
 
@@ -32,27 +41,39 @@ import package::lib::sampler::{FORBIDDEN, SamplerOptions, Best, better, no_token
 @group(0) @binding(3) var<storage, read_write> history: array<u32>;
 @if(random) @group(0) @binding(4) var<storage, read> logits: array<vec4f>;
 @if(random) @group(0) @binding(5) var<storage, read> options: SamplerOptions;
+@if(random) @group(0) @binding(6) var<storage, read_write> survey: Survey;
+@if(random) @group(0) @binding(7) var<storage, read> candidates: array<vec4u>;
 
 // Tokens, and probability in units of 2^-31, of each bin of a radix pass. Integers, so that order does not matter.
 @if(random) var<workgroup> bin_count: array<atomic<u32>, 256>;
 @if(random) var<workgroup> bin_mass: array<atomic<u32>, 256>;
 // With `many`: what sixteen bins each hold of either.
 @if(random && many) var<workgroup> segments: array<u32, 16>;
+@if(random) var<workgroup> mass_of_group: atomic<u32>;
 // What a radix pass found: the key's prefix so far, and what the bins above it hold.
 @if(random) var<workgroup> found: vec2u;
 
-@if(random) const vectors = (u32(VOCABULARY) + 3u) / 4u;
-
-// Where z is so low a token never comes: noise is between -3 and 23. Far from what f32 holds, whatever the temperature.
-@if(random && masked) const HOPELESS = -10000.0;
+// Where tokens are looked for: the best logit, Σ exp(z) of all, and how many candidates there are; or else all logits.
+@if(random)
+struct Source {
+  top: f32,
+  total: f32,
+  is_all: bool,
+  count: u32,
+}
 
 // Vector i of z; beyond the last there is the last one.
 @if(random)
-fn z_at(i: u32, top: f32) -> vec4f {
-  let four = logits[min(i, vectors - 1u)];
-  let z = (four - top) / options.temperature;
-  @if(masked) return select(z, vec4f(HOPELESS), four <= vec4f(FORBIDDEN));
-  @if(!masked) return z;
+fn z_at(i: u32, source: Source) -> vec4f {
+  let at = min(i, (source.count + 3u) / 4u - 1u);
+  if (source.is_all) { return z_of(logits[at], source.top, options.temperature); }
+  return bitcast<vec4f>(candidates[at]);
+}
+
+@if(random)
+fn token_at(index: u32, source: Source) -> u32 {
+  if (source.is_all) { return index; }
+  return candidates[(u32(ROOM) + index) / 4u][index % 4u];
 }
 
 // The sum over all threads.
@@ -62,9 +83,8 @@ fn sum_of_group(value: f32, lane: u32) -> f32 {
   return reduce_sum_max(vec2f(value, 0.0), lane).x;
 }
 
-// A key that sorts like z ≤ 0 does: more negative, smaller.
-@if(random)
-fn key_of(z: f32) -> u32 { return ~bitcast<u32>(-abs(z)); }
+// The mass of all tokens.
+@if(random) const WHOLE = 1u << 31u;
 
 @if(random)
 fn mass_of(z: f32, total: f32) -> u32 { return u32(exp(z) / total * 2147483648.0 + 0.5); }
@@ -117,7 +137,7 @@ fn find_bin(by_mass: bool, wanted: u32, lane: u32) {
 // The smallest key to keep, so that the keys kept are the fewest that reach `wanted` tokens (or mass, `by_mass`).
 // Only keys from `floor_key` on take part.
 @if(random)
-fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, lane: u32) -> u32 {
+fn threshold(by_mass: bool, wanted: u32, floor_key: u32, source: Source, lane: u32) -> u32 {
   workgroupBarrier();
   if (lane == 0u) { found = vec2u(0u); }
   for (var shift = 24i; shift >= 0i; shift -= 8i) {
@@ -127,15 +147,15 @@ fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, l
     }
     workgroupBarrier();
     let prefix = found.x;
-    for (var i = lane; i < vectors; i += AHEAD * THREADS) {
-      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+    for (var i = lane; 4u * i < source.count; i += AHEAD * THREADS) {
+      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, source); }
       @unroll(a, AHEAD) {
         @unroll(c, 4) {
           let key$a_$c = key_of(z$a[$c]);
           // Two shifts, for one by 32 is not defined.
-          if (4u * (i + $au * THREADS) + $cu < VOCABULARY && key$a_$c >= floor_key && ((key$a_$c >> u32(shift)) >> 8u) == prefix) {
+          if (4u * (i + $au * THREADS) + $cu < source.count && key$a_$c >= floor_key && ((key$a_$c >> u32(shift)) >> 8u) == prefix) {
             let bin = (key$a_$c >> u32(shift)) & 255u;
-            if (by_mass) { atomicAdd(&bin_mass[bin], mass_of(z$a[$c], total)); } else { atomicAdd(&bin_count[bin], 1u); }
+            if (by_mass) { atomicAdd(&bin_mass[bin], mass_of(z$a[$c], source.total)); } else { atomicAdd(&bin_count[bin], 1u); }
           }
         }
       }
@@ -146,74 +166,83 @@ fn threshold(by_mass: bool, wanted: u32, floor_key: u32, top: f32, total: f32, l
   return found.x;
 }
 
-// Three words to three well-mixed words (pcg3d, Jarzynski and Olano 2020, jcgt.org/published/0009/03/02).
+// The mass of the keys from `floor_key` on.
 @if(random)
-fn pcg3d(v: vec3u) -> vec3u {
-  var r = v * 1664525u + 1013904223u;
-  r.x += r.y * r.z;
-  r.y += r.z * r.x;
-  r.z += r.x * r.y;
-  r ^= r >> vec3u(16u);
-  r.x += r.y * r.z;
-  r.y += r.z * r.x;
-  r.z += r.x * r.y;
-  return r;
-}
-
-@if(random)
-fn gumbel(seed: u32, step: u32, token: u32) -> f32 {
-  // In (0, 1): all 32 bits count near 0, where the largest noise comes from, and 1 itself is out of reach.
-  let v = min((f32(pcg3d(vec3u(seed, step, token)).x) + 0.5) / 4294967296.0, 0.99999994);
-  // -log(1 - v), by its series where 1 - v has lost what v was.
-  let series = v * (1.0 + v * (0.5 + v * (0.33333333 + v * 0.25)));
-  return -log(select(-log(1.0 - v), series, v < 0.015625));
-}
-
-@if(random)
-fn draw(top: f32, lane: u32) -> Best {
-  var sum = 0.0;
-  for (var i = lane; i < vectors; i += AHEAD * THREADS) {
-    @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
+fn mass_from(floor_key: u32, source: Source, lane: u32) -> u32 {
+  workgroupBarrier();
+  if (lane == 0u) { atomicStore(&mass_of_group, 0u); }
+  var mass = 0u;
+  for (var i = lane; 4u * i < source.count; i += AHEAD * THREADS) {
+    @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, source); }
     @unroll(a, AHEAD) {
-      @unroll(c, 4) { if (4u * (i + $au * THREADS) + $cu < VOCABULARY) { sum += exp(z$a[$c]); } }
+      @unroll(c, 4) {
+        if (4u * (i + $au * THREADS) + $cu < source.count && key_of(z$a[$c]) >= floor_key) {
+          mass += mass_of(z$a[$c], source.total);
+        }
+      }
     }
   }
-  let total = sum_of_group(sum, lane);
+  workgroupBarrier();
+  atomicAdd(&mass_of_group, mass);
+  workgroupBarrier();
+  return atomicLoad(&mass_of_group);
+}
 
-  var floor_key = 0u;
-  if (options.min_p > 0.0) { floor_key = key_of(min(log(options.min_p), 0.0)); }
+// Of `mass` what top_p keeps, some at least.
+@if(random)
+fn wanted_mass(mass: u32) -> u32 { return max(u32(f32(mass) * options.top_p), 1u); }
+
+// The candidates, if thresholds fall among them, or else all logits.
+@if(random)
+fn source_of(lane: u32) -> Source {
+  var mass = 0.0;
+  for (var i = lane; i < PARTS; i += THREADS) { mass += survey.parts[i].mass; }
+  let count = atomicLoad(&survey.count);
+  var source = Source(survey.top, sum_of_group(mass, lane), false, min(count, ROOM));
+  source.is_all = count > ROOM;
+  // Of the mass of all, which is 1, candidates have what top_p keeps: by the survey's floats. Here integers are added up.
+  if (options.top_k == 0u && mass_from(0u, source, lane) < wanted_mass(WHOLE)) {
+    source.is_all |= survey.complete == 0u;
+  }
+  if (source.is_all) { source.count = VOCABULARY; }
+  return source;
+}
+
+// The smallest key that top_k and top_p keep.
+@if(random)
+fn key_by_rank(source: Source, lane: u32) -> u32 {
   var kept = 0u;
-  if (options.top_k > 0u) { kept = threshold(false, options.top_k, 0u, top, total, lane); }
+  if (options.top_k > 0u) { kept = threshold(false, options.top_k, 0u, source, lane); }
   if (options.top_p < 1.0) {
     // Of the mass that top_k left.
-    var mass = 0u;
-    for (var i = lane; i < vectors; i += AHEAD * THREADS) {
-      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
-      @unroll(a, AHEAD) {
-        @unroll(c, 4) {
-          if (4u * (i + $au * THREADS) + $cu < VOCABULARY && key_of(z$a[$c]) >= kept) { mass += mass_of(z$a[$c], total); }
-        }
-      }
-    }
-    let wanted = max(u32(sum_of_group(f32(mass), lane) * options.top_p), 1u);
-    kept = max(kept, threshold(true, wanted, kept, top, total, lane));
+    var mass = WHOLE;
+    if (options.top_k > 0u) { mass = mass_from(kept, source, lane); }
+    kept = max(kept, threshold(true, wanted_mass(mass), kept, source, lane));
   }
-  kept = max(kept, floor_key);
-  // No noise for those.
-  @if(masked) kept = max(kept, key_of(HOPELESS) + 1u);
+  return kept;
+}
 
+@if(random)
+fn draw(lane: u32) -> Best {
   var mine = no_token;
-  for (var i = lane; i < vectors; i += AHEAD * THREADS) {
-    @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, top); }
-    @unroll(a, AHEAD) {
-      // Not unrolled: it is long, and few tokens come so far.
-      for (var c = 0u; c < 4u; c++) {
-        let token = 4u * (i + $au * THREADS) + c;
-        if (token < VOCABULARY && key_of(z$a[c]) >= kept) {
-          mine = better(mine, Best(z$a[c] + gumbel(options.seed, state.step, token), token));
+  if (filters_by_rank(options)) {
+    let source = source_of(lane);
+    let kept = max(key_by_rank(source, lane), least_key(options.min_p));
+    for (var i = lane; 4u * i < source.count; i += AHEAD * THREADS) {
+      @unroll(a, AHEAD) { let z$a = z_at(i + $au * THREADS, source); }
+      @unroll(a, AHEAD) {
+        // Not unrolled: it is long, and few tokens come so far.
+        for (var c = 0u; c < 4u; c++) {
+          let index = 4u * (i + $au * THREADS) + c;
+          if (index < source.count && key_of(z$a[c]) >= kept) {
+            let token = token_at(index, source);
+            mine = better(mine, Best(z$a[c] + gumbel(options.seed, state.step, token), token));
+          }
         }
       }
     }
+  } else {
+    for (var i = lane; i < PARTS; i += THREADS) { mine = better(mine, Best(survey.parts[i].drawn, survey.parts[i].token)); }
   }
   workgroupBarrier();
   return best_of_group(mine, lane);
@@ -227,7 +256,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   let is_broken = chosen.token == NO_TOKEN;
   @if(random) {
     workgroupBarrier();
-    chosen = draw(chosen.value, lane);
+    chosen = draw(lane);
+    storageBarrier();
+    for (var i = lane; i < BINS; i += THREADS) { atomicStore(&survey.bins[i], 0u); }
+    if (lane == 0u) { atomicStore(&survey.count, 0u); }
   }
   if (lane == 0u) {
     let token = select(chosen.token, NO_TOKEN, is_broken);

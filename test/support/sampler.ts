@@ -1,10 +1,12 @@
 // A sampler on its own for kernel tests, and what it should choose, by plain formulas.
 import type { GpuContext, Dispatch } from '../../src/gpu/context';
 import {
+  candidateRoom,
   maskWords,
   packSamplerOptions,
   sample,
   sliceCount,
+  surveyWords,
   type SampleBuffers,
   type SampleMode,
   type SamplerParameters,
@@ -62,6 +64,8 @@ export class Sampler {
       bias: gpu.upload('bias', bias ?? new Float32Array(vocabulary)),
       state: gpu.upload('state', Uint32Array.of(5, 7, 0, 0)),
       ids: filled(gpu, 'ids', 1),
+      survey: filled(gpu, 'survey', surveyWords(vocabulary), 0),
+      candidates: filled(gpu, 'candidates', 2 * candidateRoom(vocabulary)),
       mask: gpu.upload('mask', maskOf(vocabulary, allowed)),
     };
     const modes = { penalties: false, random: false, masked: false, ...mode };

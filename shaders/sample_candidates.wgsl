@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (group.x == 0u && lane == 0u) { survey.complete = u32(nearest_bins == BINS - 1u); }
   let last = min((group.x + 1u) * PART, u32(VOCABULARY));
   for (var i = group.x * (PART / 4u) + lane; 4u * i < last; i += THREADS) {
-    let z = z_of(logits[i], survey.top, options.temperature);
+    let z = z_of(logits[i], survey.best.value, options.temperature);
     var found = 0u;
     @unroll(c, 4) {
       let is$c = 4u * i + $cu < last && z[$c] >= OUT_OF_REACH && bin_of(z[$c]) <= nearest_bins;

@@ -33,14 +33,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var mine = no_token;
   for (var i = lane; i < SLICES; i += THREADS) { mine = better(mine, best[i]); }
   for (var i = lane; i < BINS; i += THREADS) { atomicStore(&bins[i], 0u); }
-  let top = best_of_group(mine, lane).value;
+  let top = best_of_group(mine, lane);
   let surveys = filters_by_rank(options);
   let kept = least_key(options.min_p);
   let last = min((group.x + 1u) * PART, u32(VOCABULARY));
   var mass = 0.0;
   mine = no_token;
   for (var i = group.x * (PART / 4u) + lane; 4u * i < last; i += THREADS) {
-    let z = z_of(logits[i], top, options.temperature);
+    let z = z_of(logits[i], top.value, options.temperature);
     if (surveys) {
       @unroll(c, 4) {
         if (4u * i + $cu < last) {
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let total = reduce_sum_max(vec2f(mass, 0.0), lane).x;
   if (lane == 0u) {
     survey.parts[group.x] = Part(total, drawn.value, drawn.token);
-    if (group.x == 0u) { survey.top = top; }
+    if (group.x == 0u) { survey.best = top; }
   }
   if (!surveys) { return; }
   for (var i = lane; i < BINS; i += THREADS) {

@@ -1,5 +1,7 @@
 // What many workgroups tell the one that chooses: how far the tokens are from the best one, and those that may come.
 
+import package::lib::sampler::Best;
+
 // Bins of |z|, the nearest first: 32 for each octave from 1/8, and one for what is nearer. A token that never comes is in none.
 const BINS = 256u;
 
@@ -28,9 +30,7 @@ struct Survey {
   count: atomic<u32>,
   // Whether candidates are all tokens that can ever come.
   complete: u32,
-  // The best logit.
-  top: f32,
-  reserved: u32,
+  best: Best,
   // Tokens in each bin.
   bins: array<atomic<u32>, BINS>,
   parts: array<Part>,

@@ -190,7 +190,7 @@ function draw(
     gpu.dispatch(
       'sample',
       { shader: 'sample', constants: { ...sizes, AHEAD: many ? 2 : 1 }, conditions },
-      [best, state, ids, history, logits, options, survey, candidates],
+      [undefined, state, ids, history, logits, options, survey, candidates],
       fixedGrid(1),
     ),
   ]);

@@ -1,5 +1,5 @@
-// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding; `… -- sampling SHAPE`: of sampling;
-// `… -- generate SHAPE`: the model generator.
+// `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding;
+// `… -- sampling SHAPE`: of sampling; `… -- generate SHAPE`: the model generator.
 import { argv, exit } from 'node:process';
 import { runBundled } from '../tools/bundled.mjs';
 

@@ -22,8 +22,9 @@
 // With `masked`, a token that penalize_max has forbidden gets a z without a chance: it has no mass, no noise makes up for it,
 // and filters find it behind all tokens that could come.
 //
-// One workgroup. z are read four at a time, AHEAD such vectors at once. For 128 k logits by 256 threads, loads that wait for
-// each other are 6 with top_p and 10 with top_k and top_p among up to 2048 candidates; 441 and 693 among all logits.
+// One workgroup. z are read four at a time, AHEAD such vectors at once. By 256 threads, loads that wait for each other are 8
+// under top_p and 12 under top_k and top_p, as long as there are no more than 2048 candidates; with the dispatches before this
+// one, 14 and 18. Among all of 128 k logits it would be 441 and 693 here.
 
 import constants::{AHEAD, VOCABULARY, SLICES, PARTS, ROOM, THREADS};
 import package::lib::state::State;

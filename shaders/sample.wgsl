@@ -194,7 +194,7 @@ fn first_source(lane: u32) -> Source {
   for (var i = lane; i < PARTS; i += THREADS) { mass += survey.parts[i].mass; }
   let total = sum_of_group(mass, lane);
   let count = atomicLoad(&survey.count);
-  return Source(survey.best.value, total, count > ROOM, select(count, VOCABULARY, count > ROOM));
+  return Source(survey.best.value, total, count > ROOM, select(count, u32(VOCABULARY), count > ROOM));
 }
 
 // The mass to reach from the highest key on, of what has keys from `floor_key` on. Looks at all logits from now on, if the
@@ -206,7 +206,7 @@ fn mass_to_reach(floor_key: u32, lane: u32) -> u32 {
   let wanted = wanted_mass(WHOLE);
   if (mass < wanted && survey.complete == 0u) {
     source.is_all = true;
-    source.count = VOCABULARY;
+    source.count = u32(VOCABULARY);
   }
   return wanted;
 }

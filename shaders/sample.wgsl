@@ -187,14 +187,16 @@ fn mass_from(floor_key: u32, lane: u32) -> u32 {
 @if(random)
 fn wanted_mass(mass: u32) -> u32 { return max(u32(f32(mass) * options.top_p), 1u); }
 
-// The candidates, if there is room for them.
+// The candidates, if there is room for them, and as many as top_k keeps: compilers may round z of a token at the edge of a bin in
+// another way where it is counted.
 @if(random)
 fn first_source(lane: u32) -> Source {
   var mass = 0.0;
   for (var i = lane; i < PARTS; i += THREADS) { mass += survey.parts[i].mass; }
   let total = sum_of_group(mass, lane);
   let count = atomicLoad(&survey.count);
-  return Source(survey.best.value, total, count > ROOM, select(count, u32(VOCABULARY), count > ROOM));
+  let is_all = count > ROOM || (count < options.top_k && survey.complete == 0u);
+  return Source(survey.best.value, total, is_all, select(count, u32(VOCABULARY), is_all));
 }
 
 // The mass to reach from the highest key on, of what has keys from `floor_key` on. Looks at all logits from now on, if the

@@ -102,6 +102,15 @@ export class Sampler {
     return (await readWords(this.gpu, this.buffers.survey, 1))[0]!;
   }
 
+  /** One token, had the survey found only `count` of the candidates. */
+  async drawOf(count: number, step: number): Promise<number> {
+    this.#prepare(this.options.seed, step);
+    run(this.gpu, this.dispatches.slice(0, -1));
+    this.gpu.write(this.buffers.survey, 0, Uint32Array.of(count));
+    run(this.gpu, this.dispatches.slice(-1));
+    return (await readWords(this.gpu, this.buffers.ids, 1))[0]!;
+  }
+
   #prepare(seed: number, step: number): void {
     const { queue } = this.gpu.device;
     const words = packSamplerOptions({ ...this.options, seed });

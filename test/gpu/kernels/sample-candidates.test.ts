@@ -79,6 +79,17 @@ describe.each([8, 256])('by %i threads', (threads) => {
   );
 });
 
+test.each([{ topP: 0.9 }, { topK: 40 }, { topK: 40, topP: 0.9 }])(
+  'where candidates are fewer than %j keeps, all are looked at',
+  async (options) => {
+    const sampler = await Sampler.create(gpu, { logits: PEAKED, options, mode: { random: true } });
+    const kept = keptTokens(PEAKED, options);
+    for (const step of [0, 1, 2]) {
+      expect(await sampler.drawOf(3, step)).toBe(drawnToken(PEAKED, options, kept, step));
+    }
+  },
+);
+
 test('tokens that tie beyond all room are all kept', async () => {
   const logits = new Float32Array(SIZE).fill(1);
   const sampler = await Sampler.create(gpu, { logits, options: { topK: 1 }, mode: { random: true } });

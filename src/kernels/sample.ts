@@ -4,6 +4,7 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid } from '../gpu/grid';
+import type { ShaderConstants } from '../gpu/shader-expansion';
 import { reduction } from './reduction';
 
 /** The buffers of sampling, all written by the kernels or by `SamplerOptions`' owner. */
@@ -143,13 +144,27 @@ export async function sample(
   return [penalties, ...choice];
 }
 
+/** The constants of all that comes behind `penalize_max`. */
+function sizesOf(vocabulary: number, threads: number): ShaderConstants {
+  const part = partSize(threads);
+  return {
+    VOCABULARY: vocabulary,
+    SLICES: sliceCount(vocabulary),
+    THREADS: threads,
+    PART: part,
+    PARTS: Math.ceil(vocabulary / part),
+    ROOM: candidateRoom(vocabulary),
+    AHEAD: areMany(threads) ? 2 : 1,
+  };
+}
+
 async function greedy(
   gpu: GpuContext,
   vocabulary: number,
   threads: number,
   { best, state, ids, history }: SampleBuffers,
 ): Promise<Dispatch[]> {
-  const constants = { VOCABULARY: vocabulary, SLICES: sliceCount(vocabulary), THREADS: threads };
+  const constants = sizesOf(vocabulary, threads);
   const spec = { shader: 'sample', constants, conditions: { many: areMany(threads) } };
   return [await gpu.dispatch('sample', spec, [best, state, ids, history], fixedGrid(1))];
 }
@@ -161,35 +176,27 @@ function draw(
   masked: boolean,
   { best, state, ids, history, logits, options, survey, candidates }: SampleBuffers,
 ): Promise<Dispatch[]> {
+  const constants = sizesOf(vocabulary, threads);
   const many = areMany(threads);
-  const part = partSize(threads);
-  const parts = Math.ceil(vocabulary / part);
   const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
   const conditions = { random: true, masked, many, ...meeting };
-  const sizes = {
-    VOCABULARY: vocabulary,
-    SLICES: sliceCount(vocabulary),
-    THREADS: threads,
-    PART: part,
-    PARTS: parts,
-    ROOM: candidateRoom(vocabulary),
-  };
+  const parts = fixedGrid(Math.ceil(vocabulary / partSize(threads)));
   return Promise.all([
     gpu.dispatch(
       'survey',
-      { shader: 'sample_survey', constants: sizes, conditions },
+      { shader: 'sample_survey', constants, conditions },
       [best, logits, options, state, survey],
-      fixedGrid(parts),
+      parts,
     ),
     gpu.dispatch(
       'candidates',
-      { shader: 'sample_candidates', constants: sizes, conditions },
+      { shader: 'sample_candidates', constants, conditions },
       [logits, options, survey, candidates],
-      fixedGrid(parts),
+      parts,
     ),
     gpu.dispatch(
       'sample',
-      { shader: 'sample', constants: { ...sizes, AHEAD: many ? 2 : 1 }, conditions },
+      { shader: 'sample', constants, conditions },
       [undefined, state, ids, history, logits, options, survey, candidates],
       fixedGrid(1),
     ),

@@ -28,7 +28,7 @@ export function quantized(values: ArrayLike<number>, rows: number, cols: number)
 }
 
 /** Activations in int8 with one scale. */
-export function quantizedActivations(x: Float64Array): { a: Float64Array; scale: number } {
+function quantizedActivations(x: Float64Array): { a: Float64Array; scale: number } {
   const scale = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127;
   return { a: x.map((value) => Math.round(value / scale)), scale };
 }

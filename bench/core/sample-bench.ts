@@ -2,11 +2,13 @@
 
 import type { GpuContext } from '../../src/gpu/context';
 import {
+  candidateRoom,
   maskWords,
   packSamplerOptions,
   sample,
   sampleThreadsFor,
   sliceCount,
+  surveyWords,
   type SampleMode,
   type SamplerParameters,
 } from '../../src/kernels/sample';
@@ -26,6 +28,8 @@ export function openSample(gpu: GpuContext, { shape }: KernelProblem): KernelCas
     options: gpu.upload('options', packSamplerOptions(ALL_TOKENS)),
     state: gpu.createBuffer('state', 16),
     ids: gpu.createBuffer('ids', 4),
+    survey: gpu.createBuffer('survey', surveyWords(vocabulary) * 4),
+    candidates: gpu.createBuffer('candidates', candidateRoom(vocabulary) * 8),
     mask: gpu.upload('mask', new Uint32Array(maskWords(vocabulary)).fill(0x55555555)),
   };
   const flags = [false, true];

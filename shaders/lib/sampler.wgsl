@@ -15,6 +15,9 @@ struct SamplerOptions {
   seed: u32,
 }
 
+// Whether which tokens are left out depends on more than how far each is from the best one.
+fn filters_by_rank(options: SamplerOptions) -> bool { return options.top_k > 0u || options.top_p < 1.0; }
+
 // The best logit of a slice and its token.
 struct Best {
   value: f32,

@@ -3,7 +3,7 @@
 import type { BufferMaker } from '../gpu/buffers';
 import { attentionRoom, type AttentionVariant } from '../kernels/attention';
 import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
-import { sliceCount, type SampleBuffers } from '../kernels/sample';
+import { candidateRoom, sliceCount, surveyWords, type SampleBuffers } from '../kernels/sample';
 import type { Activations } from '../model/activations';
 import type { MatmulPart } from '../kernels/ternary-matmul';
 import type { ModelConfig } from '../model/config';
@@ -76,6 +76,8 @@ export function createWorkBuffers(
     angles: floats('rope angles', contextLength * rotary),
     logits: floats('logits', vocabularySize),
     best: floats('best', sliceCount(vocabularySize) * 2),
+    survey: floats('survey', surveyWords(vocabularySize)),
+    candidates: floats('candidates', 2 * candidateRoom(vocabularySize)),
     options: floats('sampler options', 8),
     history: floats('history', vocabularySize),
     bias: floats('bias', vocabularySize),

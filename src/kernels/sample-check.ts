@@ -2,7 +2,16 @@
 
 import type { GpuContext } from '../gpu/context';
 import { run, sequence, withBuffers } from './known-answers';
-import { maskWords, NO_TOKEN, packSamplerOptions, sample, sliceCount, type SampleMode } from './sample';
+import {
+  candidateRoom,
+  maskWords,
+  NO_TOKEN,
+  packSamplerOptions,
+  sample,
+  sliceCount,
+  surveyWords,
+  type SampleMode,
+} from './sample';
 
 /** Which tokens may come. */
 type Rule = (token: number) => boolean;
@@ -41,6 +50,8 @@ export async function checkMasked(
       bias: scratch(bias),
       state: scratch(Uint32Array.of(0, 1, 0, 0)),
       ids: scratch(new Uint32Array(1)),
+      survey: scratch(new Uint32Array(surveyWords(vocabulary))),
+      candidates: scratch(new Uint32Array(2 * candidateRoom(vocabulary))),
       mask: scratch(new Uint32Array(maskWords(vocabulary))),
     };
     const dispatches = await sample(gpu, vocabulary, threads, mode, buffers);

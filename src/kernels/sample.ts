@@ -1,8 +1,10 @@
-// Choosing the next token on the GPU (shaders/penalize_max.wgsl, shaders/sample.wgsl).
+// Choosing the next token on the GPU: shaders/penalize_max.wgsl and sample.wgsl, and between them, for a draw,
+// sample_survey.wgsl and sample_candidates.wgsl.
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { fixedGrid } from '../gpu/grid';
+import type { ShaderConstants } from '../gpu/shader-expansion';
 import { reduction } from './reduction';
 
 /** The buffers of sampling, all written by the kernels or by `SamplerOptions`' owner. */
@@ -19,6 +21,10 @@ export interface SampleBuffers {
   bias: GPUBuffer;
   state: GPUBuffer;
   ids: GPUBuffer;
+  /** `surveyWords(vocabulary)` words: what many workgroups tell the one that chooses. Zeros between two choices. */
+  survey: GPUBuffer;
+  /** u32 [2, candidateRoom(vocabulary)]. */
+  candidates: GPUBuffer;
   /** u32 [maskWords(vocabulary)], only for masked choices: bit `token % 32` of word `token >> 5` is set if the token may come. */
   mask?: GPUBuffer;
 }
@@ -43,6 +49,24 @@ export const SLICE = 1024;
 /** Slices that the vocabulary is searched in. */
 export function sliceCount(vocabulary: number): number {
   return Math.ceil(vocabulary / SLICE);
+}
+
+/** The most tokens among which thresholds are looked for before they are looked for among all. */
+const MOST_CANDIDATES = 8192;
+
+/** Tokens that there is room for among the candidates: whole vectors of four. */
+export function candidateRoom(vocabulary: number): number {
+  return Math.min(MOST_CANDIDATES, Math.ceil(vocabulary / 4) * 4);
+}
+
+/** Words of the struct Survey of shaders/lib/survey.wgsl, whose parts are slices at the smallest. */
+export function surveyWords(vocabulary: number): number {
+  return 4 + 256 + 3 * sliceCount(vocabulary);
+}
+
+/** Tokens of a part for so many threads: few threads spend less time on bins that way. */
+function partSize(threads: number): number {
+  return areMany(threads) ? SLICE : 8 * SLICE;
 }
 
 /** Words of a mask. */
@@ -85,27 +109,25 @@ export function packSamplerOptions(p: SamplerParameters): Uint32Array {
 }
 
 /**
- * Two dispatches of at most 256 threads a workgroup: logits [vocabulary] → ids[0], and the state of the next step. With
- * penalties or a mask, the logits are changed.
+ * Two dispatches of at most 256 threads a workgroup, or four for a draw: logits [vocabulary] → ids[0], and the state of the next
+ * step. With penalties or a mask, the logits are changed.
  */
-export function sample(
+export async function sample(
   gpu: GpuContext,
   vocabulary: number,
   threads: number,
   mode: SampleMode,
   buffers: SampleBuffers,
 ): Promise<Dispatch[]> {
-  const { logits, best, options, history, bias, state, ids, mask } = buffers;
+  const { logits, best, options, history, bias, mask } = buffers;
   const slices = sliceCount(vocabulary);
-  const many = areMany(threads);
-  const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
-  return Promise.all([
+  const [penalties, choice] = await Promise.all([
     gpu.dispatch(
       'penalties + max',
       {
         shader: 'penalize_max',
         constants: { VOCABULARY: vocabulary, SLICE, THREADS: threads },
-        conditions: { penalties: mode.penalties, masked: mode.masked, many },
+        conditions: { penalties: mode.penalties, masked: mode.masked, many: areMany(threads) },
       },
       [
         logits,
@@ -115,14 +137,67 @@ export function sample(
       ],
       fixedGrid(slices),
     ),
+    mode.random
+      ? draw(gpu, vocabulary, threads, mode.masked, buffers)
+      : greedy(gpu, vocabulary, threads, buffers),
+  ]);
+  return [penalties, ...choice];
+}
+
+/** The constants of all that comes behind `penalize_max`. */
+function sizesOf(vocabulary: number, threads: number): ShaderConstants {
+  const part = partSize(threads);
+  return {
+    VOCABULARY: vocabulary,
+    SLICES: sliceCount(vocabulary),
+    THREADS: threads,
+    PART: part,
+    PARTS: Math.ceil(vocabulary / part),
+    ROOM: candidateRoom(vocabulary),
+    AHEAD: areMany(threads) ? 2 : 1,
+  };
+}
+
+async function greedy(
+  gpu: GpuContext,
+  vocabulary: number,
+  threads: number,
+  { best, state, ids, history }: SampleBuffers,
+): Promise<Dispatch[]> {
+  const constants = sizesOf(vocabulary, threads);
+  const spec = { shader: 'sample', constants, conditions: { many: areMany(threads) } };
+  return [await gpu.dispatch('sample', spec, [best, state, ids, history], fixedGrid(1))];
+}
+
+function draw(
+  gpu: GpuContext,
+  vocabulary: number,
+  threads: number,
+  masked: boolean,
+  { best, state, ids, history, logits, options, survey, candidates }: SampleBuffers,
+): Promise<Dispatch[]> {
+  const constants = sizesOf(vocabulary, threads);
+  const many = areMany(threads);
+  const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
+  const conditions = { random: true, masked, many, ...meeting };
+  const parts = fixedGrid(Math.ceil(vocabulary / partSize(threads)));
+  return Promise.all([
+    gpu.dispatch(
+      'survey',
+      { shader: 'sample_survey', constants, conditions },
+      [best, logits, options, state, survey],
+      parts,
+    ),
+    gpu.dispatch(
+      'candidates',
+      { shader: 'sample_candidates', constants, conditions },
+      [logits, options, survey, candidates],
+      parts,
+    ),
     gpu.dispatch(
       'sample',
-      {
-        shader: 'sample',
-        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads, AHEAD: many ? 2 : 1 },
-        conditions: { random: mode.random, masked: mode.random && mode.masked, many, ...meeting },
-      },
-      mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
+      { shader: 'sample', constants, conditions },
+      [undefined, state, ids, history, logits, options, survey, candidates],
       fixedGrid(1),
     ),
   ]);

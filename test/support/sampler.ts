@@ -1,10 +1,12 @@
 // A sampler on its own for kernel tests, and what it should choose, by plain formulas.
 import type { GpuContext, Dispatch } from '../../src/gpu/context';
 import {
+  candidateRoom,
   maskWords,
   packSamplerOptions,
   sample,
   sliceCount,
+  surveyWords,
   type SampleBuffers,
   type SampleMode,
   type SamplerParameters,
@@ -62,6 +64,8 @@ export class Sampler {
       bias: gpu.upload('bias', bias ?? new Float32Array(vocabulary)),
       state: gpu.upload('state', Uint32Array.of(5, 7, 0, 0)),
       ids: filled(gpu, 'ids', 1),
+      survey: filled(gpu, 'survey', surveyWords(vocabulary), 0),
+      candidates: filled(gpu, 'candidates', 2 * candidateRoom(vocabulary)),
       mask: gpu.upload('mask', maskOf(vocabulary, allowed)),
     };
     const modes = { penalties: false, random: false, masked: false, ...mode };
@@ -89,6 +93,22 @@ export class Sampler {
       run(this.gpu, this.dispatches);
     }
     return readWords(this.gpu, this.buffers.history, this.vocabulary);
+  }
+
+  /** How many candidates a draw finds, whether or not there is room for them. */
+  async countCandidates(): Promise<number> {
+    this.#prepare(this.options.seed, 0);
+    run(this.gpu, this.dispatches.slice(0, -1));
+    return (await readWords(this.gpu, this.buffers.survey, 1))[0]!;
+  }
+
+  /** One token, had the survey found only `count` of the candidates. */
+  async drawOf(count: number, step: number): Promise<number> {
+    this.#prepare(this.options.seed, step);
+    run(this.gpu, this.dispatches.slice(0, -1));
+    this.gpu.write(this.buffers.survey, 0, Uint32Array.of(count));
+    run(this.gpu, this.dispatches.slice(-1));
+    return (await readWords(this.gpu, this.buffers.ids, 1))[0]!;
   }
 
   #prepare(seed: number, step: number): void {
@@ -141,4 +161,38 @@ export function maskOf(vocabulary: number, allowed: (token: number) => boolean):
     if (allowed(token)) mask[token >> 5]! |= 1 << (token % 32);
   }
   return mask;
+}
+
+/** The token that is drawn: the largest sum of z and noise, in float64, among those that all filters keep. */
+export function drawnToken(
+  logits: Float32Array,
+  options: Partial<SamplerParameters>,
+  kept: ReadonlySet<number>,
+  step: number,
+): number {
+  const { temperature, seed } = { ...OFF, ...options };
+  let [most, chosen] = [-Infinity, -1];
+  for (const token of kept) {
+    const value = logits[token]! / temperature + gumbel(seed, step, token);
+    if (value > most) [most, chosen] = [value, token];
+  }
+  return chosen;
+}
+
+/** -log(-log(1 - v)) of the first word of pcg3d (Jarzynski and Olano 2020), as shaders/lib/draw.wgsl has it. */
+function gumbel(seed: number, step: number, token: number): number {
+  let [x, y, z] = [seed, step, token].map((word) => (Math.imul(word, 1664525) + 1013904223) | 0) as [
+    number,
+    number,
+    number,
+  ];
+  const turn = (): void => {
+    x = (x + Math.imul(y, z)) | 0;
+    y = (y + Math.imul(z, x)) | 0;
+    z = (z + Math.imul(x, y)) | 0;
+  };
+  turn();
+  [x, y, z] = [x ^ (x >>> 16), y ^ (y >>> 16), z ^ (z >>> 16)];
+  turn();
+  return -Math.log(-Math.log1p(-((x >>> 0) + 0.5) / 2 ** 32));
 }

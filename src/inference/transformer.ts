@@ -155,6 +155,11 @@ export class Transformer {
     return this.heads.input;
   }
 
+  /** From the last token to the logits that generations use. */
+  get head(): readonly Dispatch[] {
+    return this.heads.fast;
+  }
+
   /** The dispatches for `cache`, made at its first use. */
   forwardPass(cache: KvCache): Promise<ForwardPass> {
     let pass = this.#passes.get(cache);

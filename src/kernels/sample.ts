@@ -2,6 +2,7 @@
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips } from '../gpu/cost';
 import { fixedGrid } from '../gpu/grid';
 import { reduction } from './reduction';
 
@@ -99,6 +100,9 @@ export function sample(
   const slices = sliceCount(vocabulary);
   const many = areMany(threads);
   const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
+  const ahead = many ? 2 : 1;
+  // With a temperature alone all logits are read twice; filters read them four times each, which the kernel learns when it runs.
+  const readings = mode.random ? 2 : 0;
   return Promise.all([
     gpu.dispatch(
       'penalties + max',
@@ -114,16 +118,25 @@ export function sample(
         mode.masked ? mask : undefined,
       ],
       fixedGrid(slices),
+      {
+        rounds: fixedRounds(trips(SLICE / 4, threads)),
+        bytes: () => vocabulary * (mode.penalties ? 16 : mode.masked ? 8 : 4),
+      },
     ),
     gpu.dispatch(
       'sample',
       {
         shader: 'sample',
-        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads, AHEAD: many ? 2 : 1 },
+        constants: { VOCABULARY: vocabulary, SLICES: slices, THREADS: threads, AHEAD: ahead },
         conditions: { random: mode.random, masked: mode.random && mode.masked, many, ...meeting },
       },
       mode.random ? [best, state, ids, history, logits, options] : [best, state, ids, history],
       fixedGrid(1),
+      {
+        // The best of the slices, and the chosen token's history.
+        rounds: fixedRounds(trips(slices, threads) + readings * trips(vocabulary / 4, threads, ahead) + 1),
+        bytes: () => slices * 8 + (mode.random ? vocabulary * 4 : 0),
+      },
     ),
   ]);
 }

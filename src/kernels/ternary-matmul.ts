@@ -1,8 +1,9 @@
 // Ternary matrix × activations (shaders/ternary_matmul.wgsl): where nearly all the time goes.
 
-import { CHUNK, groupCount } from '../formats/canonical';
+import { CHUNK, groupCount, scaleCount } from '../formats/canonical';
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { gridByTokens } from '../gpu/grid';
 import { firstCandidates, inOrder } from './first-candidates';
 import type { ActivationPacking, QuantizedRows, TernaryMatrix } from './matrices';
@@ -95,7 +96,29 @@ export function ternaryMatmul(
     },
     [matrix.codes, matrix.scales, q.values, q.scales, y, shape],
     gridByTokens((tokens) => [groupsX, Math.ceil(tokens / variant.tokens), 1]),
+    matmulCost(matrix, epilogue, variant, q.padded, rows),
   );
+}
+
+/**
+ * A trip of the loop loads weights and activations of a chunk together; f32 activations in four more trips. Behind it come the
+ * scales, and what the products are added to or multiplied with.
+ */
+function matmulCost(
+  { cols, scaleGroup }: TernaryMatrix,
+  epilogue: MatmulEpilogue,
+  { split, products }: MatmulVariant,
+  padded: number,
+  rows: number,
+): Cost {
+  const weights = (Math.ceil(rows / 8) * 8 * padded) / 4 + 4 * scaleCount(rows, cols, scaleGroup);
+  const input = padded * (products === 'bytes' ? 1 : products === 'pairs' ? 2 : 4);
+  const reads = epilogue === 'add' || epilogue.endsWith('-times');
+  const output = (epilogue.endsWith('-gate') ? rows / 2 : rows) * 4 * (reads ? 2 : 1);
+  return {
+    rounds: fixedRounds(trips(padded / CHUNK, split) * (products === 'floats' ? 4 : 1) + 1),
+    bytes: (tokens) => weights + tokens * (input + output),
+  };
 }
 
 type Style = Pick<MatmulVariant, 'products' | 'broadcast'>;

@@ -1,0 +1,77 @@
+// BitNet 2B4T as some GPU would run it, on a device that runs nothing: for what can be counted.
+import { GeneratedModel } from '../../bench/core/generated-model';
+import { SHAPES } from '../../bench/core/shapes';
+import { filesAtHand } from '../../src/files/model-files';
+import { BufferLedger, sumByPart } from '../../src/gpu/buffers';
+import type { Capabilities, GpuVendor } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
+import { KvCache } from '../../src/inference/kv-cache';
+import { countStep, countToken, type StepCount } from '../../src/inference/step-count';
+import { Transformer } from '../../src/inference/transformer';
+import { positionBytes } from '../../src/kernels/kv-layout';
+import { allocateWeights } from '../../src/model/load';
+import { choosePrecisions, readModel } from '../../src/plan/read-model';
+import { nullDevice } from './null-device';
+
+/** A GPU, as far as kernels look at it. */
+export interface CountedDevice {
+  vendor: GpuVendor;
+  /** Of every subgroup; 0: it has none. */
+  lanes: number;
+}
+
+/** What a device would run of the model where nothing was measured. */
+export interface CountedModel {
+  /** The last layer of a greedy step at `position`. */
+  layer(position: number): Promise<StepCount>;
+  /** The whole step. */
+  token(position: number): Promise<StepCount>;
+  /** What a step cannot do without: layers and head. */
+  weightBytes: number;
+  /** Keys and values of a position, in all layers. */
+  positionBytes: number;
+}
+
+const NAME = 'bitnet-2b4t';
+const SHAPE = SHAPES[NAME];
+const CONTEXT = 1024;
+
+/** Needs `GPUBufferUsage` to be there, whatever it is. */
+export async function countedModel({ vendor, lanes }: CountedDevice): Promise<CountedModel> {
+  const capabilities: Capabilities = {
+    subgroups: lanes > 0,
+    subgroupMinSize: lanes,
+    subgroupMaxSize: lanes,
+    shaderF16: true,
+    packedDot: true,
+    timestamps: false,
+    vendor,
+  };
+  const gpu = new GpuContext(nullDevice(), capabilities);
+  const bytes = new GeneratedModel(NAME, SHAPE);
+  const { model } = await readModel(filesAtHand([{ name: `${NAME}.gguf`, bytes }]));
+  const { activations, headPrecision } = choosePrecisions(model, {});
+  const transformer = await Transformer.create(
+    gpu,
+    model.config,
+    allocateWeights(gpu, model, headPrecision),
+    { contextLength: CONTEXT, exactHead: false, tuner: { unchecked: true }, activations },
+  );
+  const { cacheFormat } = transformer.variants;
+  const cache = await KvCache.create(gpu, model.config, CONTEXT, cacheFormat);
+  // The device has one buffer for all; a ledger tells them apart.
+  const ledger = new BufferLedger(gpu.limits);
+  allocateWeights(ledger, model, headPrecision);
+  const { layers, head, embedding } = sumByPart(ledger.entries);
+  const perLayer = positionBytes(model.config, cacheFormat);
+  return {
+    weightBytes: layers + (head || embedding),
+    positionBytes: SHAPE.layers * (perLayer.keys + perLayer.values + perLayer.scales),
+    token: (position) => countToken(transformer, cache, position),
+    layer: async (position) => {
+      const { decode } = await transformer.forwardPass(cache);
+      // Layers are all alike, and stand behind the embedding.
+      return countStep(decode.slice(-(decode.length - 1) / SHAPE.layers), position);
+    },
+  };
+}

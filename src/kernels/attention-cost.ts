@@ -4,14 +4,13 @@
 import { trips, type Cost } from '../gpu/cost';
 import {
   splitCount,
+  valuesAhead,
   type AttentionVariant,
   type LaneAttention,
   type WorkgroupAttention,
 } from './attention-variant';
 import { cacheDim, positionBytes, type AttentionShape, type CacheFormat } from './kv-layout';
 
-/** Positions whose values the kernel in workgroup memory loads at once. */
-export const VALUES_AHEAD = 1;
 /** Splits that are joined at once. */
 const SPLITS_AHEAD = 4;
 
@@ -58,14 +57,15 @@ function laneRounds(
 /** The same: threads first have a position each, whose key is read vector by vector, then all see value after value. */
 function workgroupRounds(
   { headDim }: AttentionShape,
-  { tile, threads }: WorkgroupAttention,
+  variant: WorkgroupAttention,
   format: CacheFormat,
   seen: number,
 ): number {
+  const { tile, threads } = variant;
   const size = Math.min(seen, tile);
   const scaled = format === 'int8';
   const keys = trips(size, threads) * (cacheDim(headDim) / 8 + (scaled ? 1 : 0));
-  const values = Math.ceil(size / VALUES_AHEAD) + (scaled ? size : 0);
+  const values = trips(size, 1, valuesAhead(variant)) + (scaled ? size : 0);
   return trips(seen, tile) * (keys + values);
 }
 

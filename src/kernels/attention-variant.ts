@@ -47,3 +47,8 @@ export function splitGroups(variant: AttentionVariant, positions: number): numbe
 export function attentionRoom(variant: AttentionVariant, positions: number): number {
   return splitGroups(variant, positions) * (variant.kind === 'lanes' ? variant.teams : 1);
 }
+
+/** Values that a thread waits for at once: where threads are many they are a GPU's, on which loads take long. */
+export function valuesAhead({ threads }: WorkgroupAttention): number {
+  return threads >= 32 ? 4 : 1;
+}

@@ -8,6 +8,7 @@ import {
   attentionRoom,
   splitCount,
   splitGroups,
+  valuesAhead,
   type AttentionVariant,
   type LaneAttention,
 } from './attention-variant';
@@ -148,7 +149,13 @@ function attentionSpec(
     return { shader: 'attention_lanes', constants, conditions };
   }
   const { threads, tile } = variant;
-  const constants = { ...common, TILE: tile, THREADS: threads, PAIRS: Math.ceil(headDim / 2 / threads) };
+  const constants = {
+    ...common,
+    TILE: tile,
+    THREADS: threads,
+    AHEAD: valuesAhead(variant),
+    PAIRS: Math.ceil(headDim / 2 / threads),
+  };
   return { shader: 'attention', constants, conditions: { partial, ...stored } };
 }
 

@@ -26,6 +26,11 @@ export interface MatmulVariant {
   products: ActivationPacking;
   /** Activations go round in subgroups instead of being loaded by every thread. Only with `split` 1, and for int8. */
   broadcast: boolean;
+  /**
+   * For one token: norm and quantisation are not dispatches of their own before the matrix, where that can be (`fusesNorm` of
+   * norm-matmul.ts). Default false.
+   */
+  fused?: boolean;
 }
 
 /**
@@ -130,13 +135,26 @@ function variants(
   return sizes.map(([blocks, tokens, split]): MatmulVariant => ({ blocks, tokens, split, ...style }));
 }
 
+/** With many threads, which make a row at once, and few trips behind that. */
+const FUSED_SIZES = [
+  [2, 1, 32],
+  [4, 1, 32],
+  [1, 1, 32],
+] as const;
+
+function fused(...of: Parameters<typeof variants>): MatmulVariant[] {
+  return variants(...of).map((variant) => ({ ...variant, fused: true }));
+}
+
 /**
  * The variants worth trying for one token at a time, the likeliest to be the fastest first. `floats`: for activations that
- * are not rounded, which are there to be right, not to be fast.
+ * are not rounded, which are there to be right, not to be fast. `fusible`: inputs have one scale a token, so that a matrix can take
+ * over their norm. That is for GPUs: on the CPU every workgroup would do again what is done there once.
  */
 export function decodeMatmulCandidates(
   capabilities: Capabilities,
   floats: boolean,
+  fusible = false,
 ): readonly MatmulVariant[] {
   const { ownDot, byBytes, byPairs, unrounded } = styles(capabilities);
   if (isSoftwareAdapter(capabilities)) {
@@ -161,6 +179,7 @@ export function decodeMatmulCandidates(
         [2, 1, 16],
       ])
     : [
+        ...(fusible ? [...fused(ownDot, FUSED_SIZES), ...fused(byPairs, FUSED_SIZES.slice(0, 1))] : []),
         ...variants(ownDot, [
           [2, 1, 8],
           [1, 1, 16],

@@ -95,18 +95,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     @if(!pairs) var dots$b = 0;
   }
 
-  var sum_max = vec2f(0.0);
-  @unroll(p, PIECES) {
-    let piece$p = lane + $pu * THREADS;
-    @unroll(k, 4) {
-      let i$p_$k = 4u * piece$p + $ku;
-      let at$p_$k = min(i$p_$k, vectors - 1u);
-      // Beyond the row zeros.
-      let x$p_$k = select(vec4f(0.0), x[at$p_$k], i$p_$k < vectors);
-      @if(plain) let v$p_$k = x$p_$k;
-      @if(!plain) let v$p_$k = x$p_$k * weight[at$p_$k];
-    }
-  }
   let index = (group.x * OUTS + part) * 8u + row;
   var factor = vec2f(0.0);
   @if(add || times) var before = 0.0;
@@ -118,7 +106,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     @if(!gated) factor.x = scale[block_index(group.x, part) * 8u + row];
     @if(add || times) before = y[shape.column + index];
   }
+  var sum_max = vec2f(0.0);
   @unroll(p, PIECES) {
+    let piece$p = lane + $pu * THREADS;
+    @unroll(k, 4) {
+      let i$p_$k = 4u * piece$p + $ku;
+      let at$p_$k = min(i$p_$k, vectors - 1u);
+      // Beyond the row zeros.
+      let x$p_$k = select(vec4f(0.0), x[at$p_$k], i$p_$k < vectors);
+      @if(plain) let v$p_$k = x$p_$k;
+      @if(!plain) let v$p_$k = x$p_$k * weight[at$p_$k];
+    }
     @unroll(k, 4) {
       sum_max = vec2f(sum_max.x + dot(x$p_$k, x$p_$k), max(sum_max.y, largest(v$p_$k)));
     }

@@ -51,10 +51,10 @@ const FROM_MEMORY = 1 << 20;
 const REDUCTION = 0.8;
 /**
  * What it takes beside the products that each workgroup makes the row for itself: some 14 operations a column, for 16 rows, or 32 of
- * gate and up. A product by bytes takes three quarters of one; by pairs 368 cycles for 128 of them on Apple's, by Mesa's compiler,
- * where `down` has its row made once.
+ * gate and up by bytes. A product by bytes takes three quarters of one; by pairs 368 cycles for 128 of them on Apple's, by Mesa's
+ * compiler, where `down` has its row made once.
  */
-const WITH_ROW_MADE = { bytes: 1.9, pairs: 1.15, floats: 1 };
+const WITH_ROW_MADE = { bytes: 1.9, pairs: 1.22, floats: 1 };
 
 interface Foretold {
   perSecond: number;

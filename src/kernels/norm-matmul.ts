@@ -32,13 +32,13 @@ const WORKGROUP_MEMORY = 16384;
  * into the registers and the memory of a workgroup. Others keep a norm of their own.
  */
 export function fusesNorm(variant: MatmulVariant, { cols, scaleGroup }: TernaryMatrix): boolean {
-  const { fused, split, products, blocks } = variant;
+  const { fused, split, products } = variant;
   if (!fused || scaleGroup !== 'row') return false;
   const padded = paddedCols(cols);
   const threads = 8 * split;
   const row = padded * (products === 'bytes' ? 1 : 2);
-  // A gated matrix has twice the blocks. Those that meet have eight bytes each, and some that they meet in.
-  const sums = 2 * blocks * threads * 4;
+  // A gated matrix has most. Threads that meet have eight bytes each, and some that they meet in.
+  const sums = gatedBlocks(variant) * threads * 4;
   const meeting = threads * 8 + 256;
   return trips(padded, PIECE * threads) <= MOST_PIECES && row + sums + meeting <= WORKGROUP_MEMORY;
 }
@@ -59,9 +59,11 @@ export function normMatmul(
   part?: MatmulPart,
 ): Promise<Dispatch> {
   const { cols } = matrix;
-  const { blocks: outs, split, products } = variant;
+  const { split, products } = variant;
   const rows = part?.rows ?? matrix.rows;
   const gated = epilogue.endsWith('-gate');
+  const blocks = gated ? gatedBlocks(variant) : variant.blocks;
+  const outs = gated ? blocks / 2 : blocks;
   const outCols = gated ? rows / 2 : rows;
   const padded = paddedCols(cols);
   const threads = 8 * split;
@@ -77,7 +79,7 @@ export function normMatmul(
         COLS: cols,
         PADDED: padded,
         EPSILON: eps,
-        BLOCKS: gated ? 2 * outs : outs,
+        BLOCKS: blocks,
         OUTS: outs,
         SPLIT: split,
         TOGETHER: Math.min(split, MOST_TOGETHER),
@@ -115,6 +117,11 @@ function normMatmulCost(
     rounds: fixedRounds(trips(padded / CHUNK, split)),
     bytes: () => weights + cols * (weighted ? 8 : 4) + output,
   };
+}
+
+/** As many blocks of gate and of up as other matrices have; half of that by pairs, which take twice the registers. */
+function gatedBlocks({ blocks, products }: MatmulVariant): number {
+  return products === 'pairs' ? Math.max(2, blocks) : 2 * blocks;
 }
 
 function paddedCols(cols: number): number {

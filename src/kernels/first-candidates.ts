@@ -17,7 +17,8 @@ export interface FirstCandidates {
 const BY_BYTES = { products: 'bytes', blocks: 2, split: 8 } as const;
 /**
  * With the norm inside the matrix: a layer has four dispatches less. Many threads, so that a row is there soon and trips are few; two
- * blocks, so that the row is made for 16 rows at once, or 32. Registers on RDNA 3: 48, 60 for gate and up, 84 for rows of 6912; on RDNA 2, which has fewer, 64 of each of these.
+ * blocks, so that the row is made for 16 rows at once, or 32. Registers on RDNA 3: 48, 60 for gate and up, 84 for rows of 6912; on
+ * RDNA 2, which has fewer, 48 and 64.
  */
 const FUSED = { products: 'bytes', fused: true, blocks: 2, split: 32 } as const;
 const BY_PAIRS = { products: 'pairs', blocks: 2, split: 8 } as const;

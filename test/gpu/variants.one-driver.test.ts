@@ -137,6 +137,30 @@ describe.for(OTHERS)(
   },
 );
 
+describe('a model without norms inside of attention and FFN', () => {
+  let gpu: GpuContext;
+  beforeAll(async () => {
+    gpu = await shareContext();
+  });
+  afterAll(() => gpu.destroy());
+
+  it('has golden logits token by token where its matrices make their own input', async () => {
+    const name = 'random-llama-i2_s';
+    const golden = await read<Golden>(`test/fixtures/${name}.golden.json`);
+    const model = await PinnedModel.load(gpu, `test/fixtures/${name}.gguf`, { headPrecision: 'f16' });
+    const decodeMatmul = { blocks: 1, tokens: 1, split: 8, products: 'bytes', broadcast: false } as const;
+    const transformer = await model.with({ decodeMatmul: { ...decodeMatmul, fused: true } });
+    const { decode } = await transformer.forwardPass(await model.cache(transformer));
+    expect(decode.filter(({ label }) => label.startsWith('norm + matmul'))).toHaveLength(
+      4 * transformer.config.layers,
+    );
+    expect(decode.map(({ label }) => label)).not.toContain('norm');
+    for (const each of golden.cases) {
+      checkLogits(await model.logits(transformer, each.ids, { stepwise: true }), each, golden.activations);
+    }
+  });
+});
+
 describe('a driver that miscompiles', () => {
   /** Loads with the stores of a matmul of these block counts compiled into something else. */
   async function loadSabotaged(

@@ -21,6 +21,7 @@ const SLOW = [
   'gpu/variants',
   'gpu/shapes/many',
   'gpu/kernels/ternary-matmul',
+  'gpu/kernels/norm-matmul',
   'gpu/kernels/sample',
   'gpu/again',
   'gpu/kv-cache-int8',

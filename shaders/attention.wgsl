@@ -16,10 +16,11 @@
 // own count nothing for it. With `partial` (decode, one token) it sees SPLIT positions, and other workgroups the rest of the context.
 // Workgroups: x = KV heads, y = tokens / TOKENS, z = splits.
 //
-// In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values). Scales are
+// In a tile a thread first owns positions (scores), then pairs of dimensions (the weighted sum of values, AHEAD of which are on
+// their way at once). Scales are
 // multiplied in once a position: the key's into the score, the value's into the exponential that weighs it.
 
-import constants::{HEADS, KV_HEADS, GROUP, HEAD_DIM, CACHE_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
+import constants::{AHEAD, HEADS, KV_HEADS, GROUP, HEAD_DIM, CACHE_DIM, ROW, TILE, THREADS, PAIRS, SPLIT, SCALE};
 import constants::{TOKENS, QUERIES};
 import package::lib::int8_cache::code_values;
 import package::lib::state::State;
@@ -114,14 +115,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let correction$g = running[$g].z;
       @unroll(p, PAIRS) { sum$g_$p *= correction$g; }
     }
-    for (var i = 0u; i < size; i++) {
-      let v_base = ((tile + i) * KV_HEADS + kv_head) * (CACHE_DIM / 2u);
-      @unroll(p, PAIRS) {
-        let v$p = value_pair(v_base + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u));
+    for (var i = 0u; i < size; i += AHEAD) {
+      @unroll(a, AHEAD) {
+        let at$a = min(i + $au, size - 1u);
+        let v_base$a = ((tile + at$a) * KV_HEADS + kv_head) * (CACHE_DIM / 2u);
+        @unroll(p, PAIRS) {
+          let v$a_$p = value_pair(v_base$a + min(lane + $pu * THREADS, HEAD_DIM / 2u - 1u));
+        }
       }
-      @unroll(g, QUERIES) {
-        let e$g = score[$gu * TILE + i];
-        @unroll(p, PAIRS) { sum$g_$p += e$g * v$p; }
+      @unroll(a, AHEAD) {
+        @unroll(g, QUERIES) {
+          let e$a_$g = select(0.0, score[$gu * TILE + at$a], i + $au < size);
+          @unroll(p, PAIRS) { sum$g_$p += e$a_$g * v$a_$p; }
+        }
       }
     }
     workgroupBarrier();

@@ -4,7 +4,8 @@
 import { openDevice } from '../bench/node-device';
 import { openFile } from '../bench/node-file';
 import { transformerOf } from '../bench/core/internals';
-import { digits, textTable } from '../bench/core/report';
+import { digits } from '../bench/core/numbers';
+import { textTable } from '../bench/core/tables';
 import { LocalEngine } from '../src/engine/engine';
 import { filesAtHand } from '../src/files/model-files';
 import { parseGguf } from '../src/formats/gguf';

@@ -11,6 +11,7 @@ import {
   type MemoryPart,
 } from './buffers';
 import type { Capabilities } from './capabilities';
+import type { Cost } from './cost';
 import { whenLost } from './device-loss';
 import type { Grid } from './grid';
 import { mapForReading, workDone } from './map-async';
@@ -26,6 +27,8 @@ export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly grid: Grid;
+  /** What it asks of memory. Kernels that no step of a model has need not say it. */
+  readonly cost?: Cost | undefined;
 }
 
 /** A whole buffer, or `size` bytes of it from `offset`. */
@@ -231,8 +234,9 @@ export class GpuContext implements BufferMaker {
     spec: PipelineSpec,
     buffers: readonly (BufferSlice | undefined)[],
     grid: Grid,
+    cost?: Cost,
   ): Promise<Dispatch> {
-    const dispatch = this.#dispatch(label, spec, buffers, grid);
+    const dispatch = this.#dispatch(label, spec, buffers, grid, cost);
     // Dispatches are made many at a time. Where one fails nobody waits for the others, which then fail unheard.
     dispatch.catch(() => {});
     return dispatch;
@@ -243,6 +247,7 @@ export class GpuContext implements BufferMaker {
     spec: PipelineSpec,
     buffers: readonly (BufferSlice | undefined)[],
     grid: Grid,
+    cost: Cost | undefined,
   ): Promise<Dispatch> {
     const pipeline = await this.pipeline(spec);
     const bindGroup = this.device.createBindGroup({
@@ -252,7 +257,7 @@ export class GpuContext implements BufferMaker {
         slice ? [{ binding, resource: 'buffer' in slice ? slice : { buffer: slice } }] : [],
       ),
     });
-    return { label, pipeline, bindGroup, grid };
+    return { label, pipeline, bindGroup, grid, cost };
   }
 
   /** Reads `size` bytes of a buffer back; waits for all work submitted before. */

@@ -7,19 +7,19 @@ import type { TunerOptions, TuningReport } from '../gpu/tuner';
 import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import type { LayerCache } from '../kernels/kv-layout';
-import type { QuantizedRows, TernaryMatrix } from '../kernels/matrices';
+import type { QuantizedRows } from '../kernels/matrices';
 import { rmsNorm } from '../kernels/rms-norm';
-import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { ropeAngles } from '../kernels/rope';
 import { ropeAppend } from '../kernels/rope-append';
 import type { SampleMode } from '../kernels/sample';
-import { ternaryMatmul, type MatmulEpilogue, type MatmulPart } from '../kernels/ternary-matmul';
+import type { MatmulEpilogue } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
 import type { LayerWeights, ModelWeights } from '../model/weights';
 import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
+import { product, type Product, type ProductSettings } from './products';
 import { Samplers, type Sampler } from './samplers';
 import { tune } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
@@ -35,7 +35,8 @@ export interface ForwardPass {
 
 /**
  * A stage of a layer: dispatches that, one after the other, make what `writes` holds of what earlier stages wrote. Where a
- * model has a norm before each matrix, that norm and its quantisation belong to the stage of the matrix.
+ * model has a norm before each matrix, that norm and its quantisation belong to the stage of the matrix, as they do where they
+ * are in its dispatch.
  */
 export type LayerStage = { readonly dispatches: readonly Dispatch[] } & (
   | { readonly step: QuantizeStep; readonly writes: QuantizedRows }
@@ -61,22 +62,6 @@ export interface PassStages {
 interface LayerContext {
   cache: KvCache;
   batched: boolean;
-}
-
-/** The kernels that stand before and in the products of a layer. */
-interface LayerKernels {
-  /** Rows of `x`, normalised if there is a weight, as the input of `matrix`. */
-  input: (x: GPUBuffer, weight: GPUBuffer | undefined, matrix: TernaryMatrix) => Promise<Dispatch>;
-  /** What was made the input of `matrix` last, times it. */
-  matmul: (
-    name: string,
-    matrix: TernaryMatrix,
-    epilogue: MatmulEpilogue,
-    y: GPUBuffer,
-    part?: MatmulPart,
-  ) => Promise<Dispatch>;
-  /** The residual stream, normalised, in `y`. */
-  norm: (weight: GPUBuffer, y: GPUBuffer) => Promise<Dispatch>;
 }
 
 /** What can be chosen about the forward pass. */
@@ -159,6 +144,11 @@ export class Transformer {
   /** What the LM head of generations multiplies; undefined where their logits are those of `encodeLogits`. */
   get headInput(): HeadInput | undefined {
     return this.heads.input;
+  }
+
+  /** From the last token to the logits that generations use. */
+  get head(): readonly Dispatch[] {
+    return this.heads.fast;
   }
 
   /** The dispatches for `cache`, made at its first use. */
@@ -287,98 +277,80 @@ export class Transformer {
   }
 
   async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<LayerStage[]> {
-    const { gpu, config, work, variants } = this;
-    const layerCache = cache.layers[index]!;
-    const matmulVariant = batched ? variants.prefillMatmul : variants.decodeMatmul;
-    const shape = {
-      eps: config.eps,
-      threads: variants.normThreads,
-      packing: matmulVariant.products,
-      scalePer: this.activations === 'int8-group' ? 'group' : 'token',
-    } as const;
-    // All async, so that a failure is a rejection of its own and leaves none of those before it unheard.
-    const kernels: LayerKernels = {
-      input: async (x, weight, matrix) => {
-        const own = { ...shape, cols: matrix.cols };
-        return rmsNormQuantize(gpu, weight ? 'norm' : 'quantize', own, x, weight, this.#inputOf(matrix));
-      },
-      matmul: async (name, matrix, epilogue, y, part) => {
-        const q = this.#inputOf(matrix);
-        return ternaryMatmul(gpu, `matmul ${name}`, matrix, epilogue, matmulVariant, q, y, part);
-      },
-      norm: async (weight, y) => {
-        const { eps, threads } = shape;
-        return rmsNorm(gpu, { cols: config.width, eps, threads }, undefined, work.x, weight, y);
-      },
-    };
+    const { work, variants, gpu, activations, config } = this;
+    const variant = batched ? variants.prefillMatmul : variants.decodeMatmul;
+    const { normThreads } = variants;
+    const settings = { gpu, work, activations, eps: config.eps, normThreads, variant };
     const { attnSubNorm, attnOutput, ffnSubNorm, ffnDown } = layer;
-    const output = [kernels.matmul('attn output', attnOutput, 'add', work.x)];
-    const down = [kernels.matmul('down', ffnDown, 'add', work.x)];
+    const { x, attended, hidden } = work;
+    const output = { name: 'attn output', x: attended, weight: attnSubNorm, matrix: attnOutput };
+    const down = { name: 'down', x: hidden, weight: ffnSubNorm, matrix: ffnDown };
+    // All async, so that a failure is a rejection of its own and leaves none of those before it unheard.
     const parts = await Promise.all([
-      this.#qkv(layer, kernels),
-      this.#attention(layer, layerCache, batched),
-      this.#quantized('attnSubNorm', attnOutput, kernels.input(work.attended, attnSubNorm, attnOutput)),
-      floatStage('attnOutput', work.x, output),
-      this.#gateUp(layer, kernels),
-      this.#quantized('ffnSubNorm', ffnDown, kernels.input(work.hidden, ffnSubNorm, ffnDown)),
-      floatStage('ffnDown', work.x, down),
+      this.#qkv(layer, settings),
+      this.#attention(layer, cache.layers[index]!, batched),
+      this.#product('attnSubNorm', 'attnOutput', settings, { ...output, epilogue: 'add', y: x }),
+      this.#gateUp(layer, settings),
+      this.#product('ffnSubNorm', 'ffnDown', settings, { ...down, epilogue: 'add', y: x }),
     ]);
     return parts.flat();
   }
 
-  async #quantized(
-    step: QuantizeStep,
-    matrix: TernaryMatrix,
-    dispatch: Promise<Dispatch>,
-  ): Promise<LayerStage> {
-    return { step, writes: this.#inputOf(matrix), dispatches: [await dispatch] };
+  /** A matrix and what stands before it: two stages, unless they are one dispatch. */
+  async #product(
+    before: QuantizeStep,
+    step: FloatStep,
+    settings: ProductSettings,
+    what: Product,
+  ): Promise<LayerStage[]> {
+    const dispatches = await product(settings, what);
+    const multiplies = { step, writes: what.y, dispatches: dispatches.slice(-1) };
+    if (dispatches.length === 1) return [multiplies];
+    const writes = inputOf(this.work, what.matrix, this.activations);
+    return [{ step: before, writes, dispatches: dispatches.slice(0, -1) }, multiplies];
   }
 
   /** From the residual stream to queries, keys and values, side by side. */
-  #qkv({ attnNorm, inputNorms, qkv }: LayerWeights, kernels: LayerKernels): Promise<LayerStage[]> {
-    const { input, matmul, norm } = kernels;
+  async #qkv(
+    { attnNorm, inputNorms, qkv: matrix }: LayerWeights,
+    settings: ProductSettings,
+  ): Promise<LayerStage[]> {
     const { x, normed, qkv: y } = this.work;
-    if (!inputNorms || !normed) {
-      return Promise.all([
-        this.#quantized('attnNorm', qkv, input(x, attnNorm, qkv)),
-        floatStage('qkv', y, [matmul('qkv', qkv, 'store', y)]),
-      ]);
-    }
-    const { q, k, v } = productParts(this.config);
-    return Promise.all([
-      floatStage('qkv', y, [
-        norm(attnNorm, normed),
-        input(normed, inputNorms.q, qkv),
-        matmul('q', qkv, 'store', y, q),
-        input(normed, inputNorms.k, qkv),
-        matmul('k', qkv, 'store', y, k),
-        input(normed, inputNorms.v, qkv),
-        matmul('v', qkv, 'store', y, v),
-      ]),
-    ]);
+    const all = { matrix, epilogue: 'store', y } as const;
+    if (!inputNorms || !normed)
+      return this.#product('attnNorm', 'qkv', settings, { name: 'qkv', x, weight: attnNorm, ...all });
+    const parts = productParts(this.config);
+    const one = (name: 'q' | 'k' | 'v'): Promise<Dispatch[]> =>
+      product(settings, { name, x: normed, weight: inputNorms[name], part: parts[name], ...all });
+    const dispatches = [this.#norm(attnNorm, normed), one('q'), one('k'), one('v')];
+    return [{ step: 'qkv', writes: y, dispatches: (await Promise.all(dispatches)).flat() }];
   }
 
   /** From the residual stream to activation(gate)·up. */
-  #gateUp({ ffnNorm, inputNorms, gateUp }: LayerWeights, kernels: LayerKernels): Promise<LayerStage[]> {
-    const { input, matmul, norm } = kernels;
-    const { x, normed, hidden } = this.work;
+  async #gateUp(
+    { ffnNorm, inputNorms, gateUp: matrix }: LayerWeights,
+    settings: ProductSettings,
+  ): Promise<LayerStage[]> {
+    const { x, normed, hidden: y } = this.work;
     const { activation } = this.config;
     if (!inputNorms || !normed) {
-      return Promise.all([
-        this.#quantized('ffnNorm', gateUp, input(x, ffnNorm, gateUp)),
-        floatStage('gateUp', hidden, [matmul('gate·up', gateUp, `${activation}-gate`, hidden)]),
-      ]);
+      const what = { name: 'gate·up', x, weight: ffnNorm, matrix, y } as const;
+      return this.#product('ffnNorm', 'gateUp', settings, { ...what, epilogue: `${activation}-gate` });
     }
-    const { gate, up } = productParts(this.config);
-    return Promise.all([
-      floatStage('gateUp', hidden, [
-        norm(ffnNorm, normed),
-        input(normed, inputNorms.up, gateUp),
-        matmul('up', gateUp, 'store', hidden, up),
-        input(normed, inputNorms.gate, gateUp),
-        matmul('gate', gateUp, `${activation}-times`, hidden, gate),
-      ]),
-    ]);
+    const parts = productParts(this.config);
+    const one = (name: 'up' | 'gate', epilogue: MatmulEpilogue): Promise<Dispatch[]> => {
+      const what = { name, x: normed, weight: inputNorms[name], matrix, y, part: parts[name] };
+      return product(settings, { ...what, epilogue });
+    };
+    const dispatches = [this.#norm(ffnNorm, normed), one('up', 'store'), one('gate', `${activation}-times`)];
+    return [{ step: 'gateUp', writes: y, dispatches: (await Promise.all(dispatches)).flat() }];
+  }
+
+  /** The residual stream, normalised, in `y`. */
+  async #norm(weight: GPUBuffer, y: GPUBuffer): Promise<Dispatch[]> {
+    const { gpu, config, work, variants } = this;
+    const shape = { cols: config.width, eps: config.eps, threads: variants.normThreads };
+    return [await rmsNorm(gpu, shape, undefined, work.x, weight, y)];
   }
 
   /** From the matrix's queries, keys and values to what attention makes of them. In decode one kernel may do all of it. */
@@ -404,19 +376,6 @@ export class Transformer {
     const dispatches = await decodeAttention(...args, appends ? rope : undefined);
     return [...(appends ? [] : [await append()]), attends(dispatches)];
   }
-
-  #inputOf(matrix: TernaryMatrix): QuantizedRows {
-    return inputOf(this.work, matrix, this.activations);
-  }
-}
-
-/** A stage that leaves floats in `writes`. */
-async function floatStage(
-  step: FloatStep,
-  writes: GPUBuffer,
-  dispatches: readonly Promise<Dispatch>[],
-): Promise<LayerStage> {
-  return { step, writes, dispatches: await Promise.all(dispatches) };
 }
 
 /** As many pairs of (1, 0). */

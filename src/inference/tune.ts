@@ -9,19 +9,16 @@ import { checkBlocksHead } from '../kernels/lm-head-blocks-check';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import { checkHead } from '../kernels/lm-head-int8-check';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
+import { checkNormMatmul, type NormMatmulForm } from '../kernels/norm-matmul-check';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
 import { checkNorm, type NormForm } from '../kernels/rms-norm-quantize-check';
-import {
-  ternaryMatmul,
-  type MatmulEpilogue,
-  type MatmulPart,
-  type MatmulVariant,
-} from '../kernels/ternary-matmul';
+import type { MatmulEpilogue, MatmulVariant } from '../kernels/ternary-matmul';
 import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
 import { byteHead, isByteHead } from './heads';
+import { isFused, product, type Product } from './products';
 import { candidates, type Variants } from './variants';
 import { inputOf, productParts, type WorkBuffers } from './work-buffers';
 
@@ -73,16 +70,19 @@ export async function tune(
   const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
   const { activation, perMatrixNorms } = config;
   const epilogues: MatmulEpilogue[] = ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
-  const matmul = (tokens: number): TunableWork<MatmulVariant> => ({
-    checked: JSON.stringify(['matmul', epilogues, forms]),
-    check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
-    work: (variant) => matmulWork(subject, variant, tokens),
-  });
+  const fuses = [pinned.decodeMatmul, ...all.decodeMatmul].some((variant) => variant?.fused);
+  const normThreads = pinned.normThreads ?? possible.normThreads[0]!;
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
   const caches = new TimedCaches(subject, length, format);
   const variants: Variants = {
-    decodeMatmul: await choose('decodeMatmul', layerShape, matmul(1)),
+    decodeMatmul: await choose('decodeMatmul', layerShape, {
+      checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
+      check: async (variant) =>
+        (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
+        checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
+      work: (variant) => matmulWork(subject, variant, 1, normThreads),
+    }),
     head: await choose('head', headShape(subject), {
       checked: JSON.stringify(['head', head.format]),
       check: (variant) => checkHeadOf(subject, variant),
@@ -93,7 +93,11 @@ export async function tune(
         return { dispatches: await timed };
       },
     }),
-    prefillMatmul: await choose('prefillMatmul', layerShape, matmul(TIMED_TOKENS)),
+    prefillMatmul: await choose('prefillMatmul', layerShape, {
+      checked: JSON.stringify(['matmul', epilogues, forms]),
+      check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
+      work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
+    }),
     attention: await choose('attention', `${layerShape} ${format}`, {
       checked: JSON.stringify(['attention', attentionShape, format]),
       check: (variant) => checkAttention(gpu, attentionShape, variant, format),
@@ -152,14 +156,23 @@ function normForms(subject: TuningSubject): NormForm[] {
  */
 const COLD_BYTES = 256 << 20;
 
-/** All matrices of a layer, and alternatives of other layers. They have one variant: what is chosen is best for all together. */
+/**
+ * All matrices of a layer, and alternatives of other layers. They have one variant: what is chosen is best for all together. With one
+ * token the norms before them count, which a variant may make in the matrices' place.
+ */
 async function matmulWork(
   subject: TuningSubject,
   variant: MatmulVariant,
   tokens: number,
+  normThreads: number,
 ): Promise<TimedWork> {
+  const settings = { ...subject, eps: subject.config.eps, normThreads, variant };
   const layers = await Promise.all(
-    timedLayers(subject).map((layer) => layerMatmuls(subject, variant, layer)),
+    timedLayers(subject).map(async (layer) => {
+      const products = layerProducts(subject, layer).map((each) => product(settings, each));
+      const made = await Promise.all(products);
+      return made.flatMap((each) => (tokens === 1 ? each : each.slice(-1)));
+    }),
   );
   return { ...inTurns(layers), tokens };
 }
@@ -186,26 +199,60 @@ function timedLayers({ layers }: TuningSubject): LayerWeights[] {
   return alike.slice(0, Math.ceil(COLD_BYTES / Math.max(1, bytes)));
 }
 
-function layerMatmuls(
-  { gpu, config, work, activations }: TuningSubject,
-  variant: MatmulVariant,
-  layer: LayerWeights,
-): Promise<Dispatch[]> {
-  const matmul = (matrix: TernaryMatrix, epilogue: MatmulEpilogue, y: GPUBuffer, part?: MatmulPart) =>
-    ternaryMatmul(gpu, 'matmul', matrix, epilogue, variant, inputOf(work, matrix, activations), y, part);
-  const { gate, up } = productParts(config);
-  const gateUp = config.perMatrixNorms
+/** The products of a layer, near enough to those of a step: q, k and v together, whatever norms they have. */
+function layerProducts({ config, work }: TuningSubject, layer: LayerWeights): Product[] {
+  const {
+    attnNorm,
+    inputNorms,
+    attnSubNorm,
+    attnOutput,
+    ffnNorm,
+    gateUp: matrix,
+    ffnSubNorm,
+    ffnDown,
+  } = layer;
+  const { x, attended, hidden } = work;
+  const { activation } = config;
+  const parts = productParts(config);
+  const gateUp: Omit<Product, 'name' | 'x' | 'matrix' | 'y'>[] = inputNorms
     ? [
-        matmul(layer.gateUp, 'store', work.hidden, up),
-        matmul(layer.gateUp, `${config.activation}-times`, work.hidden, gate),
+        { weight: inputNorms.up, epilogue: 'store', part: parts.up },
+        { weight: inputNorms.gate, epilogue: `${activation}-times`, part: parts.gate },
       ]
-    : [matmul(layer.gateUp, `${config.activation}-gate`, work.hidden)];
-  return Promise.all([
-    matmul(layer.qkv, 'store', work.qkv),
-    matmul(layer.attnOutput, 'add', work.x),
-    ...gateUp,
-    matmul(layer.ffnDown, 'add', work.x),
-  ]);
+    : [{ weight: ffnNorm, epilogue: `${activation}-gate` }];
+  const [name, epilogue] = ['timed', 'add'] as const;
+  const qkv = {
+    weight: inputNorms?.q ?? attnNorm,
+    matrix: layer.qkv,
+    epilogue: 'store',
+    y: work.qkv,
+  } as const;
+  return [
+    { name, x, ...qkv },
+    { name, x: attended, weight: attnSubNorm, matrix: attnOutput, epilogue, y: x },
+    ...gateUp.map((each) => ({ name, x, matrix, y: hidden, ...each })),
+    { name, x: hidden, weight: ffnSubNorm, matrix: ffnDown, epilogue, y: x },
+  ];
+}
+
+/** Whether a variant runs nothing but products that have their norm inside. */
+function isAllFused(subject: TuningSubject, variant: MatmulVariant): boolean {
+  const { head, layers, activations } = subject;
+  const products = layers.flatMap((layer) => layerProducts(subject, layer));
+  const fused = products.every(({ matrix }) => isFused({ activations, variant }, matrix));
+  return fused && head.format !== 'ternary';
+}
+
+/** The uses of the kernel with a norm inside: of those products that have it there with `variant`, or of all. */
+function normMatmulForms(subject: TuningSubject, variant?: MatmulVariant): NormMatmulForm[] {
+  const { layers, activations, config } = subject;
+  const forms = layers
+    .flatMap((layer) => layerProducts(subject, layer))
+    .filter(({ matrix }) => !variant || isFused({ activations, variant }, matrix))
+    .map(({ matrix, weight, epilogue }): NormMatmulForm => {
+      return { cols: matrix.cols, plain: weight === undefined, epilogue, eps: config.eps };
+    });
+  return [...new Map(forms.map((form) => [JSON.stringify(form), form])).values()];
 }
 
 /** Caches to time attention with, one for each layer as in a step: made when somebody wants them. */

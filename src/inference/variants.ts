@@ -64,7 +64,7 @@ export function candidates(
 ): Candidates {
   const floats = activations === 'f32';
   return {
-    decodeMatmul: decodeMatmulCandidates(capabilities, floats),
+    decodeMatmul: decodeMatmulCandidates(capabilities, floats, activations === 'int8-token'),
     prefillMatmul: prefillMatmulCandidates(capabilities, floats),
     head: headCandidates(capabilities),
     attention: attentionCandidates(capabilities, shape),

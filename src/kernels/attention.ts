@@ -3,6 +3,15 @@
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { fixedGrid, gridByTokens, remembering, type Grid } from '../gpu/grid';
+import { attentionCost, combineCost } from './attention-cost';
+import {
+  attentionRoom,
+  splitCount,
+  splitGroups,
+  valuesAhead,
+  type AttentionVariant,
+  type LaneAttention,
+} from './attention-variant';
 import { firstCandidates, inOrder } from './first-candidates';
 import {
   cacheConditions,
@@ -13,55 +22,8 @@ import {
 } from './kv-layout';
 import type { Rope } from './rope';
 
-/** How one variant divides the work. */
-export type AttentionVariant = WorkgroupAttention | LaneAttention;
-
-/** Scores in workgroup memory: runs everywhere. */
-export interface WorkgroupAttention {
-  kind: 'workgroup';
-  /** Threads of a workgroup. */
-  threads: number;
-  /** Positions whose scores are held at a time. */
-  tile: number;
-  /** Tokens of a prompt that a workgroup handles at once, so that it reads keys and values once for all of them. */
-  tokens: number;
-  /** Positions that one split of the context has, in decode; a multiple of `tile`. */
-  split: number;
-}
-
-/** Scores in the registers of subgroups. */
-export interface LaneAttention {
-  kind: 'lanes';
-  /** Lanes that share a head: a power of two, at most a subgroup, such that headDim is a multiple of 8·lanes. */
-  lanes: number;
-  /**
-   * Keys, and then values, that a team waits for at once; divides `lanes`. In prefill it is one where a team handles several
-   * tokens: what they compute takes as long as a load, and registers are few.
-   */
-  ahead: number;
-  /** Such teams in a workgroup. */
-  teams: number;
-  /** Tokens of a prompt that a team handles at once, so that it reads keys and values once for all of them. */
-  tokens: number;
-  /** Positions that one split of the context has, in decode; a multiple of `lanes`. */
-  split: number;
-}
-
-/** The splits of a context of `positions`; the buffers of partial results have room for a whole workgroup more. */
-function splitCount(variant: AttentionVariant, positions: number): number {
-  return Math.ceil(positions / variant.split);
-}
-
-/** Workgroups that decode needs for a head and a context of `positions`. */
-function splitGroups(variant: AttentionVariant, positions: number): number {
-  const splits = splitCount(variant, positions);
-  return variant.kind === 'lanes' ? Math.ceil(splits / variant.teams) : splits;
-}
-
-/** Splits that partial results need room for when a context may have `positions`. */
-export function attentionRoom(variant: AttentionVariant, positions: number): number {
-  return splitGroups(variant, positions) * (variant.kind === 'lanes' ? variant.teams : 1);
-}
+export { attentionRoom };
+export type { AttentionVariant };
 
 /** Prefill: `qkv` → `out` f32 [tokens, heads·headDim]. */
 export function attention(
@@ -78,7 +40,8 @@ export function attention(
   const spec = attentionSpec(shape, variant, cache.format, false);
   const perGroup = variant.kind === 'lanes' ? variant.teams * variant.tokens : variant.tokens;
   const grid = gridByTokens((tokens) => [shape.kvHeads, Math.ceil(tokens / perGroup), 1]);
-  return gpu.dispatch('attention', spec, buffers, grid);
+  const cost = attentionCost(shape, variant, cache.format, false, false);
+  return gpu.dispatch('attention', spec, buffers, grid, cost);
 }
 
 /** Whether the decode kernel of `variant` can turn queries and keys itself and append to the cache; it has no norms. */
@@ -107,10 +70,11 @@ export async function decodeAttention(
   const threads = 32;
   const bounds = loopBounds(gpu, shape, variant);
   const spec = attentionSpec(shape, variant, cache.format, true, rope);
+  const cost = attentionCost(shape, variant, cache.format, true, rope !== undefined);
   const into = (label: string, sums: GPUBuffer, grid: Grid): Promise<Dispatch> => {
     const { keys, values, scales } = cache;
     const buffers = [state, qkv, keys, values, sums, bounds, partial.summary, rope?.angles, scales];
-    return gpu.dispatch(label, spec, buffers, grid);
+    return gpu.dispatch(label, spec, buffers, grid, cost);
   };
   const whenAlone = (grid: Grid): Grid => {
     return (tokens, position) =>
@@ -135,6 +99,7 @@ export async function decodeAttention(
       },
       [state, partial.sums, partial.summary, out],
       whenSplit(fixedGrid(Math.ceil((heads * headDim) / 2 / threads))),
+      combineCost(shape, variant),
     ),
   ]);
 }
@@ -194,6 +159,7 @@ function attentionSpec(
     ...common,
     TILE: tile,
     THREADS: threads,
+    AHEAD: tokens > 1 ? 1 : valuesAhead(variant),
     PAIRS: dimensionPairs(headDim, threads),
     TOKENS: tokens,
     QUERIES: (heads / kvHeads) * tokens,

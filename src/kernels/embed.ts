@@ -4,6 +4,7 @@ import { blockRowSize, PLANES } from '../formats/block-rows';
 import { chunkCount, groupCount } from '../formats/canonical';
 import { isBlockEncoding } from '../formats/encodings';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
+import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { gridByTokens } from '../gpu/grid';
 import { pieceCount } from './int8-rows';
 import type { VocabularyMatrix } from './matrices';
@@ -36,9 +37,22 @@ export function embed(
         spec,
         buffers,
         gridByTokens((tokens) => [tokens, 1, 1]),
+        embedCost(table),
       );
     }),
   );
+}
+
+/** Threads of a workgroup, which has one token. */
+const THREADS = 64;
+
+/** The id, then the row in a loop. A token is in one shard; each counts as if it were that one. */
+function embedCost({ cols, format }: VocabularyMatrix): Cost {
+  const valueBytes = format === 'f16' ? 2 : format === 'int8' ? 1 + 1 / 16 : 1 / 4;
+  return {
+    rounds: fixedRounds(1 + trips(cols / 4, THREADS)),
+    bytes: (tokens) => tokens * cols * (valueBytes + 4),
+  };
 }
 
 function shardsOf(table: VocabularyMatrix): TableShard[] {
@@ -59,7 +73,7 @@ function shardsOf(table: VocabularyMatrix): TableShard[] {
 
 function embedSpec(table: VocabularyMatrix, scale: number): PipelineSpec {
   const { cols, format } = table;
-  const constants = { DIM: cols, PIECES: 0, PLANES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS: 64, SCALE: scale };
+  const constants = { DIM: cols, PIECES: 0, PLANES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS, SCALE: scale };
   const conditions = {
     int8: format === 'int8',
     ternary: format === 'ternary',

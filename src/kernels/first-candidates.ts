@@ -15,6 +15,12 @@ export interface FirstCandidates {
 }
 
 const BY_BYTES = { products: 'bytes', blocks: 2, split: 8 } as const;
+/**
+ * With the norm inside the matrix: a layer has four dispatches less. Many threads, so that a row is there soon and trips are few; two
+ * blocks, so that the row is made for 16 rows at once, or 32. Registers on RDNA 3: 48, 60 for gate and up, 84 for rows of 6912; on
+ * RDNA 2, which has fewer, 48 and 64.
+ */
+const FUSED = { products: 'bytes', fused: true, blocks: 2, split: 32 } as const;
 const BY_PAIRS = { products: 'pairs', blocks: 2, split: 8 } as const;
 const HEAD = [{ blocks: 1, split: 8 }] as const;
 /** Attention in registers. Several tokens a team in prefill take twice the registers of one. */
@@ -30,14 +36,14 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
   apple: {
     // No instruction for dot4I8Packed: 1968 cycles for 128 weights by bytes, 368 by pairs. Four blocks would share the activations,
     // which are twice as long in pairs, but take 120 registers on RDNA where two take 60, and Apple has 128.
-    decodeMatmul: [BY_PAIRS, { ...BY_PAIRS, blocks: 4 }],
+    decodeMatmul: [{ ...FUSED, products: 'pairs' }, BY_PAIRS, { ...BY_PAIRS, blocks: 4 }],
     // 120 registers on RDNA; with four tokens 252.
     prefillMatmul: [{ products: 'pairs', blocks: 2, tokens: 2, split: 8 }],
     head: HEAD,
     attention: [LANES_ONE_TOKEN],
   },
   intel: {
-    decodeMatmul: [BY_BYTES],
+    decodeMatmul: [FUSED, BY_BYTES],
     // No spills on Xe and Xe2; 2 × 8 spills 32 registers, and tiles of 4 × 8 more.
     prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 4, split: 8 }],
     head: HEAD,
@@ -45,8 +51,8 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
     attention: [WORKGROUP],
   },
   nvidia: {
-    // 34 registers on Ampere.
-    decodeMatmul: [BY_BYTES],
+    // With norms apart 34 registers on Ampere.
+    decodeMatmul: [FUSED, BY_BYTES],
     // 105 registers.
     prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 8, split: 4 }],
     head: HEAD,
@@ -54,8 +60,8 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
     attention: [LANES_ONE_TOKEN],
   },
   amd: {
-    // 48 registers on RDNA 3, 16 waves a SIMD.
-    decodeMatmul: [BY_BYTES],
+    // With norms apart 48 registers on RDNA 3, 16 waves a SIMD.
+    decodeMatmul: [FUSED, BY_BYTES],
     // 84 registers, 9 waves.
     prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 8, split: 4 }],
     head: HEAD,
@@ -63,14 +69,14 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
     attention: [LANES],
   },
   qualcomm: {
-    decodeMatmul: [BY_BYTES],
+    decodeMatmul: [FUSED, BY_BYTES],
     // Phones have few registers a thread: half as many sums as elsewhere.
     prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 4, split: 8 }],
     head: HEAD,
     attention: [LANES_ONE_TOKEN],
   },
   arm: {
-    decodeMatmul: [BY_BYTES],
+    decodeMatmul: [FUSED, BY_BYTES],
     // Mali has 64 registers a thread.
     prefillMatmul: [{ products: 'bytes', blocks: 2, tokens: 4, split: 8 }],
     head: HEAD,
@@ -78,7 +84,7 @@ const FIRST: Readonly<Record<GpuVendor | 'software', FirstCandidates>> = {
   },
   unknown: {
     // Firefox says nothing of its adapter, which may be Apple's: pairs are tried next.
-    decodeMatmul: [BY_BYTES, BY_PAIRS],
+    decodeMatmul: [FUSED, BY_BYTES, BY_PAIRS],
     prefillMatmul: [
       { products: 'bytes', blocks: 2, tokens: 8, split: 4 },
       { products: 'pairs', blocks: 2, tokens: 2, split: 8 },

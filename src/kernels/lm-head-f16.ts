@@ -2,6 +2,7 @@
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips } from '../gpu/cost';
 import { foldedGrid } from '../gpu/grid';
 import type { HalfMatrix } from './matrices';
 
@@ -37,6 +38,10 @@ export function exactLmHeadF16(
         },
         [shard.buffer, x, logits, gpu.uniform([shard.rows, shard.firstRow, groupsX])],
         grid,
+        {
+          rounds: fixedRounds(trips(head.cols / 8, sizes.threads)),
+          bytes: () => shard.rows * (head.cols * 2 + 4) + head.cols * 4,
+        },
       );
     }),
   );

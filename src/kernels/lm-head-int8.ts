@@ -2,6 +2,7 @@
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips } from '../gpu/cost';
 import { foldedGrid } from '../gpu/grid';
 import { firstCandidates, inOrder } from './first-candidates';
 import { pieceCount } from './int8-rows';
@@ -72,7 +73,12 @@ function dispatches(
       const { grid, groupsX } = foldedGrid(Math.ceil(rowBlocks / blocks));
       const shape = gpu.uniform([pieceCount(head.cols), rowBlocks, rows, firstRow, groupsX]);
       const buffers = [codes, scales, values, logits, shape, ...(activationScales ? [activationScales] : [])];
-      return gpu.dispatch('lm head', spec, buffers, grid);
+      const pieces = pieceCount(head.cols);
+      // A trip loads a piece of weights, their scales and activations together; behind the loop comes the activations' scale.
+      return gpu.dispatch('lm head', spec, buffers, grid, {
+        rounds: fixedRounds(trips(pieces, split) + (activationScales ? 1 : 0)),
+        bytes: () => rowBlocks * 8 * pieces * 68 + pieces * 64 * (activationScales ? 1 : 4) + rows * 4,
+      });
     }),
   );
 }

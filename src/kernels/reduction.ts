@@ -32,7 +32,11 @@ export function reduction(capabilities: Capabilities, threads: number): Reductio
 const MOST_HELD = 8;
 
 /** For a kernel with a row in each workgroup: how threads meet, and whether they hold the row, `vectors` vec4f, in registers. */
-export function rowReduction(capabilities: Capabilities, threads: number, vectors: number): Reduction {
+export function rowReduction(
+  capabilities: Capabilities,
+  threads: number,
+  vectors: number,
+): Reduction & { constants: { HELD: number } } {
   const { constants, conditions } = reduction(capabilities, threads);
   const each = Math.ceil(vectors / threads);
   // Few threads are those of software adapters, which keep nothing in registers and gain nothing.

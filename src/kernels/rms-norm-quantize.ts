@@ -2,6 +2,7 @@
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { fixedGrid, gridByTokens } from '../gpu/grid';
 import { rowReduction } from './reduction';
 import type { ActivationPacking, QuantizedRows } from './matrices';
@@ -49,7 +50,27 @@ export function rmsNormQuantize(
     },
     [x, out.values, out.scales, ...(weight ? [weight] : []), ...(state ? [state] : [])],
     state ? fixedGrid(1) : gridByTokens((tokens) => [tokens, 1, 1]),
+    quantizeCost(shape, out, constants.HELD > 0, weight !== undefined, state !== undefined),
   );
+}
+
+/** One round where the row is held; else a loop for sums and one, or one for each group, that reads it again. */
+function quantizeCost(
+  { cols, threads, packing, scalePer }: QuantizeShape,
+  { padded, groups }: QuantizedRows,
+  held: boolean,
+  weighted: boolean,
+  lastOnly: boolean,
+): Cost {
+  const perGroup = scalePer === 'group';
+  const sums = weighted || !(packing === 'floats' || perGroup) ? trips(cols / 4, threads) : 0;
+  const inGroup = perGroup ? 32 : 16;
+  const again = groups ? trips(padded / 64, threads) * inGroup : trips(padded / 4, threads);
+  const written = packing === 'bytes' ? 1 : packing === 'pairs' ? 2 : 4;
+  return {
+    rounds: fixedRounds((lastOnly ? 1 : 0) + (held ? 1 : sums + again)),
+    bytes: (tokens) => (weighted ? cols * 4 : 0) + (lastOnly ? 1 : tokens) * (cols * 4 + padded * written),
+  };
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { fixedGrid } from '../gpu/grid';
 import type { ShaderConstants } from '../gpu/shader-expansion';
 import { reduction } from './reduction';
@@ -51,6 +52,9 @@ export function sliceCount(vocabulary: number): number {
   return Math.ceil(vocabulary / SLICE);
 }
 
+/** Bins of shaders/lib/survey.wgsl. */
+const BINS = 256;
+
 /** The most tokens among which thresholds are looked for before they are looked for among all. */
 const MOST_CANDIDATES = 8192;
 
@@ -61,7 +65,7 @@ export function candidateRoom(vocabulary: number): number {
 
 /** Words of the struct Survey of shaders/lib/survey.wgsl, whose parts are slices at the smallest. */
 export function surveyWords(vocabulary: number): number {
-  return 4 + 256 + 3 * sliceCount(vocabulary);
+  return 4 + BINS + 3 * sliceCount(vocabulary);
 }
 
 /** Tokens of a part for so many threads: few threads spend less time on bins that way. */
@@ -136,6 +140,10 @@ export async function sample(
         mode.masked ? mask : undefined,
       ],
       fixedGrid(slices),
+      {
+        rounds: fixedRounds(trips(SLICE / 4, threads)),
+        bytes: () => vocabulary * (mode.penalties ? 16 : mode.masked ? 8 : 4),
+      },
     ),
     mode.random
       ? draw(gpu, vocabulary, threads, mode.masked, buffers)
@@ -166,7 +174,38 @@ async function greedy(
 ): Promise<Dispatch[]> {
   const constants = sizesOf(vocabulary, threads);
   const spec = { shader: 'sample', constants, conditions: { many: areMany(threads) } };
-  return [await gpu.dispatch('sample', spec, [best, state, ids, history], fixedGrid(1))];
+  const slices = sliceCount(vocabulary);
+  const cost: Cost = {
+    // The best of the slices, and the chosen token's history.
+    rounds: fixedRounds(trips(slices, threads) + 1),
+    bytes: () => slices * 8,
+  };
+  return [await gpu.dispatch('sample', spec, [best, state, ids, history], fixedGrid(1), cost)];
+}
+
+/** Candidates that a draw is taken to have; as many as 256 threads read at once. */
+const USUAL_CANDIDATES = 2048;
+
+/** What the steps of a draw ask of memory under top_k and top_p: as much as under any filters, unless all logits are looked through. */
+function drawCosts(vocabulary: number, threads: number): Record<'survey' | 'candidates' | 'choice', Cost> {
+  const part = partSize(threads);
+  const parts = Math.ceil(vocabulary / part);
+  const logits = 4 * vocabulary;
+  const candidates = Math.min(USUAL_CANDIDATES, candidateRoom(vocabulary));
+  const search = trips(candidates / 4, threads, areMany(threads) ? 2 : 1);
+  return {
+    survey: {
+      rounds: fixedRounds(trips(sliceCount(vocabulary), threads) + trips(part / 4, threads)),
+      bytes: () => logits + 8 * sliceCount(vocabulary) + 12 * parts,
+    },
+    // Bins, masses and logits, and the place for what is found.
+    candidates: {
+      rounds: fixedRounds(trips(BINS, threads) + trips(parts, threads) + 2 * trips(part / 4, threads)),
+      bytes: () => logits + 4 * BINS + 12 * parts + 8 * candidates,
+    },
+    // Eight readings to find thresholds by their bytes, three more to count, to add up and to draw, and the chosen token's history.
+    choice: { rounds: fixedRounds(11 * search + 1), bytes: () => 8 * candidates },
+  };
 }
 
 function draw(
@@ -181,24 +220,28 @@ function draw(
   const meeting = many ? reduction(gpu.capabilities, threads).conditions : {};
   const conditions = { random: true, masked, many, ...meeting };
   const parts = fixedGrid(Math.ceil(vocabulary / partSize(threads)));
+  const costs = drawCosts(vocabulary, threads);
   return Promise.all([
     gpu.dispatch(
       'survey',
       { shader: 'sample_survey', constants, conditions },
       [best, logits, options, state, survey],
       parts,
+      costs.survey,
     ),
     gpu.dispatch(
       'candidates',
       { shader: 'sample_candidates', constants, conditions },
       [logits, options, survey, candidates],
       parts,
+      costs.candidates,
     ),
     gpu.dispatch(
       'sample',
       { shader: 'sample', constants, conditions },
       [undefined, state, ids, history, logits, options, survey, candidates],
       fixedGrid(1),
+      costs.choice,
     ),
   ]);
 }

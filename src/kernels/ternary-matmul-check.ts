@@ -140,7 +140,8 @@ function applyEpilogue(
   });
 }
 
-function packCodes(codes: Uint8Array, rows: number, cols: number): Uint32Array {
+/** `codes`, one an element of [rows, cols], in the canonical layout. */
+export function packCodes(codes: Uint8Array, rows: number, cols: number): Uint32Array {
   const words = new Uint32Array(canonicalWords(rows, cols));
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col++)

@@ -1,8 +1,9 @@
 // Ternary matrix × activations (shaders/ternary_matmul.wgsl): where nearly all the time goes.
 
-import { CHUNK, groupCount } from '../formats/canonical';
+import { CHUNK, groupCount, scaleCount } from '../formats/canonical';
 import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { gridByTokens } from '../gpu/grid';
 import { firstCandidates, inOrder } from './first-candidates';
 import type { ActivationPacking, QuantizedRows, TernaryMatrix } from './matrices';
@@ -30,6 +31,11 @@ export interface MatmulVariant {
    * columns. Only for int8.
    */
   shared?: true;
+  /**
+   * For one token: norm and quantisation are not dispatches of their own before the matrix, where that can be (`fusesNorm` of
+   * norm-matmul.ts). Default false.
+   */
+  fused?: boolean;
 }
 
 /**
@@ -103,7 +109,29 @@ export function ternaryMatmul(
     },
     [matrix.codes, matrix.scales, q.values, q.scales, y, shape],
     gridByTokens((tokens) => [groupsX, Math.ceil(tokens / variant.tokens), 1]),
+    matmulCost(matrix, epilogue, variant, q.padded, rows),
   );
+}
+
+/**
+ * A trip of the loop loads weights and activations of a chunk together; f32 activations in four more trips. Behind it come the
+ * scales, and what the products are added to or multiplied with.
+ */
+function matmulCost(
+  { cols, scaleGroup }: TernaryMatrix,
+  epilogue: MatmulEpilogue,
+  { split, products, shared }: MatmulVariant,
+  padded: number,
+  rows: number,
+): Cost {
+  const weights = (Math.ceil(rows / 8) * 8 * padded) / 4 + 4 * scaleCount(rows, cols, scaleGroup);
+  const input = padded * (products === 'bytes' ? 1 : products === 'pairs' ? 2 : 4);
+  const reads = epilogue === 'add' || epilogue.endsWith('-times');
+  const output = (epilogue.endsWith('-gate') ? rows / 2 : rows) * 4 * (reads ? 2 : 1);
+  return {
+    rounds: fixedRounds(trips(padded / CHUNK, shared ? 1 : split) * (products === 'floats' ? 4 : 1) + 1),
+    bytes: (tokens) => weights + tokens * (input + output),
+  };
 }
 
 /** Chunks of activations that are in workgroup memory at a time: 256 bytes a token, twice as many in pairs. */
@@ -118,13 +146,26 @@ function variants(
   return sizes.map(([blocks, tokens, split]): MatmulVariant => ({ blocks, tokens, split, ...style }));
 }
 
+/** With many threads, which make a row at once, and few trips behind that. */
+const FUSED_SIZES = [
+  [2, 1, 32],
+  [4, 1, 32],
+  [1, 1, 32],
+] as const;
+
+function fused(...of: Parameters<typeof variants>): MatmulVariant[] {
+  return variants(...of).map((variant) => ({ ...variant, fused: true }));
+}
+
 /**
  * The variants worth trying for one token at a time, the likeliest to be the fastest first. `floats`: for activations that
- * are not rounded, which are there to be right, not to be fast.
+ * are not rounded, which are there to be right, not to be fast. `fusible`: inputs have one scale a token, so that a matrix can take
+ * over their norm. That is for GPUs: on the CPU every workgroup would do again what is done there once.
  */
 export function decodeMatmulCandidates(
   capabilities: Capabilities,
   floats: boolean,
+  fusible = false,
 ): readonly MatmulVariant[] {
   const { ownDot, byBytes, byPairs, unrounded } = styles(capabilities);
   if (isSoftwareAdapter(capabilities)) {
@@ -149,6 +190,7 @@ export function decodeMatmulCandidates(
         [2, 1, 16],
       ])
     : [
+        ...(fusible ? [...fused(ownDot, FUSED_SIZES), ...fused(byPairs, FUSED_SIZES.slice(0, 1))] : []),
         ...variants(ownDot, [
           [2, 1, 8],
           [1, 1, 16],

@@ -21,6 +21,7 @@ const SLOW = [
   'gpu/shapes/many',
   'e2e/worker',
   'e2e/storage',
+  'gpu/kernels/norm-matmul',
   'gpu/kernels/attention',
   'gpu/kernels/ternary-matmul',
   'e2e/recovery',

@@ -56,11 +56,17 @@ export class PinnedModel {
     });
   }
 
-  /** The logits after `ids`, as `nextLogits` gives them. */
-  async logits(transformer: Transformer, ids: readonly number[]): Promise<Float32Array> {
+  /** The logits after `ids`, as `nextLogits` gives them; evaluated as a prompt, or one by one, by the kernels of decode. */
+  async logits(
+    transformer: Transformer,
+    ids: readonly number[],
+    { stepwise = false } = {},
+  ): Promise<Float32Array> {
     const { gpu, model } = this;
     const cache = await this.cache(transformer);
-    await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0);
+    const pass = await transformer.forwardPass(cache);
+    if (stepwise) for (const i of ids.keys()) await transformer.prefill(cache, pass, ids.slice(0, i + 1), i);
+    else await transformer.prefill(cache, pass, ids, 0);
     const encoder = gpu.device.createCommandEncoder();
     await transformer.encodeLogits(encoder);
     gpu.device.queue.submit([encoder.finish()]);

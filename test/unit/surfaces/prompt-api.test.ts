@@ -128,7 +128,7 @@ describe('create', () => {
     await made().LanguageModel.create({
       monitor(monitor) {
         monitor.addEventListener('downloadprogress', (event) => {
-          const { loaded, total } = event as ProgressEvent;
+          const { loaded, total } = event;
           told.push([loaded, total]);
         });
         monitor.ondownloadprogress = (event) => void handled.push(event.loaded);

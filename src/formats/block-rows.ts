@@ -55,6 +55,12 @@ export function blockRowSize(encoding: BlockEncoding, cols: number): BlockRowSiz
   };
 }
 
+/** Bytes of a row of `cols` columns, scales included. */
+export function blockRowBytes(encoding: BlockEncoding, cols: number): number {
+  const { codes, scales } = blockRowSize(encoding, cols);
+  return 4 * (codes + scales);
+}
+
 /**
  * A part of a matrix in this layout: `codes` belong at `firstRow` times the words of a row, and so do `scales`. `firstRow` is a
  * multiple of 8. The arrays are used again for the next piece: be done with them before asking for it.

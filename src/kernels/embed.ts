@@ -1,6 +1,6 @@
 // Embedding look-up (shaders/embed.wgsl): token ids to rows of the residual stream.
 
-import { blockRowSize, PLANES } from '../formats/block-rows';
+import { blockRowBytes, blockRowSize, PLANES } from '../formats/block-rows';
 import { chunkCount, groupCount } from '../formats/canonical';
 import { isBlockEncoding } from '../formats/encodings';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
@@ -47,12 +47,28 @@ export function embed(
 const THREADS = 64;
 
 /** The id, then the row in a loop. A token is in one shard; each counts as if it were that one. */
-function embedCost({ cols, format }: VocabularyMatrix): Cost {
-  const valueBytes = format === 'f16' ? 2 : format === 'int8' ? 1 + 1 / 16 : 1 / 4;
+function embedCost(table: VocabularyMatrix): Cost {
+  const { cols } = table;
   return {
     rounds: fixedRounds(1 + trips(cols / 4, THREADS)),
-    bytes: (tokens) => tokens * cols * (valueBytes + 4),
+    bytes: (tokens) => tokens * (rowBytes(table) + 4 * cols),
   };
+}
+
+/** What a row of the matrix takes, scales included. */
+function rowBytes({ cols, format }: VocabularyMatrix): number {
+  switch (format) {
+    case 'f16':
+      return 2 * cols;
+    case 'int8':
+      return cols + cols / 16;
+    case 'ternary':
+      return cols / 4;
+    case 'Q4_0':
+    case 'Q4_K':
+    case 'Q6_K':
+      return blockRowBytes(format, cols);
+  }
 }
 
 function shardsOf(table: VocabularyMatrix): TableShard[] {

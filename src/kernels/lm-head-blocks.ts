@@ -1,8 +1,9 @@
 // LM head with rows in the blocks of their file (shaders/lm_head_blocks.wgsl).
 
-import { blockRowSize, PLANES } from '../formats/block-rows';
+import { blockRowBytes, blockRowSize, PLANES } from '../formats/block-rows';
 import { isSoftwareAdapter } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
+import { fixedRounds, trips } from '../gpu/cost';
 import { foldedGrid } from '../gpu/grid';
 import type { HeadVariant } from './lm-head-int8';
 import type { BlockMatrix, QuantizedRows } from './matrices';
@@ -59,7 +60,11 @@ function dispatches(
       const { grid, groupsX } = foldedGrid(Math.ceil(rowBlocks / blocks));
       const shape = gpu.uniform([pieces, rowBlocks, rows, firstRow, groupsX]);
       const buffers = [codes, scales, values, logits, shape, ...(activationScales ? [activationScales] : [])];
-      return gpu.dispatch('lm head', spec, buffers, grid);
+      // A trip loads codes, scales and activations of a piece together; behind the loop comes the activations' scale.
+      return gpu.dispatch('lm head', spec, buffers, grid, {
+        rounds: fixedRounds(trips(pieces, split) + (activationScales ? 1 : 0)),
+        bytes: () => rows * (blockRowBytes(format, cols) + 4) + pieces * 64 * (activationScales ? 1 : 4),
+      });
     }),
   );
 }

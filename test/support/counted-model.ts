@@ -1,6 +1,6 @@
-// BitNet 2B4T as some GPU would run it, on a device that runs nothing: for what can be counted.
+// A model of a real shape as some GPU would run it, on a device that runs nothing: for what can be counted.
 import { GeneratedModel } from '../../bench/core/generated-model';
-import { SHAPES } from '../../bench/core/shapes';
+import { SHAPES, type ShapeName } from '../../bench/core/shapes';
 import { filesAtHand } from '../../src/files/model-files';
 import { BufferLedger, sumByPart } from '../../src/gpu/buffers';
 import type { Capabilities, GpuVendor } from '../../src/gpu/capabilities';
@@ -39,15 +39,15 @@ export interface CountedModel {
   positionBytes: number;
 }
 
-const NAME = 'bitnet-2b4t';
-const SHAPE = SHAPES[NAME];
 const CONTEXT = 1024;
 
 /** Needs `GPUBufferUsage` to be there, whatever it is. */
 export async function countedModel(
   { vendor, lanes }: CountedDevice,
   variants: Partial<Variants> = {},
+  name: ShapeName = 'bitnet-2b4t',
 ): Promise<CountedModel> {
+  const shape = SHAPES[name];
   const capabilities: Capabilities = {
     subgroups: lanes > 0,
     subgroupMinSize: lanes,
@@ -58,8 +58,8 @@ export async function countedModel(
     vendor,
   };
   const gpu = new GpuContext(nullDevice(), capabilities);
-  const bytes = new GeneratedModel(NAME, SHAPE);
-  const { model } = await readModel(filesAtHand([{ name: `${NAME}.gguf`, bytes }]));
+  const bytes = new GeneratedModel(name, shape);
+  const { model } = await readModel(filesAtHand([{ name: `${name}.gguf`, bytes }]));
   const { activations, headPrecision } = choosePrecisions(model, {});
   const transformer = await Transformer.create(
     gpu,
@@ -75,14 +75,14 @@ export async function countedModel(
   const { layers, head, embedding } = sumByPart(ledger.entries);
   const { decode } = await transformer.forwardPass(cache);
   // Layers are all alike, and stand behind the embedding.
-  const layerDispatches = decode.slice(-(decode.length - 1) / SHAPE.layers);
+  const layerDispatches = decode.slice(-(decode.length - 1) / shape.layers);
   const perLayer = positionBytes(model.config, cacheFormat);
   return {
     layerDispatches,
     weightBytes: layers + (head || embedding),
     headBytes: head || embedding,
     decodeMatmul: transformer.variants.decodeMatmul,
-    positionBytes: SHAPE.layers * (perLayer.keys + perLayer.values + perLayer.scales),
+    positionBytes: shape.layers * (perLayer.keys + perLayer.values + perLayer.scales),
     token: (position) => countToken(transformer, cache, position),
     layer: (position) => countStep(layerDispatches, position),
   };

@@ -1,158 +1,124 @@
-// The conversation on the page: questions, answers as they stream in, and under each answer its chunks and figures.
+// The conversation on the page: turns one below the other, and a line where the model's memory begins.
 
-import type { FinishReason, GenerateChunk, Usage } from '../src/index';
-import { create, formatNumber, setFacts, triad } from './dom';
+import { AnswerView } from './answer-view';
+import { create } from './dom';
 
-/** A reader this close to the end of the page (CSS px) wants to follow the text. */
-const FOLLOW_DISTANCE = 64;
+/** What a reader can do with a turn. */
+export interface TurnActions {
+  /** Asks the question `text` in the place of turn `index`, whose answer and all behind it go. */
+  resend: (index: number, text: string) => void;
+}
 
-const ENDINGS: Record<FinishReason, string> = {
-  stop: 'complete',
-  'tool-calls': 'tools called',
-  length: 'length limit reached',
-  abort: 'stopped',
-};
-
-function scrollToEnd(): void {
+export function scrollToEnd(): void {
   window.scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' });
+}
+
+/** A question and its answer. */
+interface Turn {
+  question: HTMLElement;
+  answer: AnswerView;
 }
 
 /** The log of one conversation. */
 export class ChatView {
-  #answers = 0;
+  #turns: Turn[] = [];
+  readonly #memory = create('p', {
+    class: 'memory',
+    text: 'The model remembers from here on: what is above has no room in its context any more.',
+  });
 
-  constructor(private readonly log: HTMLElement) {}
+  constructor(
+    private readonly log: HTMLElement,
+    private readonly actions: TurnActions,
+  ) {}
 
   /** Shows what the reader sent, and an empty answer below it. */
   addTurn(question: string): AnswerView {
-    this.#answers++;
-    const text = create('p', { text: question });
-    text.dir = 'auto';
-    const asked = create('div', { class: 'question' }, create('h2', { class: 'vh', text: 'You' }), text);
-    const answer = new AnswerView(this.#answers);
+    const index = this.#turns.length;
+    const again = (text: string): void => this.actions.resend(index, text);
+    const answer = new AnswerView(index + 1, () => again(question));
+    const asked = questionElement(question, again);
+    this.#turns.at(-1)?.answer.setLast(false);
+    this.#turns.push({ question: asked, answer });
     this.log.append(asked, answer.element);
     scrollToEnd();
     return answer;
   }
 
+  /** Removes turn `index` and all behind it. */
+  removeFrom(index: number): void {
+    for (const { question, answer } of this.#turns.splice(index)) {
+      question.remove();
+      answer.element.remove();
+    }
+    this.#turns.at(-1)?.answer.setLast(true);
+  }
+
+  /** Shows that the model has nothing of the turns before `index`; 0 if it has all. */
+  showMemory(index: number): void {
+    const first = this.#turns[index]?.question;
+    if (index === 0 || !first) this.#memory.remove();
+    else if (this.#memory.nextSibling !== first) first.before(this.#memory);
+  }
+
+  /** No question can be changed while an answer is under way. */
+  setBusy(busy: boolean): void {
+    this.log.classList.toggle('answering', busy);
+    for (const button of this.log.querySelectorAll<HTMLButtonElement>('.turn-actions .changes'))
+      button.disabled = busy;
+  }
+
   clear(): void {
-    this.#answers = 0;
+    this.#turns = [];
     this.log.replaceChildren();
   }
 }
 
-/** One answer: its text, its state in a line, and a disclosure of its chunks. */
-export class AnswerView {
-  readonly element: HTMLElement;
-  readonly #text = create('p', { class: 'text' });
-  readonly #state = create('span', { text: 'reading the prompt' });
-  readonly #chunks = create('ol', { class: 'chunks' });
-  readonly #figures = create('dl', { class: 'facts figures' });
-  readonly #details: HTMLDetailsElement;
-  #tokens = 0;
-  #firstAt = 0;
-
-  constructor(number: number) {
-    const title = create('h2', { class: 'vh', text: `Answer ${number}` });
-    title.id = `answer-${number}`;
-    this.#text.dir = 'auto';
-    this.#chunks.tabIndex = 0;
-    this.#chunks.setAttribute('aria-label', 'Chunks');
-    this.#figures.hidden = true;
-    this.#details = create(
-      'details',
-      {},
-      create('summary', {}, create('span', { text: 'Chunks' }), this.#state),
-      create('p', {
-        class: 'hint',
-        text: 'Every chunk as it came: its text, and below it the token ids. An id without text yet is held back until its character is complete.',
-      }),
-      this.#chunks,
-      this.#figures,
-    );
-    const body = create('div', { class: 'body' }, title, this.#text, this.#details);
-    this.element = create('article', { class: 'answer busy' }, triad(), body);
-    this.element.setAttribute('aria-labelledby', title.id);
-  }
-
-  /** The text so far. */
-  get text(): string {
-    return this.#text.textContent;
-  }
-
-  /** Tokens per second so far; 0 before the second token. Chunks can hold several tokens, so tokens are counted. */
-  get #rate(): number {
-    const seconds = (performance.now() - this.#firstAt) / 1000;
-    return this.#tokens > 1 && seconds > 0 ? (this.#tokens - 1) / seconds : 0;
-  }
-
-  add(chunk: GenerateChunk): void {
-    if (this.#tokens === 0) this.#firstAt = performance.now();
-    this.#tokens += chunk.tokenIds.length;
-    this.#following(() => {
-      this.#text.append(chunk.text);
-      if (chunk.text || chunk.tokenIds.length > 0) this.#chunks.append(chunkItem(chunk));
-      if (chunk.finishReason) this.#finish(chunk.finishReason, chunk.usage);
-      else this.#setState(this.#rate);
+/** A question, with a button that turns it into a box to change it in. */
+function questionElement(text: string, resend: (text: string) => void): HTMLElement {
+  const shown = create('p', { text });
+  shown.dir = 'auto';
+  const edit = create('button', { class: 'quiet changes', text: 'Edit' });
+  edit.type = 'button';
+  const actions = create('div', { class: 'turn-actions' }, edit);
+  const title = create('h2', { class: 'vh', text: 'You' });
+  const element = create('div', { class: 'question' }, title, shown, actions);
+  edit.addEventListener('click', () => {
+    const form = editForm(text, resend, () => {
+      form.replaceWith(shown);
+      actions.hidden = false;
+      edit.focus({ preventScroll: true });
     });
-  }
-
-  /** Ends the answer with what went wrong. */
-  fail(message: string): void {
-    this.element.classList.remove('busy');
-    this.#setState(this.#rate, 'failed');
-    this.#following(() => {
-      this.#text.hidden = this.text === '';
-      this.#details.hidden = this.#tokens === 0;
-      this.#text.after(create('p', { class: 'notice', text: message }));
-    });
-  }
-
-  /** Changes the answer, and keeps a reader who was at the end of the page there; others are not moved. */
-  #following(change: () => void): void {
-    const page = document.documentElement;
-    const atEnd = page.scrollHeight - page.scrollTop - page.clientHeight < FOLLOW_DISTANCE;
-    change();
-    // The last chunk of a conversation that was cleared comes after the answer has left the page.
-    if (atEnd && this.element.isConnected) scrollToEnd();
-  }
-
-  #finish(reason: FinishReason, usage: Usage | undefined): void {
-    this.element.classList.remove('busy');
-    this.#setState(usage?.tokensPerSecond ?? this.#rate, ENDINGS[reason]);
-    if (!usage) return;
-    this.#figures.hidden = false;
-    setFacts(this.#figures, [
-      ['Prompt', `${formatNumber(usage.promptTokens)} tokens`],
-      ['Cached of these', `${formatNumber(usage.cachedTokens)} tokens`],
-      ['Answer', `${formatNumber(usage.completionTokens)} tokens`],
-      ['Prefill', `${formatNumber(usage.prefillMs)} ms`],
-      ['Decode', `${formatNumber(usage.decodeMs)} ms`],
-      ['Speed', `${formatNumber(usage.tokensPerSecond)} tokens/s`],
-    ]);
-  }
-
-  #setState(rate: number, ending?: string): void {
-    const parts = [`${this.#tokens} ${this.#tokens === 1 ? 'token' : 'tokens'}`];
-    if (rate > 0) parts.push(`${formatNumber(rate)} tokens/s`);
-    if (ending) parts.push(ending);
-    this.#state.textContent = parts.join(' · ');
-  }
-}
-
-/** One chunk: its text, exactly as it came, over its ids. */
-function chunkItem(chunk: GenerateChunk): HTMLLIElement {
-  const ids = create('span', { class: 'ids', text: chunk.tokenIds.join(' ') });
-  if (chunk.text) return create('li', {}, create('code', { class: 'piece' }, ...markSpaces(chunk.text)), ids);
-  const note = chunk.finishReason === 'stop' ? 'end' : 'held back';
-  return create('li', { class: 'silent' }, create('span', { class: 'note', text: note }), ids);
-}
-
-/** The text unchanged, but with its spaces and line breaks as elements of their own, for the style sheet to show. */
-function markSpaces(text: string): Node[] {
-  return (text.match(/\n|[^\S\n]+|\S+/g) ?? []).map((part) => {
-    if (part === '\n') return create('span', { class: 'newline', text: part });
-    if (part.trim() === '') return create('span', { class: 'space', text: part });
-    return document.createTextNode(part);
+    shown.replaceWith(form);
+    actions.hidden = true;
+    form.querySelector('textarea')?.focus({ preventScroll: true });
   });
+  return element;
+}
+
+function editForm(text: string, resend: (text: string) => void, cancel: () => void): HTMLFormElement {
+  const box = create('textarea');
+  box.value = text;
+  box.rows = Math.min(8, text.split('\n').length + 1);
+  box.setAttribute('aria-label', 'Change the message');
+  const send = create('button', { class: 'quiet', text: 'Send again' });
+  const back = create('button', { class: 'quiet', text: 'Cancel' });
+  back.type = 'button';
+  back.addEventListener('click', cancel);
+  const form = create('form', { class: 'edit' }, box, create('div', { class: 'turn-actions' }, back, send));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (box.value.trim()) resend(box.value.trim());
+  });
+  form.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      cancel();
+    } else if (event.key === 'Enter' && !event.shiftKey && event.target === box) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+  return form;
 }

@@ -1,10 +1,13 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings.
 
 import { loadModel, TernionError } from '../src/index';
-import type { Engine, ModelInfo, Session } from '../src/index';
+import type { Engine, ModelInfo } from '../src/index';
 import { ChatView } from './chat-view';
+import { ContextView } from './context-view';
+import { Conversation } from './conversation';
 import { byId, create, formatBytes, formatCount, formatNumber, setFacts } from './dom';
 import { LoadView } from './load-view';
+import { SettingsView } from './settings-view';
 import { weave } from './weave';
 
 const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
@@ -48,21 +51,23 @@ const page = {
   alert: byId('alert', HTMLElement),
   composer: byId('composer', HTMLFormElement),
   message: byId('message', HTMLTextAreaElement),
-  temperature: byId('temperature', HTMLInputElement),
-  temperatureValue: byId('temperature-value', HTMLElement),
+  settingsPanel: byId('settings-panel', HTMLElement),
+  exportChat: byId('export', HTMLButtonElement),
   send: byId('send', HTMLButtonElement),
   stop: byId('stop', HTMLButtonElement),
   cancel: byId('cancel', HTMLButtonElement),
   announcer: byId('announcer', HTMLElement),
   drop: byId('drop', HTMLElement),
 };
-const chat = new ChatView(byId('log', HTMLElement));
+const chat = new ChatView(byId('log', HTMLElement), { resend: (index, text) => void resend(index, text) });
+const contextView = new ContextView();
+const settings = new SettingsView();
 const loadView = new LoadView();
 
 type Source = string | File;
 
 /** The loaded model and the conversation with it. */
-let current: { source: Source; engine: Engine; session: Session } | undefined;
+let current: { source: Source; engine: Engine; conversation: Conversation } | undefined;
 /** Ends the answer that is being written. */
 let answering: AbortController | undefined;
 /** Ends the load that is under way. */
@@ -97,7 +102,7 @@ async function load(source: Source): Promise<void> {
     }
     const previous = current?.engine;
     answering?.abort();
-    current = { source, engine, session: engine.createSession() };
+    current = { source, engine, conversation: new Conversation(engine, settings.value.system) };
     clearConversation();
     announce(`${engine.info.name} is ready.`);
     // It may be gone already: a lost GPU is one reason to load again.
@@ -182,23 +187,23 @@ async function send(text: string): Promise<void> {
   if (!current) return announce('The model is not loaded yet.');
   if (answering) return announce('Wait for the answer, or stop it first.');
   const control = new AbortController();
+  // A system prompt that was written before anything was said counts at once.
+  if (current.conversation.length === 0 && current.conversation.system !== settings.value.system) restart();
+  const { conversation, source } = current;
   answering = control;
   page.hero.hidden = true;
   page.alert.replaceChildren();
   updateControls();
   const answer = chat.addTurn(text);
   try {
-    const temperature = page.temperature.valueAsNumber;
-    const stream = current.session.send(text, { temperature, signal: control.signal });
-    const reader = stream.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) answer.add(next.value);
+    for await (const chunk of conversation.ask(text, settings.value, control.signal)) answer.add(chunk);
     if (answering === control) announce(control.signal.aborted ? `Stopped. ${answer.text}` : answer.text);
   } catch (error) {
     const { code, message } = explain(error);
     answer.fail(message);
     if (answering === control) announce(`The answer failed. ${message}`);
-    if (answering === control && (code === 'device-lost' || code === 'worker-lost') && current) {
-      page.alert.append(retryButton('Load the model again', current.source));
+    if (answering === control && (code === 'device-lost' || code === 'worker-lost')) {
+      page.alert.append(retryButton('Load the model again', source));
       page.alert.scrollIntoView({ block: 'nearest' });
     }
   } finally {
@@ -209,14 +214,42 @@ async function send(text: string): Promise<void> {
   }
 }
 
+/** Takes back turn `index` with all behind it, and asks `text` in its place. */
+async function resend(index: number, text: string): Promise<void> {
+  if (!current || answering) return;
+  const { conversation } = current;
+  await conversation.takeBack(index);
+  if (current.conversation !== conversation) return;
+  chat.removeFrom(index);
+  focusMessage();
+  await send(text);
+}
+
+/** Begins a conversation in place of the one that is there. */
+function restart(): void {
+  if (!current) return;
+  current.conversation.dispose().catch(() => undefined);
+  current.conversation = new Conversation(current.engine, settings.value.system);
+}
+
 function newChat(): void {
   if (!current) return focusMessage();
   answering?.abort();
-  current.session.dispose().catch(() => undefined);
-  current.session = current.engine.createSession();
+  restart();
   clearConversation();
   focusMessage();
   announce('New chat.');
+}
+
+/** Saves the conversation as a Markdown file. */
+function exportChat(): void {
+  if (!current) return;
+  const text = current.conversation.export(current.engine.info.name);
+  const link = create('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
+  link.download = 'conversation.md';
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 function clearConversation(): void {
@@ -234,6 +267,10 @@ function updateControls(): void {
   page.send.hidden = answering !== undefined;
   page.stop.hidden = answering === undefined;
   page.send.disabled = !current;
+  page.exportChat.disabled = !current || current.conversation.length === 0;
+  chat.setBusy(answering !== undefined);
+  chat.showMemory(current?.conversation.forgotten ?? 0);
+  contextView.show(current?.conversation.context);
   page.modelButton.hidden = !current;
   if (current) page.modelName.textContent = current.engine.info.name;
   const builtIn = !current || current.source === BUILT_IN;
@@ -276,11 +313,12 @@ page.message.addEventListener('keydown', (event) => {
 });
 
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || event.isComposing || page.modelPanel.matches(':popover-open')) return;
+  if (event.key !== 'Escape' || event.isComposing || document.querySelector(':popover-open')) return;
   answering?.abort();
 });
 page.stop.addEventListener('click', () => answering?.abort());
 page.newChat.addEventListener('click', newChat);
+page.exportChat.addEventListener('click', exportChat);
 
 for (const suggestion of SUGGESTIONS) {
   const chip = create('button', { text: suggestion });
@@ -291,14 +329,6 @@ for (const suggestion of SUGGESTIONS) {
   });
   page.chips.append(create('li', {}, chip));
 }
-
-function showTemperature(): void {
-  const value = page.temperature.valueAsNumber;
-  const text = value === 0 ? '0, greedy' : value.toFixed(1);
-  page.temperatureValue.textContent = text;
-  page.temperature.setAttribute('aria-valuetext', text);
-}
-page.temperature.addEventListener('input', showTemperature);
 
 page.modelPanel.addEventListener('beforetoggle', () => {
   if (current) showInfo(current.engine.info);
@@ -335,7 +365,6 @@ document.addEventListener('drop', (event) => {
   if (file && page.unsupported.hidden) void load(file);
 });
 
-showTemperature();
 updateControls();
 focusMessage();
 if ('gpu' in navigator) void load(BUILT_IN);

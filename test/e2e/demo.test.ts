@@ -66,7 +66,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
 
   it('shows ids and text of every chunk side by side', async () => {
     expect(await ask('Say hello in Japanese.', 2)).toBe('こんにちは');
-    await answer(2).locator('summary').click();
+    await answer(2).locator('summary').filter({ hasText: 'Chunks' }).click();
     const pieces = await answer(2).locator('.chunks .piece').allTextContents();
     expect(pieces.join('')).toBe('こんにちは');
     const ids = (await answer(2).locator('.chunks .ids').allTextContents()).join(' ').trim().split(/\s+/);

@@ -1,0 +1,112 @@
+// A conversation with a model: what was asked, what the model has of it, and how to take something back. It knows no page.
+
+import type { Engine, GenerateChunk, GenerateOptions, Session, Usage } from '../src/index';
+
+/** How answers are generated. */
+export interface Settings {
+  /** What the system says first, from the next conversation on; none if empty. */
+  system: string;
+  temperature: number;
+  topP: number;
+  /** Undefined: another one for each answer. */
+  seed: number | undefined;
+}
+
+export const DEFAULT_SETTINGS: Settings = { system: '', temperature: 0, topP: 1, seed: undefined };
+
+/** How much of the context a conversation takes. */
+export interface ContextUse {
+  /** Tokens of the last prompt and its answer. */
+  used: number;
+  /** Tokens that there is room for. */
+  length: number;
+}
+
+/** A question, and whether the model has it among its messages: what failed before an answer began, it has not. */
+interface Turn {
+  question: string;
+  kept: boolean;
+}
+
+/** One conversation, from its first turn to its last. */
+export class Conversation {
+  #session: Session;
+  #turns: Turn[] = [];
+  #used = 0;
+  /** Turns that the last answer was given without, of those that the model has. */
+  #omitted = 0;
+
+  /** @param system what the system says first. */
+  constructor(
+    private readonly engine: Engine,
+    readonly system: string,
+  ) {
+    this.#session = engine.createSession(system ? { system } : {});
+  }
+
+  get length(): number {
+    return this.#turns.length;
+  }
+
+  get context(): ContextUse {
+    return { used: this.#used, length: this.engine.info.contextLength };
+  }
+
+  /** How many of the first turns the model did not see any more when it gave its last answer. */
+  get forgotten(): number {
+    let left = this.#omitted;
+    const index = this.#turns.findIndex(({ kept }) => kept && left-- === 0);
+    return index < 0 ? 0 : index;
+  }
+
+  /** Asks, and gives the answer as it comes. */
+  async *ask(
+    question: string,
+    { temperature, topP, seed }: Omit<Settings, 'system'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerateChunk> {
+    const turn: Turn = { question, kept: false };
+    this.#turns.push(turn);
+    const options: GenerateOptions = { temperature, topP, signal, contextOverflow: 'truncate-middle' };
+    if (seed !== undefined) options.seed = seed;
+    const reader = this.#session.send(question, options).getReader();
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        if (next.value.usage) this.#account(next.value.usage);
+        yield next.value;
+      }
+    } finally {
+      const asked = this.#session.messages.filter(({ role }) => role === 'user').length;
+      turn.kept = asked > this.#turns.filter(({ kept }) => kept).length;
+      await reader.cancel();
+    }
+  }
+
+  /** Takes back the turn `index` and all behind it; gives the question. Not while an answer is under way. */
+  async takeBack(index: number): Promise<string> {
+    const question = this.#turns[index]?.question ?? '';
+    const turns = this.#turns.slice(index).filter(({ kept }) => kept).length;
+    if (turns > 0) await this.#session.rewind({ turns });
+    this.#turns.length = index;
+    this.#omitted = Math.min(this.#omitted, this.#turns.filter(({ kept }) => kept).length);
+    return question;
+  }
+
+  /** All that was said, as Markdown. */
+  export(title: string): string {
+    const names: Record<string, string> = { system: 'System', user: 'You', assistant: title };
+    const parts = this.#session.messages.map(
+      ({ role, content }) => `**${names[role] ?? role}**\n\n${typeof content === 'string' ? content : ''}\n`,
+    );
+    return [`# ${title}\n`, ...parts].join('\n');
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+  }
+
+  #account({ promptTokens, completionTokens, omittedTurns }: Usage): void {
+    this.#used = promptTokens + completionTokens;
+    this.#omitted = omittedTurns;
+  }
+}

@@ -10,6 +10,9 @@ import { shareContext } from './engine';
 import { checkLogits, relativeError, type Golden, type GoldenPrompt, type Precision } from './golden';
 import { PinnedModel } from './pinned-model';
 
+/** Token by token a prompt of so many takes minutes where a workgroup of 256 threads is a loop. */
+const MANY = 20;
+
 /** By kernel, the variants to run. */
 export type VariantLists = { [Kernel in keyof Variants]: readonly Variants[Kernel][] };
 
@@ -139,7 +142,7 @@ export function testEveryVariant(list: ListVariants): void {
         const isFused = decodeMatmul?.fused ?? false;
         const first = isExact && !isFused ? await model.with(others) : undefined;
         for (const each of golden.cases) {
-          if (isFused) {
+          if (isFused && each.ids.length < MANY) {
             const stepwise = await model.logits(transformer, each.ids, { stepwise: true });
             checkLogits(stepwise, each, golden.activations, precision);
           }
@@ -164,7 +167,12 @@ export function testEveryVariant(list: ListVariants): void {
     });
     afterAll(() => gpu.destroy());
 
-    it.for(covering(list(shape, activations), kernels))('%j gives the same greedy ids', async (set) => {
+    const lists = list(shape, activations);
+    // Of the matrices with their norm inside one: their answers are long, and golden logits have them all.
+    const [first] = lists.decodeMatmul.filter(({ fused }) => fused);
+    const decodeMatmul = lists.decodeMatmul.filter((variant) => !variant.fused || variant === first);
+
+    it.for(covering({ ...lists, decodeMatmul }, kernels))('%j gives the same greedy ids', async (set) => {
       await narrowed(set, async (pinned) => {
         const { promptIds, greedy } = prompt;
         expect(await model.greedy(await model.with(pinned), promptIds, greedy.length)).toEqual(greedy);

@@ -1,11 +1,13 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings.
 
-import { loadModel, TernionError } from '../src/index';
+import { loadModel } from '../src/index';
 import type { Engine, ModelInfo } from '../src/index';
 import { ChatView } from './chat-view';
 import { ContextView } from './context-view';
 import { Conversation } from './conversation';
 import { byId, create, formatBytes, formatCount, formatNumber, setFacts } from './dom';
+import { explain, LOAD_FAILURES } from './failures';
+import { acceptFiles } from './file-drop';
 import { LoadView } from './load-view';
 import { SettingsView } from './settings-view';
 import { weave } from './weave';
@@ -20,17 +22,6 @@ const SUGGESTIONS = [
   'Show me a fox emoji.',
   'What is a KV cache?',
 ];
-
-const LOAD_FAILURES: Partial<Record<TernionError['code'], string>> = {
-  'unsupported-format': 'This is not a model file that can be read',
-  'unsupported-architecture': 'This kind of model is not supported',
-  'unsupported-tensor-type': 'The weights of this model are not supported',
-  'unsupported-tokenizer': 'The tokenizer of this model is not supported',
-  'unsupported-feature': 'This model needs something that is not supported',
-  'corrupt-file': 'This file is damaged or incomplete',
-  'out-of-memory': 'This model does not fit on this device',
-  'download-failed': 'The model could not be fetched',
-};
 
 const page = {
   skip: byId('skip', HTMLElement),
@@ -57,7 +48,6 @@ const page = {
   stop: byId('stop', HTMLButtonElement),
   cancel: byId('cancel', HTMLButtonElement),
   announcer: byId('announcer', HTMLElement),
-  drop: byId('drop', HTMLElement),
 };
 const chat = new ChatView(byId('log', HTMLElement), { resend: (index, text) => void resend(index, text) });
 const contextView = new ContextView();
@@ -156,11 +146,6 @@ function showUnsupported(message: string): void {
   page.unsupported.hidden = false;
   for (const part of [page.skip, page.tools, page.hero, page.composer]) part.hidden = true;
   page.unsupported.focus({ preventScroll: true });
-}
-
-function explain(error: unknown): { code?: TernionError['code']; message: string } {
-  if (error instanceof TernionError) return { code: error.code, message: error.message };
-  return { message: error instanceof Error ? error.message : String(error) };
 }
 
 function showInfo(info: ModelInfo): void {
@@ -348,23 +333,11 @@ page.file.addEventListener('change', () => {
   if (file) void load(file);
 });
 
-/** Counts the elements that a drag is over: entering a child comes before leaving its parent. */
-let dragDepth = 0;
-function onDrag(event: DragEvent, depth: number): void {
-  if (!event.dataTransfer?.types.includes('Files') || !page.unsupported.hidden) return;
-  event.preventDefault();
-  dragDepth = depth;
-  page.drop.hidden = depth <= 0;
-}
-document.addEventListener('dragenter', (event) => onDrag(event, dragDepth + 1));
-document.addEventListener('dragleave', (event) => onDrag(event, dragDepth - 1));
-document.addEventListener('dragover', (event) => onDrag(event, dragDepth));
-document.addEventListener('drop', (event) => {
-  onDrag(event, 0);
-  const file = event.dataTransfer?.files[0];
-  if (file && page.unsupported.hidden) void load(file);
-});
-
+acceptFiles(
+  byId('drop', HTMLElement),
+  () => page.unsupported.hidden,
+  (file) => void load(file),
+);
 updateControls();
 focusMessage();
 if ('gpu' in navigator) void load(BUILT_IN);

@@ -4,10 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { shaderText } from '../../src/gpu/shader';
 import { unroll } from '../../src/gpu/shader-expansion';
 import { LocalEngine } from '../../src/engine/engine';
+import type { GpuContext } from '../../src/gpu/context';
+import { createBlockMatrix } from '../../src/kernels/block-matrix';
+import { embed } from '../../src/kernels/embed';
+import { exactLmHeadBlocks, lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
+import { headCandidates } from '../../src/kernels/lm-head-int8';
 import { transformerOf } from '../../bench/core/internals';
 import { expectFailure } from '../support/expect-failure';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';
+import { BLOCK_ENCODINGS } from '../support/random-blocks';
 
 /** Lines without what surrounds them. */
 const lines = (text: string): string[] =>
@@ -106,12 +112,10 @@ test('a pipeline is compiled once for each variant', async () => {
   gpu.destroy();
 });
 
-/** Loads the embedded model, and has all compiled that it may need; tells which shaders that compiled, and what the compiler had to say. */
-async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
-  const context = await openContext(options);
+/** Which shaders are compiled on a device from now on, and what the compiler has to say of them. */
+function watchCompiler({ device }: GpuContext) {
   const names = new Set<string>();
   const modules: GPUShaderModule[] = [];
-  const { device } = context;
   const createShaderModule = device.createShaderModule.bind(device);
   device.createShaderModule = (descriptor) => {
     names.add(descriptor.label ?? '');
@@ -119,6 +123,17 @@ async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
     modules.push(module);
     return module;
   };
+  const messages = async (): Promise<string[]> => {
+    const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
+    return infos.flatMap((info) => info.messages.map(({ message }) => message));
+  };
+  return { names, messages };
+}
+
+/** Loads the embedded model, and has all compiled that it may need. */
+async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
+  const context = await openContext(options);
+  const compiler = watchCompiler(context);
   const engine = await LocalEngine.load(context, fixtureFiles('public/models/ternion-tiny-i2_s.gguf'), {
     contextLength: 64,
     tuning: false,
@@ -128,9 +143,28 @@ async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
   const transformer = transformerOf(engine);
   await transformer.sampler({ penalties: true, random: true, masked: true }, 1);
   await transformer.encodeLogits(context.device.createCommandEncoder());
-  const infos = await Promise.all(modules.map((module) => module.getCompilationInfo()));
+  const messages = await compiler.messages();
   await engine.dispose();
-  return { names, messages: infos.flatMap(({ messages }) => messages.map(({ message }) => message)) };
+  return { names: compiler.names, messages };
+}
+
+/** Has all compiled for an embedding and a head in the blocks of their file, which the embedded model does not have. */
+async function compileBlocks(options: FixtureOptions) {
+  const context = await openContext(options);
+  const compiler = watchCompiler(context);
+  const [rows, cols] = [8, 256];
+  const buffer = context.createBuffer('any', cols * 4);
+  for (const encoding of BLOCK_ENCODINGS) {
+    const matrix = createBlockMatrix(context, encoding, { encoding, rows, cols }, 'work');
+    await embed(context, matrix, buffer, buffer);
+    await exactLmHeadBlocks(context, matrix, buffer, buffer);
+    for (const variant of headCandidates(context.capabilities)) {
+      await lmHeadBlocks(context, variant, matrix, { padded: cols, values: buffer, scales: buffer }, buffer);
+    }
+  }
+  const messages = await compiler.messages();
+  context.destroy();
+  return { names: compiler.names, messages };
 }
 
 /** Kinds of devices, which run different variants. */
@@ -153,6 +187,9 @@ test('every shader is used on some kind of device, and compiles there without a 
       expect(messages, `${headPrecision} ${device}`).toEqual([]);
       for (const name of names) used.add(name);
     }
+    const { names, messages } = await compileBlocks(options);
+    expect(messages, `blocks ${device}`).toEqual([]);
+    for (const name of names) used.add(name);
   }
   const files = readdirSync(new URL('../../shaders/', import.meta.url))
     .filter((file) => file.endsWith('.wgsl'))

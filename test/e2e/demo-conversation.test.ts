@@ -62,7 +62,9 @@ describe.skipIf(reason)(`a conversation on the demo page${reason ? ` (skipped: $
     await newChat();
     await ask('My name is Ravi.', 1);
     const before = await ask('What is my name?', 2);
+    const old = await answer(2).elementHandle();
     await answer(2).getByRole('button', { name: 'Regenerate' }).click();
+    await page.waitForFunction((element) => !element?.isConnected, old);
     await finished(2);
     expect(await text(2)).toBe(before);
     expect(await answer(1).getByRole('button', { name: 'Regenerate' }).isVisible()).toBe(false);

@@ -335,7 +335,7 @@ page.file.addEventListener('change', () => {
 
 acceptFiles(
   byId('drop', HTMLElement),
-  () => page.unsupported.hidden,
+  () => page.unsupported.hidden === true,
   (file) => void load(file),
 );
 updateControls();

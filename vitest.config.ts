@@ -42,11 +42,8 @@ const QUICK_E2E = ['test/e2e/smoke.test.ts', 'test/e2e/plan.test.ts'];
 const NO_TIMEOUT = { testTimeout: 0, hookTimeout: 0 };
 const UNIT_TIMEOUT = { testTimeout: 600_000, hookTimeout: 600_000 };
 
-/**
- * A software GPU compiles on one core and computes on all, and so do browsers; but a file also waits, for a browser to start or for an
- * answer. So one more than cores, of which there are two where this was measured.
- */
-const ONE_MORE_THAN_CORES = { maxWorkers: availableParallelism() + 1, ...NO_TIMEOUT };
+/** A software GPU compiles on one core and computes on all, and so do browsers: measured, two files keep two cores busy, and a third one gains nothing. */
+const TWO_AT_A_TIME = { maxWorkers: 2, ...NO_TIMEOUT };
 
 /** All drivers and browsers at once: a core that waits for the last file of one of them would have nothing to do. */
 const AFTER_UNIT_TESTS = 1;
@@ -74,7 +71,7 @@ function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): T
       setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
       env: { TERNION_VULKAN: driver, ...QUICKLY_COMPILED },
       sequence: { groupOrder: AFTER_UNIT_TESTS },
-      ...ONE_MORE_THAN_CORES,
+      ...TWO_AT_A_TIME,
       ...WATCHED,
     },
   };
@@ -94,8 +91,8 @@ export default defineConfig({
           exclude: quick ? ['test/unit/watchdog.test.ts'] : [],
           setupFiles: [PROGRESS],
           sequence: { groupOrder: 0 },
-          // Vitest would leave a core to itself, which has little to do meanwhile; and some files wait more than they compute.
-          maxWorkers: availableParallelism() + 1,
+          // Vitest would leave a core to itself, which has little to do meanwhile.
+          maxWorkers: availableParallelism(),
           ...UNIT_TIMEOUT,
           ...WATCHED,
         },
@@ -108,7 +105,7 @@ export default defineConfig({
           include: quick ? QUICK_E2E : ['test/e2e/**/*.test.ts'],
           setupFiles: [PROGRESS],
           sequence: { groupOrder: AFTER_UNIT_TESTS },
-          ...ONE_MORE_THAN_CORES,
+          ...TWO_AT_A_TIME,
           ...WATCHED,
         },
       },

@@ -203,11 +203,24 @@ async function send(text: string): Promise<void> {
 async function resend(index: number, text: string): Promise<void> {
   if (!current || answering) return;
   const { conversation } = current;
-  await conversation.takeBack(index);
+  // Nobody can ask or take back anything else meanwhile.
+  const control = new AbortController();
+  answering = control;
+  updateControls();
+  try {
+    await conversation.takeBack(index);
+  } catch (error) {
+    announce(`The question could not be taken back. ${explain(error).message}`);
+    return;
+  } finally {
+    if (answering === control) answering = undefined;
+    updateControls();
+  }
   if (current.conversation !== conversation) return;
   chat.removeFrom(index);
   focusMessage();
-  await send(text);
+  // It may have been stopped before it began.
+  if (!control.signal.aborted) await send(text);
 }
 
 /** Begins a conversation in place of the one that is there. */

@@ -1,49 +1,29 @@
 // What a reader can do with a conversation on the demo page: change, repeat, copy, save it, and go on when the context is full.
 import { readFile } from 'node:fs/promises';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
-import type { Browser, Page } from 'playwright';
-import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
-import { serveDemo, type Served } from '../support/serve';
+import type { Page } from 'playwright';
+import { chromiumUnavailable } from '../support/chromium';
+import { openDemo, type DemoPage } from '../support/demo-page';
 
 const reason = chromiumUnavailable();
 
 describe.skipIf(reason)(`a conversation on the demo page${reason ? ` (skipped: ${reason})` : ''}`, () => {
-  let server: Served;
-  let browser: Browser;
+  let demo: DemoPage;
   let page: Page;
-  const errors: string[] = [];
-  const answer = (n: number) => page.getByRole('article', { name: `Answer ${n}`, exact: true });
+  const answer = (n: number) => demo.answer(n);
+  const finished = (n: number) => demo.finished(n);
   const text = (n: number) => answer(n).locator('.text').innerText();
-  const finished = (n: number) =>
-    answer(n)
-      .locator('summary')
-      .filter({ hasText: /complete|stopped|length/ })
-      .waitFor();
-  const ask = async (question: string, n: number): Promise<string> => {
-    await page.getByRole('textbox', { name: 'Message', exact: true }).fill(question);
-    await page.keyboard.press('Enter');
-    await finished(n);
-    return text(n);
-  };
+  const ask = (question: string, n: number) => demo.ask(question, n);
   const button = (name: string) => page.getByRole('button', { name, exact: true });
   const newChat = () => button('New chat').click();
 
   beforeAll(async () => {
-    await build({ configFile: 'vite.config.ts', logLevel: 'warn' });
-    server = await serveDemo();
-    browser = await launchChromium();
-    page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
-    page.setDefaultTimeout(NO_TIMEOUT);
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(server.url);
-    await button('Send').and(page.locator(':enabled')).waitFor();
+    demo = await openDemo();
+    ({ page } = demo);
   });
   afterAll(async () => {
-    await browser.close();
-    await server.close();
-    expect(errors).toEqual([]);
+    await demo.close();
+    expect(demo.errors).toEqual([]);
   });
 
   it('is asked anew from a question that was changed', async () => {

@@ -1,10 +1,9 @@
 // The built demo page, used as a visitor would: by keyboard and mouse, found by roles and labels.
 import { readFile } from 'node:fs/promises';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
-import type { Browser, Page } from 'playwright';
-import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
-import { serveDemo, type Served } from '../support/serve';
+import type { Page } from 'playwright';
+import { chromiumUnavailable, NO_TIMEOUT } from '../support/chromium';
+import { openDemo, type DemoPage } from '../support/demo-page';
 
 const reason = chromiumUnavailable();
 
@@ -23,38 +22,18 @@ function stopAtFirstWord(): void {
 }
 
 describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () => {
-  let server: Served;
-  let browser: Browser;
+  let demo: DemoPage;
   let page: Page;
-  const errors: string[] = [];
-  const answer = (n: number) => page.getByRole('article', { name: `Answer ${n}` });
-  const finished = (n: number) =>
-    answer(n)
-      .locator('summary')
-      .filter({ hasText: /complete|stopped|length/ })
-      .waitFor();
-  const ask = async (text: string, n: number): Promise<string> => {
-    await page.getByRole('textbox', { name: 'Message' }).fill(text);
-    await page.keyboard.press('Enter');
-    await finished(n);
-    return answer(n).locator('.text').innerText();
-  };
+  const answer = (n: number) => demo.answer(n);
+  const ask = (question: string, n: number) => demo.ask(question, n);
 
   beforeAll(async () => {
-    await build({ configFile: 'vite.config.ts', logLevel: 'warn' });
-    server = await serveDemo();
-    browser = await launchChromium();
-    page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
-    page.setDefaultTimeout(NO_TIMEOUT);
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(server.url);
-    await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
+    demo = await openDemo();
+    ({ page } = demo);
   });
   afterAll(async () => {
-    await browser.close();
-    await server.close();
-    expect(errors).toEqual([]);
+    await demo.close();
+    expect(demo.errors).toEqual([]);
   });
 
   it('chats with the embedded model at once, by keyboard alone', async () => {
@@ -116,10 +95,10 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
   });
 
   it('says which browsers have WebGPU where there is none', async () => {
-    const bare = await browser.newPage();
+    const bare = await demo.browser.newPage();
     bare.setDefaultTimeout(NO_TIMEOUT);
     await bare.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
-    await bare.goto(server.url);
+    await bare.goto(demo.url);
     await bare.getByRole('heading', { name: 'This page needs WebGPU' }).waitFor();
     expect(await bare.getByText('Firefox').first().isVisible()).toBe(true);
     expect(await bare.getByRole('button', { name: 'Send' }).isVisible()).toBe(false);

@@ -89,10 +89,10 @@ export async function serveDemoSources(options: ServeOptions = {}): Promise<Serv
   return { url: address(server.httpServer?.address()), close: () => server.close() };
 }
 
-/** Serves the demo as `npm run build:demo` left it in dist/demo. */
-export async function serveDemo(options: ServeOptions = {}): Promise<Served> {
-  const { listen, ...config } = await common(options);
-  const server = await preview({ ...config, preview: { ...listen, open: false } });
+/** Serves the demo as it was built into the folder `outDir`. */
+export async function serveDemo({ outDir }: { outDir: string }): Promise<Served> {
+  const { listen, ...config } = await common({});
+  const server = await preview({ ...config, build: { outDir }, preview: { ...listen, open: false } });
   return { url: address(server.httpServer.address()), close: () => server.close() };
 }
 

@@ -45,8 +45,8 @@ var<workgroup> score: array<f32, QUERIES * TILE>;
 // For each query: the running maximum, the running sum, and what to multiply earlier sums with.
 var<workgroup> running: array<vec3f, QUERIES>;
 
-// Finite, so that differences of two are never NaN.
-const lowest = -3.0e38;
+// Finite, also when exp multiplies it by log2 e first, so that nothing made of it is NaN.
+const lowest = -1.0e30;
 
 // Two of the values, as floats or as codes.
 @if(wide) fn value_pair(i: u32) -> vec2f { return values[i]; }

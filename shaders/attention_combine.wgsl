@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (pair >= HEADS * HEAD_DIM / 2u) { return; }
   let head = pair / (HEAD_DIM / 2u);
   let splits = (state.position + SPLIT_LENGTH) / SPLIT_LENGTH;
-  var maximum = -3.0e38;
+  var maximum = -1.0e30;
   var total = 0.0;
   var sum = vec2f(0.0);
   for (var first = 0u; first < splits; first += 4u) {

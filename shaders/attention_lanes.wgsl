@@ -57,8 +57,8 @@ struct Shape { lanes: u32, query_runs: u32, runs: u32 }
 @if(int8 && !append) @group(0) @binding(8) var<storage, read> scales: array<vec2f>;
 
 const threads = u32(LANES * TEAMS);
-// Finite, so that differences of two are never NaN.
-const lowest = -3.0e38;
+// Finite, also when exp multiplies it by log2 e first, so that nothing made of it is NaN.
+const lowest = -1.0e30;
 
 // Over the lanes of a team, whose number is 2^STEPS.
 fn team_sum(value: f32) -> f32 {

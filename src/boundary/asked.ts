@@ -41,6 +41,8 @@ export function askedStream<Given, Chunk, Whole extends AnswerToRead>(
   try {
     const [given, options] = read();
     const plain = plainOptions(options);
+    // Whoever reads hears what it fails with; until then nobody does, which is no fault.
+    if (plain instanceof Promise) plain.catch(() => {});
     const stream =
       plain instanceof Promise ? laterStream(async () => make(given, await plain)) : make(given, plain);
     return answerStream(stream, how, options);

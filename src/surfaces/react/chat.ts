@@ -87,6 +87,7 @@ export class Chat {
   /** Ends the answer under way and lets go of session and engine. What was said stays; another engine can go on with it. */
   detach(): void {
     const session = this.#session;
+    if (this.#answer) this.#showRest(this.#answer);
     this.#abandon();
     this.#engine = undefined;
     this.#session = undefined;
@@ -155,11 +156,16 @@ export class Chat {
     if (text || reasoning) this.#change({ type: 'came', text, reasoning });
   }
 
+  /** Shows what has come without waiting for a frame. */
+  #showRest(answer: Answer): void {
+    answer.cancelFrame?.();
+    this.#show(answer);
+  }
+
   /** Nothing happens if the answer was abandoned. */
   #end(answer: Answer, event: ChatEvent): void {
     if (this.#answer !== answer) return;
-    answer.cancelFrame?.();
-    this.#show(answer);
+    this.#showRest(answer);
     this.#answer = undefined;
     this.#change(event);
   }

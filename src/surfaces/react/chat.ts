@@ -131,6 +131,8 @@ export class Chat {
       const finishReason = await this.#read(stream.getReader(), answer);
       this.#end(answer, { type: 'ended', finishReason });
     } catch (error) {
+      // Such as by `engine.load`: the next question makes another session, of the model that is there then.
+      if (this.#answer === answer && codeOf(error) === 'disposed') this.#session = undefined;
       this.#end(answer, { type: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
     }
     return true;
@@ -184,6 +186,11 @@ export class Chat {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** The code of a failure of an engine, be it of this module or another one. */
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** Longest wait for a frame, ms: pages that are hidden have none. */

@@ -184,6 +184,17 @@ describe('a chat with an engine', () => {
     expect(chat.state).toMatchObject({ status: 'ready', error: undefined });
   });
 
+  test('goes on with another session where the engine has taken its own away', async () => {
+    const { chat, engine } = opened(() => ['Hi']);
+    await chat.send('a');
+    await engine.load();
+    await chat.send('b');
+    expect(chat.state).toMatchObject({ status: 'error', error: { code: 'disposed' } });
+    await chat.regenerate();
+    expect(chat.state.status).toBe('ready');
+    expect(said(chat.state)).toEqual(['u: a', 'a: Hi', 'u: b', 'a: Hi']);
+  });
+
   test('ends its answer and its session when it is detached, and another engine goes on with what was said', async () => {
     let goOn = (): void => {};
     const drawn = new Promise<void>((resolve) => (goOn = resolve));

@@ -281,6 +281,8 @@ export class GpuContext implements BufferMaker {
   /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */
   destroy(): void {
     this.#over ??= new TernionError('disposed', 'What was on the GPU has been freed.');
+    // Pipelines that are still on their way come for nobody.
+    this.onCompiled = undefined;
     for (const buffer of this.#buffers.keys()) buffer.destroy();
     this.#buffers.clear();
     this.#pipelines.clear();

@@ -176,8 +176,8 @@ export class GpuContext implements BufferMaker {
     buffer.destroy();
   }
 
-  /** Runs `allocate` and waits until the device has answered: an allocation that failed becomes `out-of-memory`. */
-  async checkedAllocation<T>(what: string, allocate: () => T | Promise<T>): Promise<T> {
+  /** Runs `allocate` at once and waits until the device has answered: an allocation that failed becomes `out-of-memory`. */
+  async checkedAllocation<T>(what: string, allocate: () => T): Promise<T> {
     const { device } = this;
     const before = new Set(this.#buffers.keys());
     device.pushErrorScope('validation');
@@ -185,13 +185,14 @@ export class GpuContext implements BufferMaker {
     let result: T | undefined;
     let failure: unknown;
     try {
-      result = await allocate();
+      result = allocate();
     } catch (error) {
       failure = error;
     }
     const made = [...this.#buffers.keys()].filter((buffer) => !before.has(buffer));
-    const memory = await device.popErrorScope();
-    const validation = await device.popErrorScope();
+    // Before anybody else has a turn: scopes are a stack, which all that use the device share.
+    const answers = [device.popErrorScope(), device.popErrorScope()] as const;
+    const [memory, validation] = await Promise.all(answers);
     if (!failure && !memory && !validation) return result as T;
     for (const buffer of made) this.free(buffer);
     if (failure instanceof TernionError) throw failure;

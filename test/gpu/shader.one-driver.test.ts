@@ -112,6 +112,18 @@ test('a pipeline is compiled once for each variant', async () => {
   gpu.destroy();
 });
 
+test('a pipeline that comes when all was given back is told to nobody', async () => {
+  const gpu = await openContext();
+  const counts: number[] = [];
+  gpu.onCompiled = (count) => counts.push(count);
+  await gpu.pipeline({ shader: 'int8_rows' });
+  expect(counts).toEqual([1]);
+  const late = gpu.pipeline({ shader: 'logprobs', constants: { THREADS: 8, MOST: 20 } });
+  gpu.destroy();
+  await late;
+  expect(counts).toEqual([1]);
+});
+
 /** Which shaders are compiled on a device from now on, and what the compiler has to say of them. */
 function watchCompiler({ device }: GpuContext) {
   const names = new Set<string>();

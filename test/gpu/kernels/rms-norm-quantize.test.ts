@@ -157,6 +157,18 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       }
     });
 
+    test.for([NaN, Infinity])('a row with %d in it has a scale that is no number either', async (odd) => {
+      const cols = 100;
+      const x = normals(2 * cols, 5, 2);
+      x[cols + 30] = odd;
+      for (const setting of [{}, { plain: true }, { groups: 'token' }, { groups: 'group' }] as const) {
+        const rows = await quantize(gpu, x, normals(cols, 6), { threads: widths[0]!, ...setting });
+        const finite = rows.map(({ inverse }) => Number.isFinite(inverse));
+        // Of two rows the second one, in all of its groups.
+        expect(finite, JSON.stringify(setting)).toEqual(rows.map((_, i) => i < rows.length / 2));
+      }
+    });
+
     describe.each([false, true])('in groups of 64 (without a norm: %s)', (plain) => {
       const rowsOf = (x: Float32Array, weight: Float32Array): Float64Array =>
         plain ? Float64Array.from(x) : rmsNormRow(x, weight, EPS);

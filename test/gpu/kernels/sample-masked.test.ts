@@ -74,6 +74,20 @@ describe.each(MODES)('%s', (_name, mode) => {
   });
 });
 
+test('the check fails where the kernel that draws without filters does not see the last token', async () => {
+  const own = await openContext();
+  const compile = own.pipeline.bind(own);
+  own.pipeline = (spec) =>
+    compile(
+      spec.shader === 'sample_survey'
+        ? { ...spec, constants: { ...spec.constants, VOCABULARY: 3000 } }
+        : spec,
+    );
+  const mode = { random: true, masked: true, penalties: false };
+  expect(await checkMasked(own, 3001, 8, mode)).toBe(false);
+  own.destroy();
+});
+
 describe('greedy', () => {
   const mode = { masked: true };
 

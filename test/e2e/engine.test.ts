@@ -8,7 +8,7 @@ import type { Collected } from '../support/collect';
 import { ENDINGS, MOMENTS, QUESTION, type Ended, type Ending, type Moment } from '../support/endings';
 import { checkLogits, RANDOM_MODELS, type Golden, type GoldenPrompt } from '../support/golden';
 import { referenceLast } from '../support/reference-model';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import { smallModel } from '../support/small-model';
 import type { PageLoadOptions } from './pages/engine';
 
@@ -40,7 +40,7 @@ const fixture = async <T>(name: string): Promise<T> =>
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

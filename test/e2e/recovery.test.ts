@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
 import type { GoldenPrompt } from '../support/golden';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { Answered } from './pages/recovery';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -18,7 +18,7 @@ const LONG = prompts.flatMap(({ promptIds, greedy }) => [...promptIds, ...greedy
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

@@ -1,7 +1,7 @@
 // Workers that end, hang or never begin, in real browsers: every call hears of it, and a signal works whatever they do.
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 const LOST = { isTernionError: true, code: 'worker-lost' };
@@ -9,7 +9,7 @@ const UNAVAILABLE = { isTernionError: true, code: 'worker-unavailable' };
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

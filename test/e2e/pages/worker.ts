@@ -54,8 +54,6 @@ Object.assign(globalThis, {
   load,
   dispose: () => engine.dispose(),
 
-  end,
-
   /** What each kind of call is refused with; disposing of a session is none of them. */
   async refusedCalls(): Promise<(Refusal | undefined)[]> {
     await using session = engine.createSession();

@@ -116,6 +116,7 @@ export default defineConfig({
           name: 'e2e',
           include: quick ? QUICK_E2E : ['test/e2e/**/*.test.ts'],
           setupFiles: [PROGRESS],
+          globalSetup: ['test/support/builds/setup.ts'],
           sequence: { groupOrder: AFTER_UNIT_TESTS },
           ...TWO_AT_A_TIME,
           ...WATCHED,

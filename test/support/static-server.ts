@@ -20,5 +20,10 @@ export async function serveFolder(folder: string): Promise<{ url: string; close:
     );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close: () => server.close() };
+  const close = (): void => {
+    server.close();
+    // Browsers keep connections, and would go on to be answered.
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
 }

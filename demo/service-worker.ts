@@ -30,8 +30,8 @@ const { version, assets, pages: documents } = SHELL;
 const NAME = PREFIX + version;
 
 const addressOf = (path: string): string => new URL(path, scope.registration.scope).href;
-/** Files whose names change with what is in them. */
-const hashed = new Set(assets.map(addressOf));
+/** Where the files are whose names change with what is in them: those of this version and of all others. */
+const hashed = addressOf('assets/');
 /** The pages: each by its address, and the first one also by that of its folder. */
 const pages = new Map(documents.map(({ path }) => [addressOf(path), addressOf(path)]));
 pages.set(addressOf('./'), addressOf('index.html'));
@@ -43,7 +43,7 @@ async function keep(): Promise<void> {
   const requests = documents.map(
     ({ path, integrity }) => new Request(addressOf(path), { integrity, cache: 'no-cache' }),
   );
-  await cache.addAll([...hashed, ...requests]);
+  await cache.addAll([...assets.map(addressOf), ...requests]);
   // Tabs that are open go on with what they have: the names of their files are theirs alone.
   await scope.skipWaiting();
 }
@@ -81,5 +81,5 @@ scope.addEventListener('fetch', (event) => {
   const { origin, pathname } = new URL(request.url);
   const page = request.mode === 'navigate' ? pages.get(origin + pathname) : undefined;
   if (page !== undefined) event.respondWith(fromNetworkFirst(request, page));
-  else if (hashed.has(request.url)) event.respondWith(fromCacheFirst(request));
+  else if (request.url.startsWith(hashed)) event.respondWith(fromCacheFirst(request));
 });

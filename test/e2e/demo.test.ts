@@ -109,6 +109,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     await page.evaluate(() => navigator.serviceWorker.ready);
     await demo.stopServing();
     await page.reload();
+    await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
     expect(await ask('Count from 3 to 9.', 1)).toBe('3, 4, 5, 6, 7, 8, 9');
     // The engine has the model, and so the service worker has not.
     const kept = await page.evaluate(async () => {

@@ -45,7 +45,7 @@ interface Task {
 async function ternion({ model, tokens, prompt }: Task): Promise<Lap> {
   interface Engine {
     info: { adapter: { vendor: string; architecture: string } };
-    createSession(): { generate(prompt: string, options: object): AsyncIterable<{ ids: number[] }> };
+    createSession(): { generate(prompt: string, options: object): AsyncIterable<{ tokenIds: number[] }> };
     dispose(): Promise<void>;
   }
   const path = '/ternion/index.js';
@@ -56,8 +56,8 @@ async function ternion({ model, tokens, prompt }: Task): Promise<Lap> {
   const engine = await loadModel(model);
   const loaded = performance.now();
   const times: number[] = [];
-  for await (const { ids } of engine.createSession().generate(prompt, { maxTokens: tokens }))
-    for (let i = 0; i < ids.length; i++) times.push(performance.now());
+  for await (const { tokenIds } of engine.createSession().generate(prompt, { maxTokens: tokens }))
+    for (let i = 0; i < tokenIds.length; i++) times.push(performance.now());
   const { vendor, architecture } = engine.info.adapter;
   await engine.dispose();
   const [first = NaN] = times;
@@ -92,6 +92,8 @@ async function wllama({ model, tokens, prompt, layers }: Task & { layers: number
   const options = { prompt, max_tokens: tokens, temperature: 0, stream: true, ignore_eos: true };
   const reader = (await engine.createCompletion(options))[Symbol.asyncIterator]();
   while (!(await reader.next()).done) times.push(performance.now());
+  // The last chunk only says why the answer has ended.
+  times.length = Math.min(times.length, tokens);
   const on = `${engine.getNumThreads()} threads`;
   await engine.exit();
   const [first = NaN] = times;

@@ -20,8 +20,6 @@ export interface DemoPage {
   finished: (n: number) => Promise<void>;
   /** Asks, and gives the text of the answer, which is the n-th. */
   ask: (question: string, n: number) => Promise<string>;
-  /** Ends the server: there is no network any more. */
-  stopServing: () => Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -51,15 +49,10 @@ export async function openDemo(): Promise<DemoPage> {
     await finished(n);
     return answer(n).locator('.text').innerText();
   };
-  let isServing = true;
-  const stopServing = async (): Promise<void> => {
-    if (isServing) await server.close();
-    isServing = false;
-  };
   const close = async (): Promise<void> => {
     await browser.close();
-    await stopServing();
+    await server.close();
     await rm(outDir, { recursive: true, force: true });
   };
-  return { url: server.url, browser, page, errors, answer, finished, ask, stopServing, close };
+  return { url: server.url, browser, page, errors, answer, finished, ask, close };
 }

@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { ENTRIES, EXTERNAL } from './tools/package/entries.mjs';
+import { docs } from './tools/vite/docs.ts';
 import { fileUrl } from './tools/vite/file-url.ts';
+import { offline } from './tools/vite/offline.ts';
 import { scriptUrl } from './tools/vite/script-url.ts';
 import { xgrammar } from './tools/vite/xgrammar.ts';
 import { shaders } from './tools/vite/shaders.ts';
@@ -36,7 +38,14 @@ export default defineConfig(({ mode }) => {
     };
   }
   return {
-    plugins: [scriptUrl(), fileUrl(), shaders(), xgrammar()],
+    plugins: [
+      scriptUrl(),
+      fileUrl(),
+      shaders(),
+      xgrammar(),
+      offline(file('demo/service-worker.ts')),
+      docs(file('dist/site')),
+    ],
     root: 'demo',
     base: './',
     publicDir: file('public'),

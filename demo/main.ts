@@ -9,6 +9,7 @@ import { byId, create, formatBytes, formatCount, formatNumber, setFacts } from '
 import { explain, LOAD_FAILURES } from './failures';
 import { acceptFiles } from './file-drop';
 import { LoadView } from './load-view';
+import { keepForOffline } from './offline';
 import { SettingsView } from './settings-view';
 import { weave } from './weave';
 
@@ -353,5 +354,6 @@ acceptFiles(
 );
 updateControls();
 focusMessage();
+keepForOffline();
 if ('gpu' in navigator) void load(BUILT_IN);
 else showUnsupported('');

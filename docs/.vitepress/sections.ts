@@ -13,6 +13,7 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
       page('Loading', 'loading'),
       page('Hosting models', 'hosting'),
       page('Browsers', 'browsers'),
+      page('Beside other engines', 'comparison'),
       page('When something fails', 'troubleshooting'),
     ],
   },

@@ -84,6 +84,7 @@ export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, '
     credentials: optional(oneOf('omit', 'same-origin', 'include')),
     sha256: optional((value, at) => (typeof value === 'string' ? hash : hashes)(value, at)),
     cache: optional(flag),
+    crossOriginStorage: optional(flag),
     chatTemplate: template,
     templateOptions: optional(templateOptions),
   };

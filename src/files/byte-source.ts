@@ -54,14 +54,20 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer): ByteSource {
   };
 }
 
-/** A `Blob` or `File`, for example one that the visitor picked. Only the bytes asked for come into memory. */
-export function blobSource(blob: Blob): ByteSource {
+/** A File refers to the disk: moved or changed since it was picked, it cannot be read any more. */
+const CHANGED = 'The file could not be read; it may have changed. Choose it again.';
+
+/**
+ * A `Blob` or `File`, for example one that the visitor picked. Only the bytes asked for come into memory. `gone` is what to say
+ * where they cannot be read any more.
+ */
+export function blobSource(blob: Blob, gone = CHANGED): ByteSource {
   return {
     size: blob.size,
     async read(offset, length, { signal } = {}) {
       throwIfAborted(signal);
       checkRange(blob.size, offset, length);
-      const bytes = await readBlob(blob.slice(offset, offset + length));
+      const bytes = await readBlob(blob.slice(offset, offset + length), gone);
       throwIfAborted(signal);
       checkRange(offset + bytes.length, offset, length);
       return bytes;
@@ -69,12 +75,10 @@ export function blobSource(blob: Blob): ByteSource {
   };
 }
 
-async function readBlob(blob: Blob): Promise<Uint8Array> {
+async function readBlob(blob: Blob, gone: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await blob.arrayBuffer());
   } catch (cause) {
-    // A File refers to the disk: moved or changed since it was picked, it cannot be read any more.
-    const message = 'The file could not be read; it may have changed. Choose it again.';
-    throw new TernionError('corrupt-file', message, { cause });
+    throw new TernionError('corrupt-file', gone, { cause });
   }
 }

@@ -63,6 +63,14 @@ inBrowsers((open, kind) => {
     expect(page.errors).toEqual([]);
   });
 
+  it('has a model where sites share files, and then neither in its own cache nor from the server', async () => {
+    const again = await read({ sha256: HASH, shares: true });
+    expect(again).toEqual({ hash: HASH, info: { cached: true, shared: true } });
+    // Each byte came once, for the first of the two times.
+    expect(server.timesAsked(PATH)).toEqual([1, 1]);
+    expect(await cached()).toBeUndefined();
+  });
+
   it('goes on where it was when the tab was closed amid a download', async () => {
     // Twelve seconds for the whole, and a second or two until the first checkpoint.
     server.fault = () => ({ bytesPerSecond: 5e5 });

@@ -2,6 +2,7 @@
 import { TernionError, throwIfAborted } from '../../src/errors';
 import { NoCache } from '../../src/storage/cache/cache';
 import type { CacheFolder, StoredFile } from '../../src/storage/cache/cache-folder';
+import type { SharedFiles } from '../../src/storage/cache/shared-files';
 import type { StorageEnvironment } from '../../src/storage/sources/environment';
 import type { Locks } from '../../src/storage/cache/locks';
 import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/http/network';
@@ -190,14 +191,16 @@ export const QUICK: NetworkPolicy = {
 /** For servers that are silent on purpose. */
 export const IMPATIENT: Partial<NetworkPolicy> = { stallMs: 300, validateMs: 300 };
 
-/** A browser with the given cache; without one, with none. */
+/** A browser with the given cache; without one, with none. `shared` is what sites have in common. */
 export function environment(
   cache?: { folder: MemoryFolder; locks?: Locks },
   policy: Partial<NetworkPolicy> = {},
+  shared?: SharedFiles,
 ): StorageEnvironment {
   const locks = cache?.locks ?? new MemoryLocks();
   return {
     network: { fetch: (input, init) => fetch(input, init), policy: { ...QUICK, ...policy } },
     openCache: async () => (cache ? { folder: cache.folder, locks } : new NoCache('there is none')),
+    shared,
   };
 }

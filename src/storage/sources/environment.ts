@@ -2,6 +2,7 @@
 
 import { openWritableCache } from '../cache/browser-cache';
 import type { Cache, NoCache } from '../cache/cache';
+import { crossOriginStorage, type SharedFiles } from '../cache/shared-files';
 import { DEFAULT_POLICY, type Network } from '../http/network';
 
 /** The surroundings of a load. */
@@ -9,6 +10,8 @@ export interface StorageEnvironment {
   network: Network;
   /** The cache, or why there is none. */
   openCache(): Promise<Cache | NoCache>;
+  /** The storage that sites share, if there is one. */
+  shared?: SharedFiles | undefined;
 }
 
 /** The network and the private file system of this browser (or of Node, which has no such file system). */
@@ -16,5 +19,6 @@ export function browserStorage(): StorageEnvironment {
   return {
     network: { fetch: (input, init) => fetch(input, init), policy: DEFAULT_POLICY },
     openCache: openWritableCache,
+    shared: crossOriginStorage(),
   };
 }

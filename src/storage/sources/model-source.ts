@@ -37,6 +37,12 @@ export interface SourceOptions {
   sha256?: string | Record<string, string> | undefined;
   /** Keep downloads for the next time (default), and use what is kept. False: neither. */
   cache?: boolean | undefined;
+  /**
+   * Where the browser has Cross-Origin Storage, look there for files whose `sha256` is given, and keep them there, for all sites
+   * (default). False: keep everything in the cache of this origin. Files that are asked for with `headers` or with
+   * `credentials: 'include'` may not be everybody's, and stay in that cache too.
+   */
+  crossOriginStorage?: boolean | undefined;
 }
 
 /** A model that is open for reading. */
@@ -60,6 +66,12 @@ export interface OpenOptions extends SourceOptions {
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Wait until no other tab downloads the model (default); else it is opened without the cache then. */
   waits?: boolean | undefined;
+}
+
+/** Whether files that are opened with these options may be where other sites find them. */
+export function mayBeShared({ cache, crossOriginStorage, headers, credentials }: SourceOptions): boolean {
+  const isEverybodys = credentials !== 'include' && Object.keys(headers ?? {}).length === 0;
+  return cache !== false && crossOriginStorage !== false && isEverybodys;
 }
 
 /** The hash that a file must have. One hash without a name is that of the main file. */

@@ -3,6 +3,7 @@
 import type { ByteSource } from '../../files/byte-source';
 import type { ModelFiles, NamedFile } from '../../files/model-files';
 import type { Cache, NoCache } from '../cache/cache';
+import type { SharedFiles } from '../cache/shared-files';
 import { nameIn } from '../http/address';
 import { isMissing } from '../http/failures';
 import type { Network } from '../http/network';
@@ -18,6 +19,8 @@ interface ModelRequest {
   options: OpenOptions;
   network: Network;
   cache: Cache | NoCache;
+  /** The storage that sites share, if the files may be there. */
+  shared: SharedFiles | undefined;
   progress: ProgressMeter;
 }
 
@@ -30,14 +33,14 @@ export async function openModelUrl(request: ModelRequest): Promise<OpenedSource>
 }
 
 function openFile(
-  { url: model, options, network, cache, progress }: ModelRequest,
+  { url: model, options, network, cache, shared, progress }: ModelRequest,
   url: string,
   sha256: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<OpenedFile> {
   const { headers, credentials, waits = true } = options;
   const target = { url, headers, credentials };
-  return openUrl({ network, target, model, sha256, waits, progress, signal }, cache);
+  return openUrl({ network, target, model, sha256, shared, waits, progress, signal }, cache);
 }
 
 class ModelUrl implements OpenedSource, ModelFiles {
@@ -58,7 +61,10 @@ class ModelUrl implements OpenedSource, ModelFiles {
   }
 
   get info(): SourceInfo {
-    return this.#opened.map(({ info }) => info).find(({ cached }) => !cached) ?? { cached: true };
+    const files = this.#opened.map(({ info }) => info);
+    const uncached = files.find(({ cached }) => !cached);
+    if (uncached) return uncached;
+    return files.every(({ shared }) => shared) ? { cached: true, shared: true } : { cached: true };
   }
 
   get size(): number {

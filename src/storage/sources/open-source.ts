@@ -7,7 +7,7 @@ import { downloadFailed, requestForbidden } from '../http/failures';
 import { watchRequest } from '../http/violations';
 import { openAtHand } from './at-hand';
 import { browserStorage, type StorageEnvironment } from './environment';
-import type { ModelSource, OpenedSource, OpenOptions } from './model-source';
+import { mayBeShared, type ModelSource, type OpenedSource, type OpenOptions } from './model-source';
 import { openModelUrl } from './model-url';
 import { ProgressMeter } from './progress';
 
@@ -26,7 +26,8 @@ export async function openSource(
       const { network } = environment;
       const cache =
         options.cache === false ? new NoCache('it was not wanted') : await environment.openCache();
-      return openModelUrl({ url, options, network, cache, progress });
+      const shared = mayBeShared(options) ? environment.shared : undefined;
+      return openModelUrl({ url, options, network, cache, shared, progress });
     }
     source = url.startsWith('file:') ? await onDisk(url) : await fetchLocal(environment, url, signal);
   }

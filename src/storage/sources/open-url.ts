@@ -1,8 +1,10 @@
-// Opens a URL: from the cache if it is there whole, else as a download, which goes into the cache if there is one.
+// Opens a URL: from the cache or the storage that sites share if it is there whole, else as a download, which goes into the cache
+// if there is one.
 
 import { TernionError } from '../../errors';
 import { keyOf, NoCache, type Cache } from '../cache/cache';
 import { openFromCache } from './from-cache';
+import { openShared } from './from-shared';
 import { openIntoCache } from './into-cache';
 import type { OpenedFile } from './opened-file';
 import type { UrlRequest } from './url-request';
@@ -10,7 +12,7 @@ import { openUncached } from './without-cache';
 
 /** Opens a file on a server. Rejects with `download-failed`, `invalid-argument` or `aborted`. */
 export async function openUrl(request: UrlRequest, cache: Cache | NoCache): Promise<OpenedFile> {
-  if (cache instanceof NoCache) return openUncached(request, cache);
+  if (cache instanceof NoCache) return (await openShared(request)) ?? openUncached(request, cache);
   const key = await keyOf(request.target.url);
   try {
     return (await openFromCache(request, cache, key)) ?? (await openIntoCache(request, cache, key));

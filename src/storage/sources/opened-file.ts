@@ -9,6 +9,8 @@ export interface SourceInfo {
   cached: boolean;
   /** Why not, if they are not. */
   reason?: string;
+  /** True if all of them came from the storage that sites share, and so are in no cache of this origin. */
+  shared?: boolean;
 }
 
 /** A file that is open for reading. */

@@ -21,10 +21,14 @@ export interface CachePlace {
   entry: CacheEntry | undefined;
   /** Gives back the file's lock. */
   release: () => void;
+  /** Offers the file, whose hash was checked, to the storage that sites share; resolves to whether it was taken. */
+  share?: ((file: ByteSource, signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
 }
 
 /** A file in pieces, and its place in the cache, which it gives back when it is closed. */
 export class PieceFile implements OpenedFile {
+  #shared = false;
+
   constructor(
     private readonly source: PieceSource,
     private readonly place: CachePlace | NoCache,
@@ -51,6 +55,10 @@ export class PieceFile implements OpenedFile {
   async finish(signal?: AbortSignal): Promise<void> {
     await this.source.finish(signal);
     this.progress?.done();
+    const { place } = this;
+    // What the disk did not take is not there to be copied.
+    if (place instanceof NoCache || !place.share || this.source.diskFailure !== undefined) return;
+    this.#shared = await place.share(this.source, signal);
   }
 
   async close(error?: unknown): Promise<void> {
@@ -59,8 +67,10 @@ export class PieceFile implements OpenedFile {
     if (this.place instanceof NoCache) return;
     const { cache, key, release } = this.place;
     try {
-      // Half a file that there is no room for only takes room from others.
-      if (isNoModel(error) || this.source.diskFailure !== undefined) await removeEntry(cache.folder, key);
+      // Half a file that there is no room for only takes room from others, and so does one that all sites have.
+      if (isNoModel(error) || this.source.diskFailure !== undefined || this.#shared) {
+        await removeEntry(cache.folder, key);
+      }
     } catch {
       // Another tab has it open: it stays.
     } finally {

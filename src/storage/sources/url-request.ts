@@ -1,6 +1,7 @@
 // What it takes to open a URL, whichever way it is opened: from the cache, into the cache, or without one.
 
 import type { CacheEntry } from '../cache/journal';
+import type { SharedFiles } from '../cache/shared-files';
 import type { HttpTarget, Network } from '../http/network';
 import { askValidators, differ } from '../http/validators';
 import { PieceHash } from './integrity';
@@ -14,6 +15,8 @@ export interface UrlRequest {
   model: string;
   /** The SHA-256 that the file must have, in hexadecimal. */
   sha256: string | undefined;
+  /** The storage that sites share, if the browser has one and the file may be there. */
+  shared: SharedFiles | undefined;
   /** Whether to wait until no other tab downloads the file. If not, it is opened without the cache meanwhile. */
   waits: boolean;
   progress: ProgressMeter;

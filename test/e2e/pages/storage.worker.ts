@@ -3,6 +3,7 @@ import { createSHA256 } from 'hash-wasm';
 import { TernionError } from '../../../src/errors';
 import { openSource } from '../../../src/storage/sources/open-source';
 import type { SourceInfo } from '../../../src/storage/sources/opened-file';
+import { SharedRegistry } from '../../support/cross-origin-storage';
 
 /** What to read, and what this browser is to be without. */
 export interface StorageTask {
@@ -10,6 +11,8 @@ export interface StorageTask {
   sha256?: string;
   /** `opfs`: it refuses, as in private windows; `quota`: it knows that it is full; `writes`: it finds out after so many. */
   without?: 'opfs' | 'quota' | { writes: number };
+  /** It has Cross-Origin Storage, and the file is read twice: what came of the second time is told. */
+  shares?: boolean;
 }
 
 /** What came of it. */
@@ -55,9 +58,17 @@ async function read({ url, sha256 }: StorageTask): Promise<StorageResult> {
   }
 }
 
+/** Gives this worker the storage that sites share, as the proposal has it. */
+function addSharedStorage(): void {
+  const value = new SharedRegistry().of(location.origin);
+  Object.defineProperty(navigator, 'crossOriginStorage', { value });
+}
+
 globalThis.onmessage = async ({ data }: MessageEvent<StorageTask>) => {
   takeAway(data.without);
+  if (data.shares) addSharedStorage();
   try {
+    if (data.shares) await read(data);
     postMessage(await read(data));
   } catch (error) {
     const code = error instanceof TernionError ? error.code : 'none';

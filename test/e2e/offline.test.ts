@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Browser, Page } from 'playwright';
 import { serviceWorker, shellOf } from '../../tools/vite/offline';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
-import { serveFolders } from '../support/static-server';
+import { serveFolders, type Served } from '../support/static-server';
 
 const reason = chromiumUnavailable();
 
@@ -28,7 +28,7 @@ function siteOf(version: string): Record<string, string> {
 describe.skipIf(reason)(`the demo's service worker${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let browser: Browser;
   let folder: string;
-  let server: { url: string; close: () => void };
+  let server: Served;
   let page: Page;
 
   /** Puts a version of the site in the place of what is there. */

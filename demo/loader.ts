@@ -4,7 +4,7 @@ import { loadModel } from '../src/index';
 import type { Engine } from '../src/index';
 import { LoadView } from './load-view';
 import { announce } from './reader';
-import { nameOf, type Source } from './source';
+import type { Source } from './source';
 
 /** A model that is loaded, and where it came from. */
 export interface LoadedModel {
@@ -38,11 +38,12 @@ export class Loader {
     this.#loading?.abort();
     const control = new AbortController();
     this.#loading = control;
-    this.#view.start(nameOf(source), this.#current !== undefined);
-    announce(`Loading ${nameOf(source)}.`);
+    this.#view.start(source.name, this.#current !== undefined);
+    announce(`Loading ${source.name}.`);
     this.events.changed();
     try {
-      const engine = await loadModel(source, {
+      const engine = await loadModel(source.model, {
+        ...(source.sha256 && { sha256: source.sha256 }),
         signal: control.signal,
         onProgress: (progress) => {
           if (this.#loading === control) this.#view.update(progress);

@@ -2,12 +2,12 @@
 
 import { Chat } from './chat';
 import { wireComposer } from './composer';
-import { byId, create } from './dom';
+import { button, byId, create } from './dom';
 import { loadFailure, showUnsupported } from './failure-view';
 import { explain } from './failures';
 import { acceptFiles } from './file-drop';
+import { GalleryView } from './gallery/gallery-view';
 import { Loader } from './loader';
-import { showFacts } from './model-facts';
 import { announce, focusMessage } from './reader';
 import { SettingsView } from './settings-view';
 import { BUILT_IN, type Source } from './source';
@@ -22,13 +22,7 @@ const SUGGESTIONS = [
 ];
 
 const page = {
-  modelButton: byId('model-button', HTMLButtonElement),
   modelName: byId('model-name', HTMLElement),
-  modelPanel: byId('model-panel', HTMLElement),
-  modelFacts: byId('model-facts', HTMLDListElement),
-  useBuiltIn: byId('embedded', HTMLButtonElement),
-  open: byId('open', HTMLButtonElement),
-  file: byId('file', HTMLInputElement),
   unsupported: byId('unsupported', HTMLElement),
   hero: byId('hero', HTMLElement),
   chips: byId('chips', HTMLElement),
@@ -54,8 +48,16 @@ const chat = new Chat(new SettingsView(), {
 
 const loader = new Loader({
   changed: updateControls,
-  loaded: ({ engine }) => chat.use(engine),
+  loaded: ({ source, engine }) => {
+    chat.use(engine);
+    gallery.use(source, engine.info);
+  },
   failed: showFailure,
+});
+
+const gallery = new GalleryView((source) => {
+  focusMessage();
+  void load(source);
 });
 
 async function load(source: Source): Promise<void> {
@@ -75,22 +77,17 @@ function showFailure(error: unknown, source: Source): void {
 }
 
 function retryButton(label: string, source: Source): HTMLButtonElement {
-  const button = create('button', { text: label });
-  button.type = 'button';
-  button.addEventListener('click', () => {
+  return button(label, () => {
     focusMessage();
     void load(source);
   });
-  return button;
 }
 
 /** Brings what the page says of the model in line with the one that is there. */
 function updateControls(): void {
   const { current } = loader;
-  page.modelButton.hidden = !current;
   if (current) page.modelName.textContent = current.engine.info.name;
-  const builtIn = !current || current.source === BUILT_IN;
-  page.useBuiltIn.hidden = builtIn;
+  const builtIn = !current || current.source.model === BUILT_IN.model;
   page.hint.hidden = !builtIn;
   page.chipsTitle.textContent = builtIn ? 'Things it can do' : 'Things to ask';
   for (const chip of page.chips.querySelectorAll('button')) chip.disabled = !current;
@@ -99,43 +96,31 @@ function updateControls(): void {
 wireComposer((text) => chat.ask(text));
 
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || event.isComposing || document.querySelector(':popover-open')) return;
+  if (event.key !== 'Escape' || event.isComposing) return;
+  if (document.querySelector(':popover-open, dialog[open]')) return;
   chat.stop();
 });
 byId('new-chat', HTMLButtonElement).addEventListener('click', () => chat.begin());
 
 for (const suggestion of SUGGESTIONS) {
-  const chip = create('button', { text: suggestion });
-  chip.type = 'button';
-  chip.addEventListener('click', () => {
+  const chip = button(suggestion, () => {
     focusMessage();
     chat.ask(suggestion);
   });
   page.chips.append(create('li', {}, chip));
 }
 
-page.modelPanel.addEventListener('beforetoggle', () => {
-  if (loader.current) showFacts(page.modelFacts, loader.current.engine.info);
-});
-page.useBuiltIn.addEventListener('click', () => {
-  page.modelPanel.hidePopover();
-  void load(BUILT_IN);
-});
 byId('cancel', HTMLButtonElement).addEventListener('click', () => {
   loader.cancel();
   focusMessage();
 });
-page.open.addEventListener('click', () => page.file.click());
-page.file.addEventListener('change', () => {
-  const file = page.file.files?.[0];
-  page.file.value = '';
-  if (file) void load(file);
-});
-
 acceptFiles(
   byId('drop', HTMLElement),
   () => page.unsupported.hidden === true,
-  (file) => void load(file),
+  (source) => {
+    gallery.close();
+    void load(source);
+  },
 );
 updateControls();
 focusMessage();

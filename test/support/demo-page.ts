@@ -1,6 +1,6 @@
 // The built demo in Chromium, as a visitor has it: found by roles and labels. Each file of tests builds one of its own, so that none
 // takes away what another one looks at.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright';
@@ -14,6 +14,8 @@ export interface DemoPage {
   page: Page;
   /** What the page has thrown, or written to the console as an error. */
   errors: readonly string[];
+  /** Resolves when a model is there to be asked. */
+  ready: () => Promise<void>;
   /** The n-th answer of the conversation, from 1. */
   answer: (n: number) => Locator;
   /** Resolves when that answer has ended. */
@@ -23,10 +25,19 @@ export interface DemoPage {
   close: () => Promise<void>;
 }
 
+/** How the demo is hosted and opened. */
+export interface DemoOptions {
+  /** Texts that its host has put beside it, by name. */
+  files?: Record<string, string>;
+  /** What follows in its address. */
+  query?: string;
+}
+
 /** Opens the demo, and waits until its model is loaded. */
-export async function openDemo(): Promise<DemoPage> {
+export async function openDemo({ files = {}, query = '' }: DemoOptions = {}): Promise<DemoPage> {
   const outDir = await mkdtemp(join(tmpdir(), 'ternion-demo-'));
   await build({ configFile: 'vite.config.ts', logLevel: 'warn', build: { outDir } });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(outDir, name), text);
   const server = await serveDemo({ outDir });
   const browser = await launchChromium();
   const page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
@@ -34,8 +45,11 @@ export async function openDemo(): Promise<DemoPage> {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-  await page.goto(server.url);
-  await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
+  const url = server.url + query;
+  const ready = (): Promise<void> =>
+    page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
+  await page.goto(url);
+  await ready();
 
   const answer = (n: number): Locator => page.getByRole('article', { name: `Answer ${n}`, exact: true });
   const finished = (n: number): Promise<void> =>
@@ -54,5 +68,5 @@ export async function openDemo(): Promise<DemoPage> {
     await server.close();
     await rm(outDir, { recursive: true, force: true });
   };
-  return { url: server.url, browser, page, errors, answer, finished, ask, close };
+  return { url, browser, page, errors, ready, answer, finished, ask, close };
 }

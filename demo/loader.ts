@@ -1,10 +1,11 @@
 // Loads one model at a time: a load that begins ends the one before it, and the model that is there stays until the next one is.
 
 import { loadModel } from '../src/index';
-import type { Engine } from '../src/index';
+import type { Engine, LoadProgress } from '../src/index';
+import { formatBytes } from './dom';
 import { LoadView } from './load-view';
 import { announce } from './reader';
-import type { Source } from './source';
+import { BUILT_IN, type Source } from './source';
 
 /** A model that is loaded, and where it came from. */
 export interface LoadedModel {
@@ -14,18 +15,29 @@ export interface LoadedModel {
 
 /** What the rest of the page does about loads. */
 export interface LoaderEvents {
-  /** A load begins or ends. */
+  /** A load begins, pauses or ends. */
   changed: () => void;
   /** This model is there, in the place of the one before it, which is disposed of then. */
   loaded: (model: LoadedModel) => void;
+  /** Cancelling is no failure. */
   failed: (error: unknown, source: Source) => void;
+  cancelled: () => void;
+}
+
+/** A load that is under way or paused. */
+interface Load {
+  source: Source;
+  control: AbortController;
+  /** What its signal says: it is to be taken up again, or not. */
+  paused: boolean;
+  /** How far its download was, the last time that was told. */
+  download?: Pick<LoadProgress, 'loaded' | 'total'>;
 }
 
 export class Loader {
   readonly #view = new LoadView();
   #current: LoadedModel | undefined;
-  /** Ends the load that is under way. */
-  #loading: AbortController | undefined;
+  #load: Load | undefined;
 
   constructor(private readonly events: LoaderEvents) {}
 
@@ -35,36 +47,59 @@ export class Loader {
   }
 
   async load(source: Source): Promise<void> {
-    this.#loading?.abort();
-    const control = new AbortController();
-    this.#loading = control;
-    this.#view.start(source.name, this.#current !== undefined);
+    this.#load?.control.abort();
+    const load: Load = { source, control: new AbortController(), paused: false };
+    this.#load = load;
+    const fetched = typeof source.model === 'string' && source.model !== BUILT_IN.model;
+    this.#view.start(source.name, { pause: fetched, cancel: fetched || this.#current !== undefined });
     announce(`Loading ${source.name}.`);
     this.events.changed();
     try {
-      const engine = await loadModel(source.model, {
-        ...(source.sha256 && { sha256: source.sha256 }),
-        signal: control.signal,
-        onProgress: (progress) => {
-          if (this.#loading === control) this.#view.update(progress);
-        },
-      });
-      if (this.#loading === control) await this.#replace({ source, engine });
+      const engine = await this.#open(load);
+      // A load that was paused amid its last step may have ended well all the same.
+      load.paused = false;
+      if (this.#load === load) await this.#replace({ source, engine });
       else await engine.dispose();
     } catch (error) {
-      if (this.#loading === control) this.events.failed(error, source);
+      if (this.#load === load && !load.paused) this.#failed(load, error);
     } finally {
-      if (this.#loading === control) {
-        this.#loading = undefined;
-        this.#view.end(this.#current !== undefined);
-        this.events.changed();
-      }
+      if (this.#load === load && !load.paused) this.#end();
     }
   }
 
-  /** Ends the load that is under way, if there is one. */
+  /** Ends the load that is under way or paused, if there is one. What was downloaded is kept. */
   cancel(): void {
-    this.#loading?.abort();
+    const load = this.#load;
+    if (!load) return;
+    if (!load.paused) return load.control.abort();
+    this.#end();
+    this.#cancelled();
+  }
+
+  /** Ends a download for now, or takes it up again: what came of it is kept, and the next load goes on from there. */
+  pauseOrResume(): void {
+    const load = this.#load;
+    if (!load) return;
+    if (load.paused) return void this.load(load.source);
+    load.paused = true;
+    load.control.abort();
+    const text = pausedText(load);
+    this.#view.pause(text);
+    announce(text);
+    this.events.changed();
+  }
+
+  #open(load: Load): Promise<Engine> {
+    const { model, sha256 } = load.source;
+    return loadModel(model, {
+      ...(sha256 && { sha256 }),
+      signal: load.control.signal,
+      onProgress: (progress) => {
+        if (this.#load !== load || load.paused) return;
+        if (progress.phase === 'download') load.download = progress;
+        this.#view.update(progress);
+      },
+    });
   }
 
   async #replace(model: LoadedModel): Promise<void> {
@@ -75,4 +110,26 @@ export class Loader {
     // It may be gone already: a lost GPU is one reason to load again.
     await previous?.dispose().catch(() => undefined);
   }
+
+  #failed({ source, control }: Load, error: unknown): void {
+    if (control.signal.aborted) this.#cancelled();
+    else this.events.failed(error, source);
+  }
+
+  #cancelled(): void {
+    announce('Loading was cancelled.');
+    this.events.cancelled();
+  }
+
+  #end(): void {
+    this.#load = undefined;
+    this.#view.end(this.#current !== undefined);
+    this.events.changed();
+  }
+}
+
+function pausedText({ source, download }: Load): string {
+  if (!download?.total) return `Paused ${source.name}.`;
+  const { loaded, total } = download;
+  return `Paused: ${formatBytes(loaded)} of ${formatBytes(total)} are here.`;
 }

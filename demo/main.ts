@@ -8,7 +8,7 @@ import { explain } from './failures';
 import { acceptFiles } from './file-drop';
 import { GalleryView } from './gallery/gallery-view';
 import { Loader } from './loader';
-import { announce, focusMessage } from './reader';
+import { focusMessage } from './reader';
 import { SettingsView } from './settings-view';
 import { BUILT_IN, type Source } from './source';
 
@@ -53,6 +53,11 @@ const loader = new Loader({
     gallery.use(source, engine.info);
   },
   failed: showFailure,
+  cancelled: () => {
+    focusMessage();
+    // Without any model the page is of no use.
+    if (!loader.current) void load(BUILT_IN);
+  },
 });
 
 const gallery = new GalleryView((source) => {
@@ -69,7 +74,6 @@ async function load(source: Source): Promise<void> {
 
 function showFailure(error: unknown, source: Source): void {
   const { code, message } = explain(error);
-  if (code === 'aborted') return announce('Loading was cancelled.');
   if (code === 'webgpu-unavailable') return showUnsupported(message);
   const goOn = loader.current?.engine.info.name;
   page.alert.replaceChildren(loadFailure(error, retryButton('Try again', source), goOn));
@@ -110,10 +114,8 @@ for (const suggestion of SUGGESTIONS) {
   page.chips.append(create('li', {}, chip));
 }
 
-byId('cancel', HTMLButtonElement).addEventListener('click', () => {
-  loader.cancel();
-  focusMessage();
-});
+byId('cancel', HTMLButtonElement).addEventListener('click', () => loader.cancel());
+byId('pause', HTMLButtonElement).addEventListener('click', () => loader.pauseOrResume());
 acceptFiles(
   byId('drop', HTMLElement),
   () => page.unsupported.hidden === true,

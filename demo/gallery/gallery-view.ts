@@ -1,12 +1,14 @@
 // The gallery: a dialog with all models that there are to load, what is known of each, and the one that is in use.
 
-import type { ModelInfo } from '../../src/index';
+import type { CachedModel, ModelInfo } from '../../src/index';
+import { nameIn } from '../../src/storage/http/address';
 import { byId, create } from '../dom';
 import { explain } from '../failures';
 import { showFacts } from '../model-facts';
 import type { Source } from '../source';
 import { wireBringYourOwn } from './bring-your-own';
 import { Checks } from './checks';
+import { KeptView } from './kept-view';
 import { ModelCard } from './model-card';
 import { listedModels } from './model-list';
 
@@ -17,6 +19,9 @@ export class GalleryView {
   readonly #checks = new Checks();
   #cards: ModelCard[] = [];
   #inUse: Source | undefined;
+  /** URLs of models that are here as a whole. */
+  #kept: ReadonlySet<string> = new Set();
+  readonly #keptView: KeptView;
 
   constructor(private readonly load: (source: Source) => void) {
     for (const opener of document.querySelectorAll('.opens-gallery'))
@@ -26,6 +31,11 @@ export class GalleryView {
       for (const card of this.#cards) void card.check();
     });
     wireBringYourOwn(this.#checks, this.#choose);
+    this.#keptView = new KeptView(
+      (url) => this.#sourceAt(url),
+      this.#choose,
+      (kept) => this.#note(kept),
+    );
     void this.#fill();
   }
 
@@ -33,6 +43,7 @@ export class GalleryView {
     this.#dialog.showModal();
     // Not the first button, which would close it again.
     byId('gallery-title', HTMLElement).focus({ preventScroll: true });
+    void this.#keptView.refresh();
   }
 
   close(): void {
@@ -63,8 +74,21 @@ export class GalleryView {
     }
   }
 
+  /** What the list has at `url`; a source of that address if it has nothing. */
+  #sourceAt(url: string): Source {
+    const listed = this.#cards.find((card) => card.url === url)?.source;
+    return listed ?? { name: nameIn(url), model: url };
+  }
+
+  #note(kept: readonly CachedModel[]): void {
+    this.#kept = new Set(kept.filter(({ complete }) => complete).map(({ url }) => url));
+    this.#mark();
+  }
+
   #mark(): void {
-    for (const card of this.#cards)
-      card.mark(card.source.model === this.#inUse?.model ? 'in use' : undefined);
+    for (const card of this.#cards) {
+      if (card.source.model === this.#inUse?.model) card.mark('in use');
+      else card.mark(this.#kept.has(card.url) ? 'on this device' : undefined);
+    }
   }
 }

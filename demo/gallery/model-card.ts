@@ -1,5 +1,6 @@
 // One model of the gallery: what it is, what it takes, whether it fits this device, and a button that loads it.
 
+import { urlOf } from '../../src/storage/http/address';
 import { button, create, formatBytes, formatNumber } from '../dom';
 import type { Source } from '../source';
 import { VerdictLine, type Checks } from './checks';
@@ -8,6 +9,8 @@ import { sourceOf, type ListedModel } from './model-list';
 export class ModelCard {
   readonly element: HTMLElement;
   readonly source: Source;
+  /** Of its main file, as the cache names it. */
+  readonly url: string;
   readonly #verdict: VerdictLine;
   readonly #badge = create('span', { class: 'badge' });
 
@@ -17,6 +20,7 @@ export class ModelCard {
     load: (source: Source) => void,
   ) {
     this.source = sourceOf(model);
+    this.url = urlOf(model.source);
     const line = create('p', { class: 'verdict', text: 'Not checked on this device yet.' });
     this.#verdict = new VerdictLine(line, checks);
     const title = create('h3', { text: model.title });

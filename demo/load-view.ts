@@ -28,8 +28,9 @@ export class LoadView {
     this.#show(0, `Loading ${name}`);
   }
 
-  update(progress: LoadProgress): void {
-    this.#show(progress.fraction, progressText(progress));
+  /** `rate` is that of the download, bytes a second, whatever phase has just gone on. */
+  update({ fraction, text }: LoadProgress, rate?: number): void {
+    this.#show(fraction, progressText(text, rate));
   }
 
   /** Stands still: the load has ended for now, and the button takes it up again. */
@@ -54,8 +55,7 @@ export class LoadView {
   }
 }
 
-/** What goes on, with the rate of a download: `Downloading 12.5 MB of 1.2 GB, 40 s left, at 25 MB/s`. */
-export function progressText({ phase, text, bytesPerSecond = 0 }: LoadProgress): string {
-  const downloads = phase === 'download' && text.startsWith('Downloading') && bytesPerSecond > 0;
-  return downloads ? `${text}, at ${formatBytes(bytesPerSecond)}/s` : text;
+/** What goes on, with the rate of a download, bytes a second: `Downloading 12.5 MB of 1.2 GB, 40 s left, at 25 MB/s`. */
+export function progressText(text: string, rate = 0): string {
+  return text.startsWith('Downloading') && rate > 0 ? `${text}, at ${formatBytes(rate)}/s` : text;
 }

@@ -31,7 +31,7 @@ interface Load {
   /** What its signal says: it is to be taken up again, or not. */
   paused: boolean;
   /** How far its download was, the last time that was told. */
-  download?: Pick<LoadProgress, 'loaded' | 'total'>;
+  download?: Pick<LoadProgress, 'loaded' | 'total' | 'bytesPerSecond'>;
 }
 
 export class Loader {
@@ -97,7 +97,7 @@ export class Loader {
       onProgress: (progress) => {
         if (this.#load !== load || load.paused) return;
         if (progress.phase === 'download') load.download = progress;
-        this.#view.update(progress);
+        this.#view.update(progress, load.download?.bytesPerSecond);
       },
     });
   }

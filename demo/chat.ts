@@ -1,11 +1,13 @@
 // The chat with the model that is loaded: asks, stops, takes back, begins anew and saves, and keeps the page in line with it.
 
-import type { Engine } from '../src/index';
+import type { ChatMessage, Engine } from '../src/index';
+import type { AnswerView } from './answer-view';
 import { ChatView } from './chat-view';
 import { ContextView } from './context-view';
-import { Conversation } from './conversation';
+import { Conversation, textOf } from './conversation';
 import { byId, create } from './dom';
 import { explain } from './failures';
+import type { KeptConversation } from './history/conversation-store';
 import { announce, focusMessage } from './reader';
 import type { SettingsView } from './settings-view';
 
@@ -13,6 +15,8 @@ import type { SettingsView } from './settings-view';
 export interface ChatEvents {
   /** A question was asked: what the page said before it is over. */
   asked: () => void;
+  /** An answer has ended: this is the conversation now. */
+  answered: (conversation: KeptConversation) => void;
   /** The conversation on the page is gone. */
   cleared: () => void;
   /** The engine is of no more use: its device or its worker is lost. */
@@ -29,6 +33,8 @@ export class Chat {
   readonly #export = byId('export', HTMLButtonElement);
   #engine: Engine | undefined;
   #conversation: Conversation | undefined;
+  /** Names the conversation among those that are kept. */
+  #id = crypto.randomUUID() as string;
   /** Ends the answer that is being written. */
   #answering: AbortController | undefined;
 
@@ -45,7 +51,7 @@ export class Chat {
   use(engine: Engine): void {
     this.stop();
     this.#engine = engine;
-    this.#conversation = new Conversation(engine, this.settings.value.system);
+    this.#restart(engine);
     this.#clear();
   }
 
@@ -73,6 +79,27 @@ export class Chat {
     this.#clear();
     focusMessage();
     announce('New chat.');
+  }
+
+  /** Goes on with a conversation of an earlier visit, with the model that is there now. */
+  reopen({ id, messages, settings }: KeptConversation): void {
+    if (!this.#engine) return announce('The model is not loaded yet.');
+    this.stop();
+    this.settings.use(settings);
+    const [first, ...others] = messages;
+    const system = first?.role === 'system' ? textOf(first.content) : '';
+    this.#restart(this.#engine, system, first?.role === 'system' ? others : messages);
+    this.#id = id;
+    this.#clear();
+    this.events.asked();
+    let answer: AnswerView | undefined;
+    for (const { role, content } of messages) {
+      if (role === 'user') answer = this.#view.addTurn(textOf(content));
+      if (role === 'assistant') answer?.restore(textOf(content));
+    }
+    this.#updateControls();
+    focusMessage();
+    announce('The conversation is open again.');
   }
 
   async #answer(text: string): Promise<void> {
@@ -126,9 +153,10 @@ export class Chat {
   }
 
   /** Begins a conversation in place of the one that is there. */
-  #restart(engine: Engine): void {
+  #restart(engine: Engine, system = this.settings.value.system, messages: readonly ChatMessage[] = []): void {
     this.#conversation?.dispose().catch(() => undefined);
-    this.#conversation = new Conversation(engine, this.settings.value.system);
+    this.#conversation = new Conversation(engine, system, messages);
+    this.#id = crypto.randomUUID();
   }
 
   /** Saves the conversation as a Markdown file. */
@@ -154,6 +182,22 @@ export class Chat {
     if (this.#answering !== control) return;
     this.#answering = undefined;
     this.#updateControls();
+    this.#tell();
+  }
+
+  /** Hands out the conversation as it is to be kept, if anything was said. */
+  #tell(): void {
+    const messages = [...(this.#conversation?.messages ?? [])];
+    const question = messages.find(({ role }) => role === 'user');
+    if (!question || !this.#engine) return;
+    this.events.answered({
+      id: this.#id,
+      title: textOf(question.content),
+      model: this.#engine.info.name,
+      changedAt: Date.now(),
+      settings: this.settings.value,
+      messages,
+    });
   }
 
   /** Brings buttons in line with the state; a button that goes hands its focus to the message box. */

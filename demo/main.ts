@@ -1,5 +1,7 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings. Here its parts are put together.
 
+import { listModels } from '../src/index';
+import { urlOf } from '../src/storage/http/address';
 import { Chat } from './chat';
 import { wireComposer } from './composer';
 import { button, byId, create } from './dom';
@@ -7,6 +9,8 @@ import { loadFailure, showUnsupported } from './failure-view';
 import { explain } from './failures';
 import { acceptFiles } from './file-drop';
 import { GalleryView } from './gallery/gallery-view';
+import { HistoryView } from './history/history-view';
+import { lastModel, rememberModel } from './history/last-model';
 import { Loader } from './loader';
 import { focusMessage } from './reader';
 import { SettingsView } from './settings-view';
@@ -36,6 +40,7 @@ const chat = new Chat(new SettingsView(), {
     page.hero.hidden = true;
     page.alert.replaceChildren();
   },
+  answered: (conversation) => void history.keep(conversation),
   cleared: () => {
     page.hero.hidden = false;
     page.alert.replaceChildren();
@@ -46,11 +51,14 @@ const chat = new Chat(new SettingsView(), {
   },
 });
 
+const history = new HistoryView((conversation) => chat.reopen(conversation));
+
 const loader = new Loader({
   changed: updateControls,
   loaded: ({ source, engine }) => {
     chat.use(engine);
     gallery.use(source, engine.info);
+    rememberModel(source, () => localStorage);
   },
   failed: showFailure,
   cancelled: () => {
@@ -70,6 +78,17 @@ async function load(source: Source): Promise<void> {
   await loader.load(source);
   // What had the focus may be gone with the old conversation, or with the Cancel button.
   if (document.activeElement === document.body && page.unsupported.hidden) focusMessage();
+}
+
+/** The model of the last visit, if it is all here; else the built-in one, and an offer of the other. */
+async function loadFirst(): Promise<void> {
+  const last = lastModel(() => localStorage);
+  if (!last || last.model === BUILT_IN.model) return load(BUILT_IN);
+  const kept = await listModels().catch(() => []);
+  if (kept.some(({ url, complete }) => complete && url === urlOf(last.model))) return load(last);
+  await load(BUILT_IN);
+  const text = `Last time you used ${last.name}, which is not all on this device any more.`;
+  page.alert.append(create('p', { class: 'notice', text }), retryButton(`Load ${last.name}`, last));
 }
 
 function showFailure(error: unknown, source: Source): void {
@@ -126,5 +145,5 @@ acceptFiles(
 );
 updateControls();
 focusMessage();
-if ('gpu' in navigator) void load(BUILT_IN);
+if ('gpu' in navigator) void loadFirst();
 else showUnsupported('');

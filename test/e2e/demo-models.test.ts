@@ -139,4 +139,33 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
     expect(await gallery().locator('#model-facts').innerText()).toContain('PACKED');
     await page.keyboard.press('Escape');
   });
+
+  it('come back on the next visit, and so do conversations', async () => {
+    const chats = () => page.getByRole('banner').getByRole('button', { name: 'Conversations' }).click();
+    const kept = page.locator('#chats').getByRole('listitem').filter({ hasText: 'My name is Ravi.' });
+    await button('New chat').click();
+    await demo.ask('My name is Ravi.', 1);
+    await page.reload();
+    await demo.ready();
+    // The model that was loaded by its address last; the folder cannot be opened again by a page.
+    expect(await inUse()).toBe('Slow Model');
+    await chats();
+    await kept.getByRole('button', { name: 'My name is Ravi.', exact: true }).click();
+    expect(await page.getByRole('log').innerText()).toContain('My name is Ravi.');
+    expect(await demo.answer(1).locator('.text').innerText()).toContain('Ravi');
+    expect(await demo.ask('What is my name?', 2)).toBe('Your name is Ravi.');
+
+    await chats();
+    await kept.getByRole('button', { name: 'Delete' }).click();
+    await kept.getByRole('button', { name: 'Really delete' }).click();
+    await kept.waitFor({ state: 'detached' });
+    await page.getByRole('checkbox', { name: 'Keep conversations on this device' }).uncheck();
+    await page.getByText('None is kept yet.').waitFor();
+    await page.keyboard.press('Escape');
+    await button('New chat').click();
+    await demo.ask('My name is Ravi.', 1);
+    await chats();
+    await page.getByText('None is kept yet.').waitFor();
+    await page.keyboard.press('Escape');
+  });
 });

@@ -145,6 +145,9 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
     const kept = page.locator('#chats').getByRole('listitem').filter({ hasText: 'My name is Ravi.' });
     await button('New chat').click();
     await demo.ask('My name is Ravi.', 1);
+    await chats();
+    await kept.waitFor();
+    await page.keyboard.press('Escape');
     await page.reload();
     await demo.ready();
     // The model that was loaded by its address last; the folder cannot be opened again by a page.

@@ -86,6 +86,14 @@ export class AnswerView {
     if (chunk.finishReason) this.#show();
   }
 
+  /** Shows an answer of an earlier visit, of which the text is known and nothing else. */
+  restore(text: string): void {
+    this.element.classList.remove('busy');
+    this.#text.append(text);
+    this.#actions.hidden = false;
+    this.#details.hidden = true;
+  }
+
   /** Ends the answer with what went wrong. */
   fail(message: string): void {
     this.#show();

@@ -1,6 +1,6 @@
 // A conversation with a model: what was asked, what the model has of it, and how to take something back. It knows no page.
 
-import type { Engine, GenerateChunk, GenerateOptions, Session, Usage } from '../src/index';
+import type { ChatMessage, Engine, GenerateChunk, GenerateOptions, Session, Usage } from '../src/index';
 
 /** How answers are generated. */
 export interface Settings {
@@ -36,12 +36,23 @@ export class Conversation {
   /** Turns that the last answer was given without, of those that the model has. */
   #omitted = 0;
 
-  /** @param system what the system says first. */
+  /**
+   * @param system what the system says first.
+   * @param messages what was said before, on an earlier visit.
+   */
   constructor(
     private readonly engine: Engine,
     readonly system: string,
+    messages: readonly ChatMessage[] = [],
   ) {
-    this.#session = engine.createSession(system ? { system } : {});
+    this.#session = engine.createSession({ ...(system && { system }), messages });
+    for (const { role, content } of messages)
+      if (role === 'user') this.#turns.push({ question: textOf(content), kept: true });
+  }
+
+  /** What was said, and what the system said first. */
+  get messages(): readonly ChatMessage[] {
+    return this.#session.messages;
   }
 
   get length(): number {
@@ -96,7 +107,7 @@ export class Conversation {
   export(title: string): string {
     const names: Record<string, string> = { system: 'System', user: 'You', assistant: title };
     const parts = this.#session.messages.map(
-      ({ role, content }) => `**${names[role] ?? role}**\n\n${typeof content === 'string' ? content : ''}\n`,
+      ({ role, content }) => `**${names[role] ?? role}**\n\n${textOf(content)}\n`,
     );
     return [`# ${title}\n`, ...parts].join('\n');
   }
@@ -109,4 +120,9 @@ export class Conversation {
     this.#used = promptTokens + completionTokens;
     this.#omitted = omittedTurns;
   }
+}
+
+/** The text of a message: this page writes no others. */
+export function textOf(content: ChatMessage['content']): string {
+  return typeof content === 'string' ? content : '';
 }

@@ -20,6 +20,15 @@ export function create<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** A button. `more` is a part of its name that only screen readers need, as they may hear it without what is around it. */
+export function button(label: string, act: () => void, more = ''): HTMLButtonElement {
+  const element = create('button', { text: label });
+  element.type = 'button';
+  if (more) element.append(create('span', { class: 'vh', text: more }));
+  element.addEventListener('click', act);
+  return element;
+}
+
 /** Replaces the content of a `<dl>` by these terms and values. */
 export function setFacts(list: HTMLDListElement, facts: readonly (readonly [string, string])[]): void {
   const rows = facts.map(([term, value]) =>

@@ -1,19 +1,21 @@
-// The demo page: loads the built-in model, chats with it, and opens models that the reader brings.
+// The demo page: loads the built-in model, chats with it, and opens models that the reader brings. Here its parts are put together.
 
-import { loadModel } from '../src/index';
-import type { Engine, ModelInfo } from '../src/index';
-import { ChatView } from './chat-view';
-import { ContextView } from './context-view';
-import { Conversation } from './conversation';
-import { byId, create, formatBytes, formatCount, formatNumber, setFacts } from './dom';
-import { explain, LOAD_FAILURES } from './failures';
+import { listModels } from '../src/index';
+import { urlOf } from '../src/storage/http/address';
+import { Chat } from './chat';
+import { wireComposer } from './composer';
+import { button, byId, create } from './dom';
+import { loadFailure, showUnsupported } from './failure-view';
+import { explain } from './failures';
 import { acceptFiles } from './file-drop';
-import { LoadView } from './load-view';
+import { GalleryView } from './gallery/gallery-view';
+import { HistoryView } from './history/history-view';
+import { lastModel, rememberModel } from './history/last-model';
+import { Loader } from './loader';
 import { keepForOffline } from './offline';
+import { focusMessage } from './reader';
 import { SettingsView } from './settings-view';
-import { weave } from './weave';
-
-const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
+import { BUILT_IN, type Source } from './source';
 
 const SUGGESTIONS = [
   'Count from 3 to 9.',
@@ -25,335 +27,125 @@ const SUGGESTIONS = [
 ];
 
 const page = {
-  skip: byId('skip', HTMLElement),
-  tools: byId('tools', HTMLElement),
-  modelButton: byId('model-button', HTMLButtonElement),
   modelName: byId('model-name', HTMLElement),
-  modelPanel: byId('model-panel', HTMLElement),
-  modelFacts: byId('model-facts', HTMLDListElement),
-  useBuiltIn: byId('embedded', HTMLButtonElement),
-  open: byId('open', HTMLButtonElement),
-  file: byId('file', HTMLInputElement),
-  newChat: byId('new-chat', HTMLButtonElement),
   unsupported: byId('unsupported', HTMLElement),
   hero: byId('hero', HTMLElement),
   chips: byId('chips', HTMLElement),
   chipsTitle: byId('chips-title', HTMLElement),
   hint: byId('hint', HTMLElement),
   alert: byId('alert', HTMLElement),
-  composer: byId('composer', HTMLFormElement),
-  message: byId('message', HTMLTextAreaElement),
-  settingsPanel: byId('settings-panel', HTMLElement),
-  exportChat: byId('export', HTMLButtonElement),
-  send: byId('send', HTMLButtonElement),
-  stop: byId('stop', HTMLButtonElement),
-  cancel: byId('cancel', HTMLButtonElement),
-  announcer: byId('announcer', HTMLElement),
 };
-const chat = new ChatView(byId('log', HTMLElement), { resend: (index, text) => void resend(index, text) });
-const contextView = new ContextView();
-const settings = new SettingsView();
-const loadView = new LoadView();
 
-type Source = string | File;
+const chat = new Chat(new SettingsView(), {
+  asked: () => {
+    page.hero.hidden = true;
+    page.alert.replaceChildren();
+  },
+  answered: (conversation) => void history.keep(conversation),
+  cleared: () => {
+    page.hero.hidden = false;
+    page.alert.replaceChildren();
+  },
+  lost: () => {
+    if (loader.current) page.alert.append(retryButton('Load the model again', loader.current.source));
+    page.alert.scrollIntoView({ block: 'nearest' });
+  },
+});
 
-/** The loaded model and the conversation with it. */
-let current: { source: Source; engine: Engine; conversation: Conversation } | undefined;
-/** Ends the answer that is being written. */
-let answering: AbortController | undefined;
-/** Ends the load that is under way. */
-let loading: AbortController | undefined;
+const history = new HistoryView((conversation) => chat.reopen(conversation));
 
-/** Says something to screen readers, once, without moving the focus. */
-function announce(text: string): void {
-  page.announcer.textContent = text;
-}
+const loader = new Loader({
+  changed: updateControls,
+  loaded: ({ source, engine }) => {
+    chat.use(engine);
+    gallery.use(source, engine.info);
+    rememberModel(source, () => localStorage);
+  },
+  failed: showFailure,
+  cancelled: () => {
+    focusMessage();
+    // Without any model the page is of no use.
+    if (!loader.current) void load(BUILT_IN);
+  },
+});
 
-// ---- Loading -------------------------------------------------------------------------------------------------------
+const gallery = new GalleryView((source) => {
+  focusMessage();
+  void load(source);
+});
 
 async function load(source: Source): Promise<void> {
-  loading?.abort();
-  const control = new AbortController();
-  loading = control;
-  const name = typeof source === 'string' ? 'the built-in model' : source.name;
   page.alert.replaceChildren();
-  loadView.start(name, current !== undefined);
-  announce(`Loading ${name}.`);
-  updateControls();
-  try {
-    const engine = await loadModel(source, {
-      signal: control.signal,
-      onProgress: (progress) => {
-        if (loading === control) loadView.update(progress);
-      },
-    });
-    if (loading !== control) {
-      await engine.dispose();
-      return;
-    }
-    const previous = current?.engine;
-    answering?.abort();
-    current = { source, engine, conversation: new Conversation(engine, settings.value.system) };
-    clearConversation();
-    announce(`${engine.info.name} is ready.`);
-    // It may be gone already: a lost GPU is one reason to load again.
-    await previous?.dispose().catch(() => undefined);
-  } catch (error) {
-    if (loading === control) showLoadFailure(error, source);
-  } finally {
-    if (loading === control) {
-      loading = undefined;
-      loadView.end(current !== undefined);
-      updateControls();
-      // What had the focus may be gone with the old conversation, or with the Cancel button.
-      if (document.activeElement === document.body && page.unsupported.hidden) focusMessage();
-    }
-  }
+  await loader.load(source);
+  // What had the focus may be gone with the old conversation, or with the Cancel button.
+  if (document.activeElement === document.body && page.unsupported.hidden) focusMessage();
 }
 
-function showLoadFailure(error: unknown, source: Source): void {
+/** The model of the last visit, if it is all here; else the built-in one, and an offer of the other. */
+async function loadFirst(): Promise<void> {
+  const last = lastModel(() => localStorage);
+  if (!last || last.model === BUILT_IN.model) return load(BUILT_IN);
+  const kept = await listModels().catch(() => []);
+  if (kept.some(({ url, complete }) => complete && url === urlOf(last.model))) return load(last);
+  await load(BUILT_IN);
+  const text = `Last time you used ${last.name}, which is not all on this device any more.`;
+  page.alert.append(create('p', { class: 'notice', text }), retryButton(`Load ${last.name}`, last));
+}
+
+function showFailure(error: unknown, source: Source): void {
   const { code, message } = explain(error);
-  if (code === 'aborted') return announce('Loading was cancelled.');
   if (code === 'webgpu-unavailable') return showUnsupported(message);
-  const text = create('p', { text: message });
-  if (code) text.append(' ', create('code', { text: code }));
-  const title = (code && LOAD_FAILURES[code]) ?? 'The model could not be loaded';
-  const failure = create('div', { class: 'notice' }, create('h2', { text: title }), text);
-  if (current) failure.append(create('p', { text: `You can go on with ${current.engine.info.name}.` }));
-  failure.append(retryButton('Try again', source));
-  page.alert.replaceChildren(failure);
+  const goOn = loader.current?.engine.info.name;
+  page.alert.replaceChildren(loadFailure(error, retryButton('Try again', source), goOn));
   page.alert.scrollIntoView({ block: 'nearest' });
 }
 
 function retryButton(label: string, source: Source): HTMLButtonElement {
-  const button = create('button', { text: label });
-  button.type = 'button';
-  button.addEventListener('click', () => {
+  return button(label, () => {
     focusMessage();
     void load(source);
   });
-  return button;
 }
 
-/** Shows where WebGPU is to be had, in place of the chat. */
-function showUnsupported(message: string): void {
-  const reason =
-    'gpu' in navigator
-      ? `This browser knows WebGPU, but it could not be used on this device. ${message}`
-      : 'It lets a page compute on your graphics card. This browser does not offer it here, so the model cannot run.';
-  byId('unsupported-reason', HTMLElement).textContent = reason;
-  byId('insecure', HTMLElement).hidden = window.isSecureContext;
-  for (const svg of page.unsupported.querySelectorAll('svg')) weave(svg)(1);
-  page.unsupported.hidden = false;
-  for (const part of [page.skip, page.tools, page.hero, page.composer]) part.hidden = true;
-  page.unsupported.focus({ preventScroll: true });
-}
-
-function showInfo(info: ModelInfo): void {
-  const { vendor, architecture, device, description } = info.adapter;
-  const adapter = [vendor, architecture, device, description].filter(Boolean).join(' · ');
-  setFacts(page.modelFacts, [
-    ['Name', info.name],
-    ['Architecture', info.architecture],
-    ['Parameters', formatCount(info.parameterCount)],
-    ['Weights', info.encodings.layers],
-    ['Vocabulary', `${formatNumber(info.vocabularySize)} tokens`],
-    ['Context', `${formatNumber(info.contextLength)} tokens`],
-    ['GPU memory', formatBytes(info.gpuBytes)],
-    ['Adapter', adapter || 'not disclosed'],
-    ['Partial sums', info.codePaths.reduction],
-    ['Half precision', info.codePaths.f16],
-    ['Int8 products', info.codePaths.int8Dot],
-  ]);
-}
-
-// ---- The conversation ----------------------------------------------------------------------------------------------
-
-async function send(text: string): Promise<void> {
-  if (!current) return announce('The model is not loaded yet.');
-  if (answering) return announce('Wait for the answer, or stop it first.');
-  const control = new AbortController();
-  // A system prompt that was written before anything was said counts at once.
-  if (current.conversation.length === 0 && current.conversation.system !== settings.value.system) restart();
-  const { conversation, source } = current;
-  answering = control;
-  page.hero.hidden = true;
-  page.alert.replaceChildren();
-  updateControls();
-  const answer = chat.addTurn(text);
-  try {
-    for await (const chunk of conversation.ask(text, settings.value, control.signal)) answer.add(chunk);
-    if (answering === control) announce(control.signal.aborted ? `Stopped. ${answer.text}` : answer.text);
-  } catch (error) {
-    const { code, message } = explain(error);
-    answer.fail(message);
-    if (answering === control) announce(`The answer failed. ${message}`);
-    if (answering === control && (code === 'device-lost' || code === 'worker-lost')) {
-      page.alert.append(retryButton('Load the model again', source));
-      page.alert.scrollIntoView({ block: 'nearest' });
-    }
-  } finally {
-    if (answering === control) {
-      answering = undefined;
-      updateControls();
-    }
-  }
-}
-
-/** Takes back turn `index` with all behind it, and asks `text` in its place. */
-async function resend(index: number, text: string): Promise<void> {
-  if (!current || answering) return;
-  const { conversation } = current;
-  // Nobody can ask or take back anything else meanwhile.
-  const control = new AbortController();
-  answering = control;
-  updateControls();
-  try {
-    await conversation.takeBack(index);
-  } catch (error) {
-    announce(`The question could not be taken back. ${explain(error).message}`);
-    return;
-  } finally {
-    if (answering === control) answering = undefined;
-    updateControls();
-  }
-  if (current.conversation !== conversation) return;
-  chat.removeFrom(index);
-  focusMessage();
-  // It may have been stopped before it began.
-  if (!control.signal.aborted) await send(text);
-}
-
-/** Begins a conversation in place of the one that is there. */
-function restart(): void {
-  if (!current) return;
-  current.conversation.dispose().catch(() => undefined);
-  current.conversation = new Conversation(current.engine, settings.value.system);
-}
-
-function newChat(): void {
-  if (!current) return focusMessage();
-  answering?.abort();
-  restart();
-  clearConversation();
-  focusMessage();
-  announce('New chat.');
-}
-
-/** Saves the conversation as a Markdown file. */
-function exportChat(): void {
-  if (!current) return;
-  const text = current.conversation.export(current.engine.info.name);
-  const link = create('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
-  link.download = 'conversation.md';
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-function clearConversation(): void {
-  answering = undefined;
-  chat.clear();
-  page.alert.replaceChildren();
-  page.hero.hidden = false;
-  window.scrollTo({ top: 0, behavior: 'instant' });
-  updateControls();
-}
-
-/** Brings buttons in line with the state; a button that goes hands its focus to the message box. */
+/** Brings what the page says of the model in line with the one that is there. */
 function updateControls(): void {
-  const focused = document.activeElement;
-  page.send.hidden = answering !== undefined;
-  page.stop.hidden = answering === undefined;
-  page.send.disabled = !current;
-  page.exportChat.disabled = !current || current.conversation.length === 0;
-  chat.setBusy(answering !== undefined);
-  chat.showMemory(current?.conversation.forgotten ?? 0);
-  contextView.show(current?.conversation.context);
-  page.modelButton.hidden = !current;
+  const { current } = loader;
   if (current) page.modelName.textContent = current.engine.info.name;
-  const builtIn = !current || current.source === BUILT_IN;
-  page.useBuiltIn.hidden = builtIn;
+  const builtIn = !current || current.source.model === BUILT_IN.model;
   page.hint.hidden = !builtIn;
   page.chipsTitle.textContent = builtIn ? 'Things it can do' : 'Things to ask';
   for (const chip of page.chips.querySelectorAll('button')) chip.disabled = !current;
-  if (focused === page.send || focused === page.stop) focusMessage();
 }
 
-/** The message box is always in view or at the end of the page: focusing it must not move what the reader reads. */
-function focusMessage(): void {
-  page.message.focus({ preventScroll: true });
-}
-
-function fitMessage(): void {
-  page.message.style.height = 'auto';
-  page.message.style.height = `${page.message.scrollHeight}px`;
-}
-
-// ---- Wiring --------------------------------------------------------------------------------------------------------
-
-page.composer.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const text = page.message.value.trim();
-  focusMessage();
-  if (!text) return;
-  if (current && !answering) {
-    page.message.value = '';
-    fitMessage();
-  }
-  void send(text);
-});
-
-page.message.addEventListener('input', fitMessage);
-page.message.addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  page.composer.requestSubmit();
-});
+wireComposer((text) => chat.ask(text));
 
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || event.isComposing || document.querySelector(':popover-open')) return;
-  answering?.abort();
+  if (event.key !== 'Escape' || event.isComposing) return;
+  if (document.querySelector(':popover-open, dialog[open]')) return;
+  chat.stop();
 });
-page.stop.addEventListener('click', () => answering?.abort());
-page.newChat.addEventListener('click', newChat);
-page.exportChat.addEventListener('click', exportChat);
+byId('new-chat', HTMLButtonElement).addEventListener('click', () => chat.begin());
 
 for (const suggestion of SUGGESTIONS) {
-  const chip = create('button', { text: suggestion });
-  chip.type = 'button';
-  chip.addEventListener('click', () => {
+  const chip = button(suggestion, () => {
     focusMessage();
-    void send(suggestion);
+    chat.ask(suggestion);
   });
   page.chips.append(create('li', {}, chip));
 }
 
-page.modelPanel.addEventListener('beforetoggle', () => {
-  if (current) showInfo(current.engine.info);
-});
-page.useBuiltIn.addEventListener('click', () => {
-  page.modelPanel.hidePopover();
-  void load(BUILT_IN);
-});
-page.cancel.addEventListener('click', () => {
-  loading?.abort();
-  focusMessage();
-});
-page.open.addEventListener('click', () => page.file.click());
-page.file.addEventListener('change', () => {
-  const file = page.file.files?.[0];
-  page.file.value = '';
-  if (file) void load(file);
-});
-
+byId('cancel', HTMLButtonElement).addEventListener('click', () => loader.cancel());
+byId('pause', HTMLButtonElement).addEventListener('click', () => loader.pauseOrResume());
 acceptFiles(
   byId('drop', HTMLElement),
   () => page.unsupported.hidden === true,
-  (file) => void load(file),
+  (source) => {
+    gallery.close();
+    void load(source);
+  },
 );
 updateControls();
 focusMessage();
 keepForOffline();
-if ('gpu' in navigator) void load(BUILT_IN);
+if ('gpu' in navigator) void loadFirst();
 else showUnsupported('');

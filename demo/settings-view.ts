@@ -33,6 +33,13 @@ export class SettingsView {
     };
   }
 
+  /** Takes the settings of a conversation that is opened again. */
+  use(settings: Settings): void {
+    this.#put(settings);
+    this.#say();
+    keep(this.value);
+  }
+
   #put({ system, temperature, topP, seed }: Settings): void {
     this.#system.value = system;
     this.#temperature.valueAsNumber = temperature;

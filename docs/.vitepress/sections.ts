@@ -12,6 +12,7 @@ export const SECTIONS: readonly DefaultTheme.SidebarItem[] = [
       page('Models', 'models'),
       page('Loading', 'loading'),
       page('Hosting models', 'hosting'),
+      page('The demo page', 'demo'),
       page('Browsers', 'browsers'),
       page('Beside other engines', 'comparison'),
       page('When something fails', 'troubleshooting'),

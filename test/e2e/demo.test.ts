@@ -89,7 +89,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
       mimeType: 'application/octet-stream',
       buffer: Buffer.from('hello, I am no model'),
     };
-    await page.locator('input[type=file]').setInputFiles(file);
+    await page.getByLabel('Model files').setInputFiles(file);
     await page.getByRole('alert').filter({ hasText: 'unsupported-format' }).waitFor();
     expect(await ask('Show me a fox emoji.', 1)).toBe('🦊');
   });

@@ -1,4 +1,7 @@
 // The built demo in Chromium, as a visitor has it: found by roles and labels. It is built once for all files of a run.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright';
 import { launchChromium, NO_TIMEOUT } from './chromium';
 import { serveDemo } from './serve';
@@ -9,6 +12,8 @@ export interface DemoPage {
   page: Page;
   /** What the page has thrown, or written to the console as an error. */
   errors: readonly string[];
+  /** Resolves when a model is there to be asked. */
+  ready: () => Promise<void>;
   /** The n-th answer of the conversation, from 1. */
   answer: (n: number) => Locator;
   /** Resolves when that answer has ended. */
@@ -18,17 +23,30 @@ export interface DemoPage {
   close: () => Promise<void>;
 }
 
+/** How the demo is hosted and opened. */
+export interface DemoOptions {
+  /** Texts that its host has put beside it, by name. */
+  files?: Record<string, string>;
+  /** What follows in its address. */
+  query?: string;
+}
+
 /** Opens the demo, and waits until its model is loaded. */
-export async function openDemo(): Promise<DemoPage> {
-  const server = await serveDemo();
+export async function openDemo({ files = {}, query = '' }: DemoOptions = {}): Promise<DemoPage> {
+  const beside = await mkdtemp(join(tmpdir(), 'ternion-demo-'));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(beside, name), text);
+  const server = await serveDemo(beside);
   const browser = await launchChromium();
   const page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
   page.setDefaultTimeout(NO_TIMEOUT);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-  await page.goto(server.url);
-  await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
+  const url = server.url + query;
+  const ready = (): Promise<void> =>
+    page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor();
+  await page.goto(url);
+  await ready();
 
   const answer = (n: number): Locator => page.getByRole('article', { name: `Answer ${n}`, exact: true });
   const finished = (n: number): Promise<void> =>
@@ -45,6 +63,7 @@ export async function openDemo(): Promise<DemoPage> {
   const close = async (): Promise<void> => {
     await browser.close();
     await server.close();
+    await rm(beside, { recursive: true, force: true });
   };
-  return { url: server.url, browser, page, errors, answer, finished, ask, close };
+  return { url, browser, page, errors, ready, answer, finished, ask, close };
 }

@@ -49,6 +49,7 @@ const SLOW = [
   'e2e/responsive',
   'gpu/session/logprobs',
   'e2e/surfaces-sdk',
+  'e2e/demo-models',
   'e2e/demo',
   'gpu/golden',
   'gpu/session/endings',

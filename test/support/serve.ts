@@ -17,9 +17,9 @@ export async function servePages(headers: Record<string, string> = {}): Promise<
   return serveFolders([await builtFolder('pages'), join(ROOT, 'public'), ROOT], headers);
 }
 
-/** Serves the demo as it was built. */
-export async function serveDemo(): Promise<Served> {
-  return serveFolders([await builtFolder('demo')]);
+/** Serves the demo as it was built, and what its host has put into the folders `beside` it. */
+export async function serveDemo(...beside: readonly string[]): Promise<Served> {
+  return serveFolders([...beside, await builtFolder('demo')]);
 }
 
 /** Serves the sources of the demo, as `npm start` does. */

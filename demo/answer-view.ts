@@ -1,8 +1,10 @@
 // One answer on the page: its text, its reasoning, a line of state, what can be done with it, and a disclosure of its chunks.
 
-import type { FinishReason, GenerateChunk, Usage } from '../src/index';
+import type { FinishReason, GenerateChunk, SampledLogprob, TokenLogprob, Usage } from '../src/index';
 import { create, formatNumber, setFacts, triad } from './dom';
 import { copyButton, MarkdownView } from './markdown';
+import type { TokenPopover } from './token-popover';
+import { TokenView } from './token-view';
 
 /** A reader this close to the end of the page (CSS px) wants to follow the text. */
 const FOLLOW_DISTANCE = 64;
@@ -13,6 +15,15 @@ const ENDINGS: Record<FinishReason, string> = {
   length: 'length limit reached',
   abort: 'stopped',
 };
+
+/** What a reader can do with an answer, and where its tokens are looked at. */
+export interface AnswerActions {
+  /** Asks the same again, in place of this answer. */
+  regenerate: () => void;
+  /** Goes on from the beginning of an answer, whose last token is another one than this answer has there. */
+  goOn: (beginning: readonly SampledLogprob[]) => void;
+  popover: TokenPopover;
+}
 
 export class AnswerView {
   readonly element: HTMLElement;
@@ -30,8 +41,13 @@ export class AnswerView {
   #tokens = 0;
   #firstAt = 0;
 
-  /** @param regenerate asks the same again, in place of this answer. */
-  constructor(number: number, regenerate: () => void) {
+  /** Filled where the answer comes with the probabilities of its tokens. */
+  readonly #tokenView: TokenView;
+
+  constructor(
+    number: number,
+    private readonly actions: AnswerActions,
+  ) {
     const title = create('h2', { class: 'vh', text: `Answer ${number}` });
     title.id = `answer-${number}`;
     this.#reasoningBox = create(
@@ -44,7 +60,7 @@ export class AnswerView {
     this.#reasoning.element.className = 'thought';
     this.#again = create('button', { class: 'quiet changes', text: 'Regenerate' });
     this.#again.type = 'button';
-    this.#again.addEventListener('click', regenerate);
+    this.#again.addEventListener('click', () => actions.regenerate());
     this.#actions = create(
       'div',
       { class: 'turn-actions' },
@@ -56,7 +72,17 @@ export class AnswerView {
     this.#chunks.setAttribute('aria-label', 'Chunks');
     this.#figures.hidden = true;
     this.#details = this.#disclosure();
-    const parts = [title, this.#reasoningBox, this.#text.element, this.#actions, this.#details];
+    this.#tokenView = new TokenView(`Tokens of answer ${number}`, actions.popover, (index, alternative) =>
+      this.#goOn(index, alternative),
+    );
+    const parts = [
+      title,
+      this.#reasoningBox,
+      this.#text.element,
+      this.#actions,
+      this.#tokenView.element,
+      this.#details,
+    ];
     this.element = create(
       'article',
       { class: 'answer busy' },
@@ -99,6 +125,17 @@ export class AnswerView {
     });
   }
 
+  /** Shows the tokens that the answer begins with, of which everything is known: it goes on from an older one. */
+  begin(tokens: readonly SampledLogprob[]): void {
+    this.#tokenView.append(tokens);
+  }
+
+  #goOn(index: number, alternative: TokenLogprob): void {
+    const { entries } = this.#tokenView;
+    const alternatives = entries[index]?.alternatives ?? [];
+    this.actions.goOn([...entries.slice(0, index), { ...alternative, alternatives }]);
+  }
+
   /** Only the last answer can be had anew. */
   setLast(last: boolean): void {
     this.#again.hidden = !last;
@@ -131,6 +168,7 @@ export class AnswerView {
         ({ text, reasoning, tokenIds }) => text || reasoning || tokenIds.length > 0,
       );
       this.#chunks.append(...shown.map(chunkItem));
+      this.#tokenView.append(chunks.flatMap(({ logprobs = [] }) => logprobs));
       if (last.finishReason) this.#finish(last.finishReason, last.usage);
       else this.#setState(this.#rate);
     });

@@ -2,6 +2,7 @@
 
 import { AnswerView } from './answer-view';
 import { create } from './dom';
+import { TokenPopover } from './token-popover';
 
 /** What a reader can do with a turn. */
 export interface TurnActions {
@@ -22,6 +23,7 @@ interface Turn {
 /** The log of one conversation. */
 export class ChatView {
   #turns: Turn[] = [];
+  readonly #popover = new TokenPopover();
   readonly #memory = create('p', {
     class: 'memory',
     text: 'The model remembers from here on: what is above has no room in its context any more.',
@@ -36,7 +38,11 @@ export class ChatView {
   addTurn(question: string): AnswerView {
     const index = this.#turns.length;
     const again = (text: string): void => this.actions.resend(index, text);
-    const answer = new AnswerView(index + 1, () => again(question));
+    const answer = new AnswerView(index + 1, {
+      regenerate: () => again(question),
+      goOn: () => undefined,
+      popover: this.#popover,
+    });
     const asked = questionElement(question, again);
     this.#turns.at(-1)?.answer.setLast(false);
     this.#turns.push({ question: asked, answer });

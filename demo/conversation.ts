@@ -10,9 +10,20 @@ export interface Settings {
   topP: number;
   /** Undefined: another one for each answer. */
   seed: number | undefined;
+  /** Whether answers come with the probabilities of their tokens, and of what else could have come. */
+  tokens: boolean;
 }
 
-export const DEFAULT_SETTINGS: Settings = { system: '', temperature: 0, topP: 1, seed: undefined };
+/** Tokens that could have come, of each token, where answers come with probabilities. */
+const ALTERNATIVES = 5;
+
+export const DEFAULT_SETTINGS: Settings = {
+  system: '',
+  temperature: 0,
+  topP: 1,
+  seed: undefined,
+  tokens: false,
+};
 
 /** How much of the context a conversation takes. */
 export interface ContextUse {
@@ -62,13 +73,14 @@ export class Conversation {
   /** Asks, and gives the answer as it comes. */
   async *ask(
     question: string,
-    { temperature, topP, seed }: Omit<Settings, 'system'>,
+    { temperature, topP, seed, tokens }: Omit<Settings, 'system'>,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateChunk> {
     const turn: Turn = { question, kept: false };
     this.#turns.push(turn);
     const options: GenerateOptions = { temperature, topP, signal, contextOverflow: 'truncate-middle' };
     if (seed !== undefined) options.seed = seed;
+    if (tokens) options.logprobs = ALTERNATIVES;
     const reader = this.#session.send(question, options).getReader();
     try {
       for (let next = await reader.read(); !next.done; next = await reader.read()) {

@@ -135,6 +135,8 @@ export interface TokenLogprob {
   tokenId: number;
   /** The token's own bytes as text, control tokens as the vocabulary writes them. Parts of characters are U+FFFD. */
   text: string;
+  /** The token's bytes, from 0 to 255, where they are no whole characters; absent where `text` says what they are. */
+  bytes?: number[];
   /** Natural logarithm of its probability, before penalties, biases, temperature and filters. */
   logprob: number;
 }

@@ -2,6 +2,7 @@
 
 import type { FinishReason, GenerateChunk, SampledLogprob, TokenLogprob, Usage } from '../src/index';
 import { create, formatNumber, setFacts, triad } from './dom';
+import { BranchView } from './branch-view';
 import { copyButton, MarkdownView } from './markdown';
 import type { TokenPopover } from './token-popover';
 import { TokenView } from './token-view';
@@ -36,6 +37,7 @@ export class AnswerView {
   readonly #details: HTMLDetailsElement;
   readonly #actions: HTMLElement;
   readonly #again: HTMLButtonElement;
+  readonly #branches = new BranchView();
   /** What has come and is not shown yet: a page is drawn 60 times a second, whatever the rate of tokens. */
   #waiting: GenerateChunk[] = [];
   #tokens = 0;
@@ -66,6 +68,7 @@ export class AnswerView {
       { class: 'turn-actions' },
       copyButton('Copy', () => this.text),
       this.#again,
+      this.#branches.element,
     );
     this.#actions.hidden = true;
     this.#chunks.tabIndex = 0;
@@ -134,6 +137,15 @@ export class AnswerView {
     const { entries } = this.#tokenView;
     const alternatives = entries[index]?.alternatives ?? [];
     this.actions.goOn([...entries.slice(0, index), { ...alternative, alternatives }]);
+  }
+
+  /** Says which of several answers this is, from 0, and leads to the others. */
+  setBranch(at: number, count: number, show: (at: number) => void): void {
+    this.#branches.set(at, count, show);
+  }
+
+  focusBranches(): void {
+    this.#branches.focus();
   }
 
   /** Only the last answer can be had anew. */

@@ -1,7 +1,7 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings.
 
 import { loadModel } from '../src/index';
-import type { Engine, ModelInfo } from '../src/index';
+import type { Engine, GenerateChunk, ModelInfo, SampledLogprob } from '../src/index';
 import { ChatView } from './chat-view';
 import { ContextView } from './context-view';
 import { Conversation } from './conversation';
@@ -49,7 +49,11 @@ const page = {
   cancel: byId('cancel', HTMLButtonElement),
   announcer: byId('announcer', HTMLElement),
 };
-const chat = new ChatView(byId('log', HTMLElement), { resend: (index, text) => void resend(index, text) });
+const chat = new ChatView(byId('log', HTMLElement), {
+  resend: (index, text) => void resend(index, text),
+  goOn: (index, beginning) => void goOn(index, beginning),
+  show: showBranch,
+});
 const contextView = new ContextView();
 const settings = new SettingsView();
 const loadView = new LoadView();
@@ -171,17 +175,29 @@ function showInfo(info: ModelInfo): void {
 async function send(text: string): Promise<void> {
   if (!current) return announce('The model is not loaded yet.');
   if (answering) return announce('Wait for the answer, or stop it first.');
-  const control = new AbortController();
   // A system prompt that was written before anything was said counts at once.
   if (current.conversation.length === 0 && current.conversation.system !== settings.value.system) restart();
-  const { conversation, source } = current;
+  const { conversation } = current;
+  await follow(text, (signal) => conversation.ask(text, settings.value, signal));
+}
+
+/** Shows an answer as it comes; one that goes on from an older one begins with tokens of that. */
+async function follow(
+  question: string,
+  ask: (signal: AbortSignal) => AsyncIterable<GenerateChunk>,
+  beginning: readonly SampledLogprob[] = [],
+): Promise<void> {
+  if (!current) return;
+  const { source } = current;
+  const control = new AbortController();
   answering = control;
   page.hero.hidden = true;
   page.alert.replaceChildren();
   updateControls();
-  const answer = chat.addTurn(text);
+  const answer = chat.addTurn(question);
+  answer.begin(beginning);
   try {
-    for await (const chunk of conversation.ask(text, settings.value, control.signal)) answer.add(chunk);
+    for await (const chunk of ask(control.signal)) answer.add(chunk);
     if (answering === control) announce(control.signal.aborted ? `Stopped. ${answer.text}` : answer.text);
   } catch (error) {
     const { code, message } = explain(error);
@@ -201,26 +217,60 @@ async function send(text: string): Promise<void> {
 
 /** Takes back turn `index` with all behind it, and asks `text` in its place. */
 async function resend(index: number, text: string): Promise<void> {
+  await change(
+    (conversation) => conversation.takeBack(index),
+    () => chat.removeFrom(index),
+    () => send(text),
+  );
+}
+
+/** Goes on from a beginning of the answer to turn `index`. The branch that is left can be shown again. */
+async function goOn(index: number, beginning: readonly SampledLogprob[]): Promise<void> {
+  if (answering) return announce('Wait for the answer, or stop it first.');
+  const tokenIds = beginning.map(({ tokenId }) => tokenId);
+  const question = chat.questionOf(index);
+  await change(
+    (conversation) => conversation.branch(index),
+    () => chat.branch(index),
+    (conversation) => {
+      const how = { ...settings.value, tokens: true };
+      return follow(question, (signal) => conversation.goOn(question, tokenIds, how, signal), beginning);
+    },
+  );
+}
+
+/** Changes the conversation, during which nobody can ask or take back anything else, and the page with it; then answers. */
+async function change(
+  prepare: (conversation: Conversation) => Promise<unknown>,
+  show: () => void,
+  give: (conversation: Conversation) => Promise<void>,
+): Promise<void> {
   if (!current || answering) return;
   const { conversation } = current;
-  // Nobody can ask or take back anything else meanwhile.
   const control = new AbortController();
   answering = control;
   updateControls();
   try {
-    await conversation.takeBack(index);
+    await prepare(conversation);
   } catch (error) {
-    announce(`The question could not be taken back. ${explain(error).message}`);
+    announce(`The conversation could not be changed. ${explain(error).message}`);
     return;
   } finally {
     if (answering === control) answering = undefined;
     updateControls();
   }
   if (current.conversation !== conversation) return;
-  chat.removeFrom(index);
+  show();
   focusMessage();
   // It may have been stopped before it began.
-  if (!control.signal.aborted) await send(text);
+  if (!control.signal.aborted) await give(conversation);
+}
+
+function showBranch(branch: number): void {
+  if (!current || answering) return;
+  current.conversation.show(branch);
+  chat.show(branch);
+  updateControls();
 }
 
 /** Begins a conversation in place of the one that is there. */

@@ -83,4 +83,36 @@ describe.skipIf(reason)(`the token view${reason ? ` (skipped: ${reason})` : ''}`
     // U+3053, the first character of the answer, is e3 81 93 in UTF-8.
     expect(bytes.join(' ')).toMatch(/^e3 81 93/);
   });
+
+  it('goes on from an alternative, in a branch beside which the other one can be shown again', async () => {
+    await newChat();
+    const first = await demo.ask('Count from 3 to 9.', 1);
+    const after = await demo.ask('Spell planet.', 2);
+    const other = tokens(1).nth(2);
+    await other.click();
+    const choice = popover().getByRole('button').first();
+    const name = /“(.*)”/.exec((await choice.getAttribute('aria-label')) ?? '')?.[1] ?? '';
+    await choice.press('Enter');
+    await demo.answer(1).getByText('Answer 2 of 2').waitFor();
+    await demo.finished(1);
+    const branched = await demo.answer(1).locator('.text').innerText();
+    expect(branched).not.toBe(first);
+    // Two tokens stay, “3” and “,”, then comes the one that was chosen.
+    expect(branched.startsWith(`3,${name}`)).toBe(true);
+    expect(await tokens(1).count()).toBeGreaterThan(3);
+    expect(await page.getByRole('article').count()).toBe(1);
+
+    await demo.answer(1).getByRole('button', { name: 'Previous answer' }).click();
+    await demo.answer(2).waitFor();
+    expect(await demo.answer(1).locator('.text').innerText()).toBe(first);
+    expect(await demo.answer(2).locator('.text').innerText()).toBe(after);
+    // By keyboard from where the focus is now.
+    await page.keyboard.press('Enter');
+    await demo.answer(2).waitFor({ state: 'detached' });
+    expect(await demo.answer(1).locator('.text').innerText()).toBe(branched);
+    // Each branch goes on for itself. What the model makes of an answer that it did not want to give is not said here.
+    expect(await demo.ask('Say hello in Japanese.', 2)).not.toBe('');
+    await demo.answer(1).getByRole('button', { name: 'Previous answer' }).click();
+    await demo.answer(2).filter({ hasText: after }).waitFor();
+  });
 });

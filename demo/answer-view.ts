@@ -31,11 +31,12 @@ export class AnswerView {
   readonly #text = new MarkdownView();
   readonly #reasoning = new MarkdownView();
   readonly #reasoningBox: HTMLDetailsElement;
+  /** What was reused of the KV cache. Empty until the answer ends, but in its place: nothing moves then. */
+  readonly #reused = create('p', { class: 'reused' });
   readonly #state = create('span', { text: 'reading the prompt' });
   readonly #chunks = create('ol', { class: 'chunks' });
   readonly #figures = create('dl', { class: 'facts figures' });
   readonly #details: HTMLDetailsElement;
-  readonly #actions: HTMLElement;
   readonly #again: HTMLButtonElement;
   readonly #branches = new BranchView();
   /** What has come and is not shown yet: a page is drawn 60 times a second, whatever the rate of tokens. */
@@ -63,14 +64,13 @@ export class AnswerView {
     this.#again = create('button', { class: 'quiet changes', text: 'Regenerate' });
     this.#again.type = 'button';
     this.#again.addEventListener('click', () => actions.regenerate());
-    this.#actions = create(
+    const turnActions = create(
       'div',
       { class: 'turn-actions' },
       copyButton('Copy', () => this.text),
       this.#again,
       this.#branches.element,
     );
-    this.#actions.hidden = true;
     this.#chunks.tabIndex = 0;
     this.#chunks.setAttribute('aria-label', 'Chunks');
     this.#figures.hidden = true;
@@ -82,7 +82,8 @@ export class AnswerView {
       title,
       this.#reasoningBox,
       this.#text.element,
-      this.#actions,
+      turnActions,
+      this.#reused,
       this.#tokenView.element,
       this.#details,
     ];
@@ -123,7 +124,6 @@ export class AnswerView {
     this.#following(() => {
       this.#text.element.hidden = this.text === '';
       this.#details.hidden = this.#tokens === 0;
-      this.#actions.hidden = false;
       this.#text.element.after(create('p', { class: 'notice', text: message }));
     });
   }
@@ -197,9 +197,10 @@ export class AnswerView {
 
   #finish(reason: FinishReason, usage: Usage | undefined): void {
     this.element.classList.remove('busy');
-    this.#actions.hidden = false;
     this.#setState(usage?.tokensPerSecond ?? this.#rate, ENDINGS[reason]);
     if (!usage) return;
+    const [cached, all] = [usage.cachedTokens, usage.promptTokens].map(formatNumber);
+    this.#reused.textContent = `${cached} of ${all} prompt tokens were in the KV cache`;
     this.#figures.hidden = false;
     const facts: [string, string][] = [
       ['Prompt', `${formatNumber(usage.promptTokens)} tokens`],

@@ -10,6 +10,8 @@ import { explain, LOAD_FAILURES } from './failures';
 import { acceptFiles } from './file-drop';
 import { LoadView } from './load-view';
 import { SettingsView } from './settings-view';
+import { StructuredView } from './structured-view';
+import { tabList } from './tabs';
 import { weave } from './weave';
 
 const BUILT_IN = new URL('models/ternion-tiny-i2_s.gguf', document.baseURI).href;
@@ -57,6 +59,7 @@ const chat = new ChatView(byId('log', HTMLElement), {
 const contextView = new ContextView();
 const settings = new SettingsView();
 const loadView = new LoadView();
+const structured = addStructuredTab();
 
 type Source = string | File;
 
@@ -66,6 +69,21 @@ let current: { source: Source; engine: Engine; conversation: Conversation } | un
 let answering: AbortController | undefined;
 /** Ends the load that is under way. */
 let loading: AbortController | undefined;
+
+/** All that the page has of the chat becomes one tab; the other one is of answers of a given shape. */
+function addStructuredTab(): StructuredView {
+  const main = byId('main', HTMLElement);
+  const view = new StructuredView();
+  const parts = [...main.children].filter((part) => part.id !== 'unsupported' && part.tagName !== 'NOSCRIPT');
+  const panel = create('div', { class: 'chat-panel' }, ...parts);
+  main.append(panel, view.element);
+  const tabs = tabList('What to do with the model', [
+    { label: 'Chat', panel },
+    { label: 'Structured', panel: view.element },
+  ]);
+  page.tools.before(tabs);
+  return view;
+}
 
 /** Says something to screen readers, once, without moving the focus. */
 function announce(text: string): void {
@@ -319,6 +337,7 @@ function updateControls(): void {
   chat.setBusy(answering !== undefined);
   chat.showMemory(current?.conversation.forgotten ?? 0);
   contextView.show(current?.conversation.context);
+  structured.use(current?.engine);
   page.modelButton.hidden = !current;
   if (current) page.modelName.textContent = current.engine.info.name;
   const builtIn = !current || current.source === BUILT_IN;

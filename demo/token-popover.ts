@@ -45,6 +45,9 @@ export class TokenPopover {
     this.#element.addEventListener('pointerenter', () => clearTimeout(this.#leaving));
     this.#element.addEventListener('pointerleave', () => this.leave());
     this.#element.addEventListener('focusout', (event) => this.#focusLeaves(event));
+    window.addEventListener('resize', () => {
+      if (this.#shown && this.#isOpen) this.#place(this.#shown.element);
+    });
     this.#element.addEventListener('toggle', (event) => this.#toggled(event));
   }
 

@@ -1,4 +1,5 @@
-// The token view of the demo: what a reader learns of each token, by mouse and by keyboard, and how to go on from another one.
+// The token view of the demo: what a reader learns of each token, by mouse and by keyboard, and how to go on from another one; and
+// the tab of answers that have a shape.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Locator, Page } from 'playwright';
@@ -8,7 +9,7 @@ import type { GoldenPrompt } from '../support/golden';
 
 const reason = chromiumUnavailable();
 
-describe.skipIf(reason)(`the token view${reason ? ` (skipped: ${reason})` : ''}`, () => {
+describe.skipIf(reason)(`tokens and shapes on the demo page${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let demo: DemoPage;
   let page: Page;
   let golden: GoldenPrompt[];
@@ -84,6 +85,25 @@ describe.skipIf(reason)(`the token view${reason ? ` (skipped: ${reason})` : ''}`
     expect(bytes.join(' ')).toMatch(/^e3 81 93/);
   });
 
+  it('says beneath an answer how much of its prompt was in the KV cache', async () => {
+    await newChat();
+    const counts = async (n: number): Promise<number[]> => {
+      const text = await demo.answer(n).getByText('prompt tokens were in the KV cache').innerText();
+      return (/^([\d,]+) of ([\d,]+) prompt tokens/.exec(text) ?? [])
+        .slice(1)
+        .map((count) => Number(count.replace(',', '')));
+    };
+    await demo.ask('Count from 3 to 9.', 1);
+    const [none, prompt] = await counts(1);
+    expect([none, prompt]).toEqual([
+      0,
+      golden.find(({ text }) => text === '3, 4, 5, 6, 7, 8, 9')?.promptIds.length,
+    ]);
+    await demo.ask('Spell planet.', 2);
+    // All that the first prompt and its answer were, but perhaps what ends an answer.
+    expect((await counts(2))[0]).toBeGreaterThan(prompt ?? 0);
+  });
+
   it('goes on from an alternative, in a branch beside which the other one can be shown again', async () => {
     await newChat();
     const first = await demo.ask('Count from 3 to 9.', 1);
@@ -114,5 +134,44 @@ describe.skipIf(reason)(`the token view${reason ? ` (skipped: ${reason})` : ''}`
     expect(await demo.ask('Say hello in Japanese.', 2)).not.toBe('');
     await demo.answer(1).getByRole('button', { name: 'Previous answer' }).click();
     await demo.answer(2).filter({ hasText: after }).waitFor();
+  });
+
+  it('gives a value that the schema of the structured tab allows', async () => {
+    await page.getByRole('tab', { name: 'Chat' }).focus();
+    await page.keyboard.press('ArrowRight');
+    expect(await page.getByRole('textbox', { name: 'Message' }).isVisible()).toBe(false);
+    const structured = page.getByRole('tabpanel', { name: 'Structured' });
+    const verdict = structured.getByRole('status');
+    const result = structured.getByRole('region', { name: 'Answer' });
+    await structured.getByRole('button', { name: 'Ask' }).click();
+    await verdict.filter({ hasText: 'Valid against the schema' }).waitFor();
+    const numbers = JSON.parse(await result.innerText()) as number[];
+    // Seven whole numbers from 3 to 9, says the schema; which ones they are is the model's affair.
+    expect(numbers.length).toBe(7);
+    expect(numbers.every((number) => Number.isInteger(number) && number >= 3 && number <= 9)).toBe(true);
+
+    await structured.getByRole('combobox', { name: 'Example' }).selectOption('An object');
+    await structured.getByRole('button', { name: 'Ask' }).click();
+    await verdict.filter({ hasText: 'Valid against the schema' }).waitFor();
+    const value = JSON.parse(await result.innerText()) as Record<string, unknown>;
+    expect(Object.keys(value)).toEqual(['name', 'animal', 'story', 'happy']);
+    expect(value).toMatchObject({
+      name: expect.stringMatching(/^[A-Z][a-z]{1,9}$/) as string,
+      happy: expect.any(Boolean) as boolean,
+    });
+  });
+
+  it('says at the schema what is wrong with it, and does not ask', async () => {
+    const structured = page.getByRole('tabpanel', { name: 'Structured' });
+    const schema = structured.getByRole('textbox', { name: 'JSON schema' });
+    await schema.fill('{"type": "object",');
+    await structured.getByRole('alert').filter({ hasText: 'no JSON yet' }).waitFor();
+    await schema.fill('{"type": "string", "not": {"const": "a"}}');
+    await structured.getByRole('button', { name: 'Ask' }).click();
+    // The engine's own word of it.
+    await structured.getByRole('alert').filter({ hasText: 'the keyword not' }).waitFor();
+    expect(await schema.getAttribute('aria-invalid')).toBe('true');
+    await page.getByRole('tab', { name: 'Chat' }).click();
+    expect(await page.getByRole('textbox', { name: 'Message' }).isVisible()).toBe(true);
   });
 });

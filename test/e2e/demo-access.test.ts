@@ -18,14 +18,17 @@ describe.skipIf(reason)(`axe finds nothing on the demo page${reason ? ` (skipped
   let demo: DemoPage;
   let page: Page;
 
+  const addAxe = async (): Promise<void> => {
+    const path = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+    await page.evaluate(await readFile(path, 'utf8'));
+  };
+
   beforeAll(async () => {
     demo = await openDemo();
     ({ page } = demo);
     // Colours that are on their way to others would be judged as they are.
     await page.emulateMedia({ reducedMotion: 'reduce' });
-    await page.evaluate(
-      await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'),
-    );
+    await addAxe();
   });
   afterAll(() => demo.close());
 
@@ -70,6 +73,12 @@ describe.skipIf(reason)(`axe finds nothing on the demo page${reason ? ` (skipped
 
   it('with the tab of answers that have a shape', async () => {
     await page.getByRole('tab', { name: 'Structured' }).click();
+    expect(await faults()).toEqual([]);
+  });
+
+  it('on the benchmark page', async () => {
+    await page.goto(new URL('bench.html', demo.url).href);
+    await addAxe();
     expect(await faults()).toEqual([]);
   });
 });

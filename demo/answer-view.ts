@@ -1,8 +1,11 @@
 // One answer on the page: its text, its reasoning, a line of state, what can be done with it, and a disclosure of its chunks.
 
-import type { FinishReason, GenerateChunk, Usage } from '../src/index';
+import type { FinishReason, GenerateChunk, SampledLogprob, TokenLogprob, Usage } from '../src/index';
 import { create, formatNumber, setFacts, triad } from './dom';
+import { BranchView } from './branch-view';
 import { copyButton, MarkdownView } from './markdown';
+import type { TokenPopover } from './token-popover';
+import { TokenView } from './token-view';
 
 /** A reader this close to the end of the page (CSS px) wants to follow the text. */
 const FOLLOW_DISTANCE = 64;
@@ -14,24 +17,40 @@ const ENDINGS: Record<FinishReason, string> = {
   abort: 'stopped',
 };
 
+/** What a reader can do with an answer, and where its tokens are looked at. */
+export interface AnswerActions {
+  /** Asks the same again, in place of this answer. */
+  regenerate: () => void;
+  /** Goes on from the beginning of an answer, whose last token is another one than this answer has there. */
+  goOn: (beginning: readonly SampledLogprob[]) => void;
+  popover: TokenPopover;
+}
+
 export class AnswerView {
   readonly element: HTMLElement;
   readonly #text = new MarkdownView();
   readonly #reasoning = new MarkdownView();
   readonly #reasoningBox: HTMLDetailsElement;
+  /** What was reused of the KV cache. Empty until the answer ends, but in its place: nothing moves then. */
+  readonly #reused = create('p', { class: 'reused' });
   readonly #state = create('span', { text: 'reading the prompt' });
   readonly #chunks = create('ol', { class: 'chunks' });
   readonly #figures = create('dl', { class: 'facts figures' });
   readonly #details: HTMLDetailsElement;
-  readonly #actions: HTMLElement;
   readonly #again: HTMLButtonElement;
+  readonly #branches = new BranchView();
   /** What has come and is not shown yet: a page is drawn 60 times a second, whatever the rate of tokens. */
   #waiting: GenerateChunk[] = [];
   #tokens = 0;
   #firstAt = 0;
 
-  /** @param regenerate asks the same again, in place of this answer. */
-  constructor(number: number, regenerate: () => void) {
+  /** Filled where the answer comes with the probabilities of its tokens. */
+  readonly #tokenView: TokenView;
+
+  constructor(
+    number: number,
+    private readonly actions: AnswerActions,
+  ) {
     const title = create('h2', { class: 'vh', text: `Answer ${number}` });
     title.id = `answer-${number}`;
     this.#reasoningBox = create(
@@ -44,19 +63,30 @@ export class AnswerView {
     this.#reasoning.element.className = 'thought';
     this.#again = create('button', { class: 'quiet changes', text: 'Regenerate' });
     this.#again.type = 'button';
-    this.#again.addEventListener('click', regenerate);
-    this.#actions = create(
+    this.#again.addEventListener('click', () => actions.regenerate());
+    const turnActions = create(
       'div',
       { class: 'turn-actions' },
       copyButton('Copy', () => this.text),
       this.#again,
+      this.#branches.element,
     );
-    this.#actions.hidden = true;
     this.#chunks.tabIndex = 0;
     this.#chunks.setAttribute('aria-label', 'Chunks');
     this.#figures.hidden = true;
     this.#details = this.#disclosure();
-    const parts = [title, this.#reasoningBox, this.#text.element, this.#actions, this.#details];
+    this.#tokenView = new TokenView(`Tokens of answer ${number}`, actions.popover, (index, alternative) =>
+      this.#goOn(index, alternative),
+    );
+    const parts = [
+      title,
+      this.#reasoningBox,
+      this.#text.element,
+      turnActions,
+      this.#reused,
+      this.#tokenView.element,
+      this.#details,
+    ];
     this.element = create(
       'article',
       { class: 'answer busy' },
@@ -90,7 +120,6 @@ export class AnswerView {
   restore(text: string): void {
     this.element.classList.remove('busy');
     this.#text.append(text);
-    this.#actions.hidden = false;
     this.#details.hidden = true;
   }
 
@@ -102,9 +131,28 @@ export class AnswerView {
     this.#following(() => {
       this.#text.element.hidden = this.text === '';
       this.#details.hidden = this.#tokens === 0;
-      this.#actions.hidden = false;
       this.#text.element.after(create('p', { class: 'notice', text: message }));
     });
+  }
+
+  /** Shows the tokens that the answer begins with, of which everything is known: it goes on from an older one. */
+  begin(tokens: readonly SampledLogprob[]): void {
+    this.#tokenView.append(tokens);
+  }
+
+  #goOn(index: number, alternative: TokenLogprob): void {
+    const { entries } = this.#tokenView;
+    const alternatives = entries[index]?.alternatives ?? [];
+    this.actions.goOn([...entries.slice(0, index), { ...alternative, alternatives }]);
+  }
+
+  /** Says which of several answers this is, from 0, and leads to the others. */
+  setBranch(at: number, count: number, show: (at: number) => void): void {
+    this.#branches.set(at, count, show);
+  }
+
+  focusBranches(): void {
+    this.#branches.focus();
   }
 
   /** Only the last answer can be had anew. */
@@ -139,6 +187,7 @@ export class AnswerView {
         ({ text, reasoning, tokenIds }) => text || reasoning || tokenIds.length > 0,
       );
       this.#chunks.append(...shown.map(chunkItem));
+      this.#tokenView.append(chunks.flatMap(({ logprobs = [] }) => logprobs));
       if (last.finishReason) this.#finish(last.finishReason, last.usage);
       else this.#setState(this.#rate);
     });
@@ -155,9 +204,10 @@ export class AnswerView {
 
   #finish(reason: FinishReason, usage: Usage | undefined): void {
     this.element.classList.remove('busy');
-    this.#actions.hidden = false;
     this.#setState(usage?.tokensPerSecond ?? this.#rate, ENDINGS[reason]);
     if (!usage) return;
+    const [cached, all] = [usage.cachedTokens, usage.promptTokens].map(formatNumber);
+    this.#reused.textContent = `${cached} of ${all} prompt tokens were in the KV cache`;
     this.#figures.hidden = false;
     const facts: [string, string][] = [
       ['Prompt', `${formatNumber(usage.promptTokens)} tokens`],

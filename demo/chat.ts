@@ -1,6 +1,6 @@
 // The chat with the model that is loaded: asks, stops, takes back, begins anew and saves, and keeps the page in line with it.
 
-import type { ChatMessage, Engine } from '../src/index';
+import type { ChatMessage, Engine, GenerateChunk, SampledLogprob } from '../src/index';
 import type { AnswerView } from './answer-view';
 import { ChatView } from './chat-view';
 import { ContextView } from './context-view';
@@ -26,6 +26,8 @@ export interface ChatEvents {
 export class Chat {
   readonly #view = new ChatView(byId('log', HTMLElement), {
     resend: (index, text) => void this.#resend(index, text),
+    goOn: (index, beginning) => void this.#goOn(index, beginning),
+    show: (branch) => this.#show(branch),
   });
   readonly #context = new ContextView();
   readonly #send = byId('send', HTMLButtonElement);
@@ -104,18 +106,27 @@ export class Chat {
 
   async #answer(text: string): Promise<void> {
     if (!this.#engine || !this.#conversation) return;
-    const control = new AbortController();
     // A system prompt that was written before anything was said counts at once.
     const { system } = this.settings.value;
     if (this.#conversation.length === 0 && this.#conversation.system !== system) this.#restart(this.#engine);
     const conversation = this.#conversation;
+    await this.#follow(text, (signal) => conversation.ask(text, this.settings.value, signal));
+  }
+
+  /** Shows an answer as it comes; one that goes on from an older one begins with tokens of that. */
+  async #follow(
+    question: string,
+    ask: (signal: AbortSignal) => AsyncIterable<GenerateChunk>,
+    beginning: readonly SampledLogprob[] = [],
+  ): Promise<void> {
+    const control = new AbortController();
     this.#answering = control;
     this.events.asked();
     this.#updateControls();
-    const answer = this.#view.addTurn(text);
+    const answer = this.#view.addTurn(question);
+    answer.begin(beginning);
     try {
-      for await (const chunk of conversation.ask(text, this.settings.value, control.signal))
-        answer.add(chunk);
+      for await (const chunk of ask(control.signal)) answer.add(chunk);
       if (this.#answering === control)
         announce(control.signal.aborted ? `Stopped. ${answer.text}` : answer.text);
     } catch (error) {
@@ -131,25 +142,62 @@ export class Chat {
 
   /** Takes back turn `index` with all behind it, and asks `text` in its place. */
   async #resend(index: number, text: string): Promise<void> {
+    await this.#change(
+      (conversation) => conversation.takeBack(index),
+      () => this.#view.removeFrom(index),
+      async () => void this.ask(text),
+    );
+  }
+
+  /** Goes on from a beginning of the answer to turn `index`. The branch that is left can be shown again. */
+  async #goOn(index: number, beginning: readonly SampledLogprob[]): Promise<void> {
+    if (this.#answering) return announce('Wait for the answer, or stop it first.');
+    const tokenIds = beginning.map(({ tokenId }) => tokenId);
+    const question = this.#view.questionOf(index);
+    await this.#change(
+      (conversation) => conversation.branch(index),
+      () => this.#view.branch(index),
+      (conversation) => {
+        const how = { ...this.settings.value, tokens: true };
+        const ask = (signal: AbortSignal): AsyncIterable<GenerateChunk> =>
+          conversation.goOn(question, tokenIds, how, signal);
+        return this.#follow(question, ask, beginning);
+      },
+    );
+  }
+
+  /** Changes the conversation, during which nobody can ask or take back anything else, and the page with it; then answers. */
+  async #change(
+    prepare: (conversation: Conversation) => Promise<unknown>,
+    show: () => void,
+    answer: (conversation: Conversation) => Promise<void>,
+  ): Promise<void> {
     const conversation = this.#conversation;
     if (!conversation || this.#answering) return;
-    // Nobody can ask or take back anything else meanwhile.
     const control = new AbortController();
     this.#answering = control;
     this.#updateControls();
     try {
-      await conversation.takeBack(index);
+      await prepare(conversation);
     } catch (error) {
-      announce(`The question could not be taken back. ${explain(error).message}`);
+      announce(`The conversation could not be changed. ${explain(error).message}`);
       return;
     } finally {
       this.#ended(control);
     }
     if (this.#conversation !== conversation) return;
-    this.#view.removeFrom(index);
+    show();
     focusMessage();
     // It may have been stopped before it began.
-    if (!control.signal.aborted) this.ask(text);
+    if (!control.signal.aborted) await answer(conversation);
+  }
+
+  #show(branch: number): void {
+    if (!this.#conversation || this.#answering) return;
+    this.#conversation.show(branch);
+    this.#view.show(branch);
+    this.#updateControls();
+    this.#tell();
   }
 
   /** Begins a conversation in place of the one that is there. */

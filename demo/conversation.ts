@@ -10,9 +10,20 @@ export interface Settings {
   topP: number;
   /** Undefined: another one for each answer. */
   seed: number | undefined;
+  /** Whether answers come with the probabilities of their tokens, and of what else could have come. */
+  tokens: boolean;
 }
 
-export const DEFAULT_SETTINGS: Settings = { system: '', temperature: 0, topP: 1, seed: undefined };
+/** Tokens that could have come, of each token, where answers come with probabilities. */
+const ALTERNATIVES = 5;
+
+export const DEFAULT_SETTINGS: Settings = {
+  system: '',
+  temperature: 0,
+  topP: 1,
+  seed: undefined,
+  tokens: false,
+};
 
 /** How much of the context a conversation takes. */
 export interface ContextUse {
@@ -20,6 +31,14 @@ export interface ContextUse {
   used: number;
   /** Tokens that there is room for. */
   length: number;
+}
+
+/** One of several ways that a conversation has gone from some answer on, while another one is on the page. */
+interface Branch {
+  session: Session;
+  turns: Turn[];
+  used: number;
+  omitted: number;
 }
 
 /** A question, and whether the model has it among its messages: what failed before an answer began, it has not. */
@@ -35,6 +54,10 @@ export class Conversation {
   #used = 0;
   /** Turns that the last answer was given without, of those that the model has. */
   #omitted = 0;
+  /** The branch that the fields above are of, from 0 in the order in which they came. */
+  #branch = 0;
+  /** All branches, as they were when they were left. */
+  readonly #branches: Branch[] = [];
 
   /**
    * @param system what the system says first.
@@ -71,16 +94,82 @@ export class Conversation {
   }
 
   /** Asks, and gives the answer as it comes. */
-  async *ask(
+  ask(question: string, how: Omit<Settings, 'system'>, signal: AbortSignal): AsyncGenerator<GenerateChunk> {
+    return this.#answer(question, (options) => this.#session.send(question, options), how, signal);
+  }
+
+  /**
+   * Begins another branch, in which nothing stands of the turn `index` and all behind it. The one that is left can be shown again.
+   * Rejects with `out-of-memory` if there is no room for its keys and values. Not while an answer is under way.
+   */
+  async branch(index: number): Promise<void> {
+    const session = await this.#session.fork();
+    this.#leave();
+    this.#branch = this.#branches.length;
+    this.#session = session;
+    this.#turns = this.#turns.slice(0, index);
+  }
+
+  /**
+   * Answers a question of the branch that was left anew, with an answer that begins with these tokens. The session has all of the
+   * other branch until then, so that what it has in common with it is not evaluated again.
+   */
+  async *goOn(
     question: string,
-    { temperature, topP, seed }: Omit<Settings, 'system'>,
+    beginsWith: readonly number[],
+    how: Omit<Settings, 'system'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerateChunk> {
+    const session = this.#session;
+    const before = this.#turns.filter(({ kept }) => kept).length;
+    const asked = session.messages.flatMap(({ role }, i) => (role === 'user' ? [i] : []));
+    const messages = session.messages.slice(0, (asked[before] ?? 0) + 1);
+    const start = (options: GenerateOptions): ReadableStream<GenerateChunk> =>
+      session.generate(messages, { ...options, beginsWith });
+    let begun = false;
+    try {
+      for await (const chunk of this.#answer(question, start, how, signal)) {
+        begun ||= chunk.tokenIds.length > 0;
+        yield chunk;
+      }
+    } finally {
+      if (!begun) await session.rewind({ turns: asked.length - before });
+    }
+  }
+
+  /** Shows another branch, by its number. Not while an answer is under way. */
+  show(branch: number): void {
+    const shown = this.#branches[branch];
+    if (!shown || branch === this.#branch) return;
+    this.#leave();
+    this.#branch = branch;
+    this.#session = shown.session;
+    this.#turns = shown.turns;
+    this.#used = shown.used;
+    this.#omitted = shown.omitted;
+  }
+
+  #leave(): void {
+    this.#branches[this.#branch] = {
+      session: this.#session,
+      turns: this.#turns,
+      used: this.#used,
+      omitted: this.#omitted,
+    };
+  }
+
+  async *#answer(
+    question: string,
+    start: (options: GenerateOptions) => ReadableStream<GenerateChunk>,
+    { temperature, topP, seed, tokens }: Omit<Settings, 'system'>,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateChunk> {
     const turn: Turn = { question, kept: false };
     this.#turns.push(turn);
     const options: GenerateOptions = { temperature, topP, signal, contextOverflow: 'truncate-middle' };
     if (seed !== undefined) options.seed = seed;
-    const reader = this.#session.send(question, options).getReader();
+    if (tokens) options.logprobs = ALTERNATIVES;
+    const reader = start(options).getReader();
     try {
       for (let next = await reader.read(); !next.done; next = await reader.read()) {
         if (next.value.usage) this.#account(next.value.usage);
@@ -113,7 +202,8 @@ export class Conversation {
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose();
+    this.#leave();
+    await Promise.all(this.#branches.map(({ session }) => session.dispose()));
   }
 
   #account({ promptTokens, completionTokens, omittedTurns }: Usage): void {

@@ -16,6 +16,8 @@ import { keepForOffline } from './offline';
 import { focusMessage } from './reader';
 import { SettingsView } from './settings-view';
 import { BUILT_IN, type Source } from './source';
+import { StructuredView } from './structured-view';
+import { tabList } from './tabs';
 
 const SUGGESTIONS = [
   'Count from 3 to 9.',
@@ -35,6 +37,8 @@ const page = {
   hint: byId('hint', HTMLElement),
   alert: byId('alert', HTMLElement),
 };
+
+const structured = addStructuredTab();
 
 const chat = new Chat(new SettingsView(), {
   asked: () => {
@@ -74,6 +78,21 @@ const gallery = new GalleryView((source) => {
   void load(source);
 });
 
+/** All that the page has of the chat becomes one tab; the other one is of answers of a given shape. */
+function addStructuredTab(): StructuredView {
+  const main = byId('main', HTMLElement);
+  const view = new StructuredView();
+  const parts = [...main.children].filter((part) => part.id !== 'unsupported' && part.tagName !== 'NOSCRIPT');
+  const panel = create('div', { class: 'chat-panel' }, ...parts);
+  main.append(panel, view.element);
+  const tabs = tabList('What to do with the model', [
+    { label: 'Chat', panel },
+    { label: 'Structured', panel: view.element },
+  ]);
+  byId('tools', HTMLElement).before(tabs);
+  return view;
+}
+
 async function load(source: Source): Promise<void> {
   page.alert.replaceChildren();
   await loader.load(source);
@@ -110,6 +129,7 @@ function retryButton(label: string, source: Source): HTMLButtonElement {
 /** Brings what the page says of the model in line with the one that is there. */
 function updateControls(): void {
   const { current } = loader;
+  structured.use(current?.engine);
   if (current) page.modelName.textContent = current.engine.info.name;
   const builtIn = !current || current.source.model === BUILT_IN.model;
   page.hint.hidden = !builtIn;

@@ -13,10 +13,11 @@ export class SettingsView {
   readonly #topP = byId('top-p', HTMLInputElement);
   readonly #topPValue = byId('top-p-value', HTMLElement);
   readonly #seed = byId('seed', HTMLInputElement);
+  readonly #tokens = byId('show-tokens', HTMLInputElement);
 
   constructor() {
     this.#put({ ...DEFAULT_SETTINGS, ...kept() });
-    for (const field of [this.#system, this.#temperature, this.#topP, this.#seed])
+    for (const field of [this.#system, this.#temperature, this.#topP, this.#seed, this.#tokens])
       field.addEventListener('input', () => {
         this.#say();
         keep(this.value);
@@ -30,6 +31,7 @@ export class SettingsView {
       temperature: this.#temperature.valueAsNumber,
       topP: this.#topP.valueAsNumber,
       seed: Number.isInteger(this.#seed.valueAsNumber) ? this.#seed.valueAsNumber : undefined,
+      tokens: this.#tokens.checked,
     };
   }
 
@@ -40,11 +42,12 @@ export class SettingsView {
     keep(this.value);
   }
 
-  #put({ system, temperature, topP, seed }: Settings): void {
+  #put({ system, temperature, topP, seed, tokens }: Settings): void {
     this.#system.value = system;
     this.#temperature.valueAsNumber = temperature;
     this.#topP.valueAsNumber = topP;
     this.#seed.value = seed === undefined ? '' : String(seed);
+    this.#tokens.checked = tokens;
   }
 
   #say(): void {
@@ -63,12 +66,13 @@ function say(slider: HTMLInputElement, shown: HTMLElement, text: string): void {
 function kept(): Partial<Settings> {
   try {
     const found = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Record<string, unknown>;
-    const { system, temperature, topP, seed } = found;
+    const { system, temperature, topP, seed, tokens } = found;
     return {
       ...(typeof system === 'string' && { system }),
       ...(typeof temperature === 'number' && { temperature }),
       ...(typeof topP === 'number' && { topP }),
       ...(typeof seed === 'number' && { seed }),
+      ...(typeof tokens === 'boolean' && { tokens }),
     };
   } catch {
     return {};

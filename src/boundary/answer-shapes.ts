@@ -67,7 +67,13 @@ export function checkTogether({
   tools,
   toolChoice: choice,
   templateOptions,
+  beginsWith,
 }: ReadOptions): void {
+  if (beginsWith && (responseFormat ?? tools))
+    throw refusal(
+      'options.beginsWith',
+      'cannot be there beside responseFormat and tools, which hold an answer from its beginning on',
+    );
   if (tools && templateOptions?.['tools'] !== undefined)
     throw refusal(
       'options.templateOptions.tools',

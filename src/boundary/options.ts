@@ -13,7 +13,7 @@ import {
   type ReadOptions,
 } from './answer-shapes';
 import { JsonBudget } from './json';
-import type { ModelLimits } from './prompts';
+import { tokenIds, type ModelLimits } from './prompts';
 import {
   callable,
   fields,
@@ -132,10 +132,12 @@ const stops = list(text({ least: 1, most: 4096 }), {
  * another is checked.
  */
 export function generateOptions(
-  { vocabularySize }: ModelLimits,
+  limits: ModelLimits,
   template: TemplateReader,
   processor: ProcessorReader = moduleProcessor,
 ): Read<ReadOptions> {
+  const { vocabularySize, contextLength } = limits;
+  const begun = tokenIds(vocabularySize, contextLength);
   const penalty = optional(number({ min: -100, max: 100 }));
   const read = fields<ReadOptions>({
     ...shapeReaders(vocabularySize),
@@ -153,6 +155,7 @@ export function generateOptions(
     stop: optional((value, at) => (typeof value === 'string' ? stops([value], at) : stops(value, at))),
     logprobs: optional(number({ min: 0, max: MOST_LOGPROBS, integer: true })),
     contextOverflow: optional(oneOf('error', 'truncate-middle')),
+    beginsWith: optional((value, at) => Array.from(begun(value, at))),
     signal: optional(abortSignal),
     chatTemplate: template,
     templateOptions: optional(templateOptions),

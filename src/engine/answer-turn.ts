@@ -29,6 +29,8 @@ export interface TurnParts {
   run: TokenRun;
   /** Most tokens of it. */
   limit: number;
+  /** What the answer begins with, if that was decided beforehand. `answer` has it. */
+  beginning: AnswerPiece | undefined;
   /** What the reader was given, which is less than the answer if it cancels while the last chunk is made. */
   given: AnswerPiece;
   outlet: Outlet;
@@ -37,11 +39,14 @@ export interface TurnParts {
   keep: () => void;
 }
 
-/** What the reader has of an answer that was begun elsewhere with these tokens, which `answer` takes. */
-export function begunOf(answer: Answer, sampled: readonly number[] = []): AnswerPiece {
-  const given: AnswerPiece = { text: '', tokenIds: [] };
-  for (const token of sampled) append(given, answer.push({ token }));
-  return given;
+/** What an answer is that begins with these tokens, which `answer` takes as far as none of them ends it. */
+export function begunOf(answer: Answer, tokens: readonly number[] = []): AnswerPiece {
+  const begun: AnswerPiece = { text: '', tokenIds: [] };
+  for (const token of tokens) {
+    append(begun, answer.push({ token }));
+    if (answer.stopReason !== undefined) break;
+  }
+  return begun;
 }
 
 /** Gives the reader of an answer its chunks, one for each that is wanted. */
@@ -64,16 +69,15 @@ export class AnswerTurn {
   }
 
   async #giveTokens(signal: AbortSignal): Promise<void> {
-    const { answer, run, limit, outlet, clock } = this.parts;
+    const { answer, run, limit, outlet, clock, beginning } = this.parts;
     await run.enter(signal);
     clock.queued();
-    for (;;) {
-      if (!(await run.ready(signal))) return this.#giveLast(NOTHING, 'length');
+    for (let given = beginning; ; given = undefined) {
+      if (!given && !(await run.ready(signal))) return this.#giveLast(NOTHING, 'length');
       // From here to where it is given nothing waits: a token that is taken is given, whenever the signal fires, and is
       // among those that the next device goes on from.
       throwIfAborted(signal);
-      const piece = answer.push(run.take());
-      clock.token();
+      const piece = given ?? this.#take();
       if (answer.stopReason !== undefined) return this.#giveLast(piece, 'stop');
       if (answer.tokenIds.length >= limit) return this.#giveLast(piece, 'length');
       this.#give(piece);
@@ -82,6 +86,13 @@ export class AnswerTurn {
       await run.regain(signal);
       throwIfAborted(signal);
     }
+  }
+
+  #take(): AnswerPiece {
+    const { answer, run, clock } = this.parts;
+    const piece = answer.push(run.take());
+    clock.token();
+    return piece;
   }
 
   #give(chunk: GenerateChunk): void {
@@ -106,7 +117,8 @@ export class AnswerTurn {
     const { omittedTokens, omittedTurns } = prompt;
     return clock.usage({
       promptTokens: prompt.ids.length,
-      cachedTokens: run.cachedTokens,
+      // What an answer was begun with may be in the cache, too.
+      cachedTokens: Math.min(run.cachedTokens, prompt.ids.length),
       completionTokens: answer.tokenIds.length,
       forcedTokens: answer.forcedTokens,
       ...(answer.stopReason !== undefined && { stopReason: answer.stopReason }),

@@ -134,8 +134,9 @@ function withLogprobs(
 ): { logprobs?: SampledLogprob[] } {
   if (!logprobs) return {};
   const described = (tokenId: number, logprob: number): TokenLogprob => {
-    const text = createTextDecoder().decode(tokenizer.tokenBytes(tokenId));
-    return { tokenId, text, logprob };
+    const bytes = tokenizer.tokenBytes(tokenId);
+    const text = createTextDecoder().decode(bytes);
+    return { tokenId, text, logprob, ...(text.includes('\ufffd') && { bytes: [...bytes] }) };
   };
   const alternatives = logprobs.likeliest.map((each) => described(each.token, each.logprob));
   return { logprobs: [{ ...described(token, logprobs.own), alternatives }] };

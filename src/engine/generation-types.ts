@@ -42,6 +42,12 @@ export interface GenerateOptions extends ChatOptions {
   logitBias?: Record<number, number>;
   /** Same seed, same options, same adapter: same tokens. Default: a random seed. */
   seed?: number;
+  /**
+   * Tokens that the answer begins with, as if they had been sampled: an answer that was left at some token goes on from there, or
+   * from another one in its place. They are the first chunk, without `logprobs`, and count as tokens of the answer; one among them
+   * that ends an answer is the last. Not together with `responseFormat` or `tools`. Default: none.
+   */
+  beginsWith?: ArrayLike<number>;
   /** Strings that end the generation; they are not part of the text. */
   stop?: string | string[];
   /**
@@ -90,8 +96,9 @@ export type PlainFormat = ResponseFormat<JsonSchema>;
 /** {@link GenerateOptions} behind the boundary: schemas are JSON Schemas, and an address is a string. */
 export interface PlainGenerateOptions extends Omit<
   GenerateOptions,
-  'responseFormat' | 'tools' | 'logitsProcessor'
+  'responseFormat' | 'tools' | 'logitsProcessor' | 'beginsWith'
 > {
+  beginsWith?: readonly number[];
   responseFormat?: PlainFormat;
   tools?: Record<string, ToolDefinition<JsonSchema>>;
   logitsProcessor?: LogitsProcessor | { url: string };
@@ -135,6 +142,8 @@ export interface TokenLogprob {
   tokenId: number;
   /** The token's own bytes as text, control tokens as the vocabulary writes them. Parts of characters are U+FFFD. */
   text: string;
+  /** The token's bytes, from 0 to 255, where they are no whole characters; absent where `text` says what they are. */
+  bytes?: number[];
   /** Natural logarithm of its probability, before penalties, biases, temperature and filters. */
   logprob: number;
 }
@@ -158,7 +167,7 @@ export interface GenerateChunk {
   toolCalls?: ToolCallPiece[];
   /** The ids exactly as sampled. Joined over the stream they are the whole generation, the end token included. */
   tokenIds: number[];
-  /** One for each of `tokenIds`; only where `logprobs` was asked for. */
+  /** One for each of `tokenIds`; only where `logprobs` was asked for, and not on the tokens of `beginsWith`. */
   logprobs?: SampledLogprob[];
   /** On the last chunk only. */
   finishReason?: FinishReason;

@@ -11,10 +11,13 @@ export interface ResolvedOptions extends SamplingSettings {
   maxTokens: number;
   stop: readonly string[];
   contextOverflow: 'error' | 'truncate-middle';
+  /** Tokens of the answer that nothing is sampled for. */
+  beginsWith: readonly number[];
 }
 
 /** Options as a generation takes them: a function that was given by its address has been fetched. */
-export interface SamplingOptions extends Omit<GenerateOptions, 'logitsProcessor'> {
+export interface SamplingOptions extends Omit<GenerateOptions, 'logitsProcessor' | 'beginsWith'> {
+  beginsWith?: readonly number[];
   /** Only these tokens may be sampled, end tokens too only if they are among them. Default: all. */
   allowedTokens?: readonly number[];
   /** These tokens are never sampled. */
@@ -44,6 +47,7 @@ export function resolveOptions(options: SamplingOptions, vocabularySize: number)
     stop: typeof stop === 'string' ? [stop] : stop,
     logprobs,
     contextOverflow,
+    beginsWith: options.beginsWith ?? [],
     logitBias: new Map(biases),
     mask,
     process: logitsProcessor,

@@ -222,6 +222,8 @@ export class LocalSession implements CoreSession {
         callIdPrefix: callIdPrefix(resolved.sampler.seed, prompt.ids.length),
       });
       const given = begunOf(answer, prompt.sampled);
+      const isFresh = given.tokenIds.length === 0 && resolved.beginsWith.length > 0;
+      const beginning = isFresh ? begunOf(answer, resolved.beginsWith) : undefined;
       const keep = (): void => this.#keep(prompt, given);
       let held: AnswerGuide | undefined;
       try {
@@ -234,9 +236,11 @@ export class LocalSession implements CoreSession {
         return keep();
       }
       const limit = Math.min(resolved.maxTokens, host.contextLength - prompt.ids.length);
-      const run = this.#runOf(prompt.ids, resolved, limit, [...given.tokenIds], held?.guide);
+      const run = this.#runOf(prompt.ids, resolved, limit, [...answer.tokenIds], held?.guide);
       try {
-        await new AnswerTurn({ prompt, answer, run, limit, given, outlet, clock, keep }).giveAll(signal);
+        await new AnswerTurn({ prompt, answer, run, limit, beginning, given, outlet, clock, keep }).giveAll(
+          signal,
+        );
       } finally {
         held?.release();
       }
@@ -259,8 +263,13 @@ export class LocalSession implements CoreSession {
   }
 
   /** The prompt's ids, those of what was said before as they were. Throws `context-overflow`. */
-  #fit(prompt: Prompt, chat: ChatFormat, { maxTokens, contextOverflow }: ResolvedOptions): FittedPrompt {
-    const room = { contextLength: this.host.contextLength, maxTokens, contextOverflow };
+  #fit(
+    prompt: Prompt,
+    chat: ChatFormat,
+    { maxTokens, contextOverflow, beginsWith }: ResolvedOptions,
+  ): FittedPrompt {
+    const contextLength = this.host.contextLength - beginsWith.length;
+    const room = { contextLength, maxTokens, contextOverflow };
     return fitPrompt(prompt, chat, this.conversation.sequence, room);
   }
 

@@ -147,7 +147,8 @@ function notHeld(cause: unknown): TernionError {
 }
 
 function remoteOptions(how: RemoteGenerateOptions | undefined): ReadOptions {
-  const { contextOverflow = 'error', ...read } = options(readOptions, how);
+  const { contextOverflow = 'error', beginsWith, ...read } = options(readOptions, how);
+  if (beginsWith) throw refusal('options.beginsWith', 'cannot be there: no server goes on from tokens');
   if (contextOverflow === 'error') return read;
   throw refusal(
     'options.contextOverflow',

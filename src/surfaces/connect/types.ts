@@ -64,7 +64,7 @@ export type RemoteGenerateOptions = Omit<GenerateOptions, NotRemote>;
 /** The same, with JSON Schemas for all schemas. */
 export type PlainRemoteOptions = Omit<PlainGenerateOptions, NotRemote>;
 
-type NotRemote = 'chatTemplate' | 'contextOverflow' | 'logitsProcessor';
+type NotRemote = 'chatTemplate' | 'contextOverflow' | 'logitsProcessor' | 'beginsWith';
 
 /** A likely token. */
 export interface RemoteAlternative {

@@ -7,10 +7,10 @@ export function tokenLogprobs(sampled: readonly SampledLogprob[]): object[] {
   return sampled.map((token) => ({ ...entryOf(token), top_logprobs: token.alternatives.map(entryOf) }));
 }
 
-function entryOf({ text, logprob }: TokenLogprob): object {
-  // The API has null where a token is no text by itself: a part of a character.
-  const bytes = text.includes('\ufffd') ? null : [...new TextEncoder().encode(text)];
-  return { token: text, logprob, bytes };
+function entryOf({ text, logprob, bytes }: TokenLogprob): object {
+  // The API has null where nobody knows the bytes: a part of a character, by an engine that does not say them.
+  const ofText = text.includes('\ufffd') ? null : [...new TextEncoder().encode(text)];
+  return { token: text, logprob, bytes: bytes ?? ofText };
 }
 
 /** Of plain completions: lists side by side. */

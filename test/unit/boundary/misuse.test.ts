@@ -111,6 +111,7 @@ const GENERATING = {
   stop: ["'1e3'", '[]'],
   logprobs: ['0'],
   contextOverflow: NOTHING,
+  beginsWith: ['[]'],
   responseFormat: NOTHING,
   tools: ['{}'],
   toolChoice: NOTHING,

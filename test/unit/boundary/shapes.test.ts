@@ -62,6 +62,7 @@ describe('formats and tools come through', () => {
       { responseFormat: { type: 'json' }, tools: { f: { schema } }, toolChoice: 'none' },
     ],
     ['tokens', { allowedTokens: [5, 0, 5], bannedTokens: [1535] }],
+    ['the tokens of a beginning', { beginsWith: [5, 0, 1535] }],
     ['the address of a module', { logitsProcessor: { url: 'https://example.com/a.js' } }],
   ];
   test.each(given)('%s', async (_name, options) => {
@@ -119,6 +120,13 @@ describe('what does not fit together is refused', () => {
       { allowedTokens: Array(LIMITS.vocabularySize + 1).fill(1) },
       /at most 1536/,
     ],
+    ['a beginning of a token that is not there', { beginsWith: [LIMITS.vocabularySize] }, /1536 tokens/],
+    [
+      'a beginning beside a shape',
+      { beginsWith: [1], responseFormat: { type: 'json' } },
+      /beginsWith cannot/,
+    ],
+    ['a beginning beside tools', { beginsWith: [1], tools: { f: { schema: true } } }, /beginsWith cannot/],
     ['an unknown format', { responseFormat: { type: 'xml' } }, /'json' or 'regex' or 'grammar' or 'choice'/],
     ['a choice without options', { responseFormat: { type: 'choice', options: [] } }, /is empty/],
     [

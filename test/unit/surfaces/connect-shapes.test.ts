@@ -256,6 +256,12 @@ test('no server can be given a processor of logits', async () => {
   await expect(session.complete(QUESTION, given)).rejects.toMatchObject({ code: 'invalid-argument' });
 });
 
+test('no server can be told the tokens that an answer begins with', async () => {
+  const session = await sessionOf('vllm');
+  const given = { beginsWith: [1] } as RemoteGenerateOptions;
+  await expect(session.complete(QUESTION, given)).rejects.toMatchObject({ code: 'invalid-argument' });
+});
+
 describe('Ternion’s own server', () => {
   /** An engine behind the API, and one in front of it. */
   async function serving(...steps: Step[]) {

@@ -120,6 +120,7 @@ const GENERATE_FIELDS: Record<string, Field> = {
   parallelToolCalls: (draw) => draw.chance(0.5),
   allowedTokens: (draw) => draw.many(0, 9, () => draw.below(1700)),
   bannedTokens: (draw) => draw.many(0, 9, () => draw.below(1700)),
+  beginsWith: (draw) => draw.many(0, 9, () => draw.below(1700)),
   logitsProcessor: (draw) => ({ url: draw.chance(0.5) ? 'https://example.com/a.js' : oddText(draw) }),
 };
 

@@ -27,6 +27,6 @@ export function showUnsupported(message: string): void {
   byId('insecure', HTMLElement).hidden = window.isSecureContext;
   for (const svg of section.querySelectorAll('svg')) weave(svg)(1);
   section.hidden = false;
-  for (const id of ['skip', 'tools', 'hero', 'composer']) byId(id, HTMLElement).hidden = true;
+  for (const id of ['skip', 'tabs', 'tools', 'hero', 'composer']) byId(id, HTMLElement).hidden = true;
   section.focus({ preventScroll: true });
 }

@@ -89,6 +89,7 @@ function addStructuredTab(): StructuredView {
     { label: 'Chat', panel },
     { label: 'Structured', panel: view.element },
   ]);
+  tabs.id = 'tabs';
   byId('tools', HTMLElement).before(tabs);
   return view;
 }

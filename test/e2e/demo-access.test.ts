@@ -53,12 +53,15 @@ describe.skipIf(reason)(`axe finds nothing on the demo page${reason ? ` (skipped
     expect(await faults()).toEqual([]);
   });
 
-  it('with the panel of settings, and of the model', async () => {
+  it('with the panels of settings and of conversations, and the gallery of models', async () => {
     await page.getByRole('button', { name: 'Settings' }).click();
     await page.getByRole('checkbox', { name: 'Show tokens' }).check();
     expect(await faults()).toEqual([]);
     await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('button', { name: 'Chats', exact: true }).click();
+    expect(await faults()).toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Models:/ }).click();
     expect(await faults()).toEqual([]);
     await page.keyboard.press('Escape');
   });

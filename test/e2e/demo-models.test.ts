@@ -141,7 +141,7 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
   });
 
   it('come back on the next visit, and so do conversations', async () => {
-    const chats = () => page.getByRole('banner').getByRole('button', { name: 'Conversations' }).click();
+    const chats = () => page.getByRole('banner').getByRole('button', { name: 'Chats', exact: true }).click();
     const kept = page.locator('#chats').getByRole('listitem').filter({ hasText: 'My name is Ravi.' });
     await button('New chat').click();
     await demo.ask('My name is Ravi.', 1);

@@ -100,6 +100,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     await bare.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
     await bare.goto(demo.url);
     await bare.getByRole('heading', { name: 'This page needs WebGPU' }).waitFor();
+    expect(await bare.getByRole('tab').count()).toBe(0);
     expect(await bare.getByText('Firefox').first().isVisible()).toBe(true);
     expect(await bare.getByRole('button', { name: 'Send' }).isVisible()).toBe(false);
     await bare.close();

@@ -11,8 +11,10 @@ import { ROOT } from './packed.mjs';
 export const COMPILED_WITH = ['@ai-sdk/provider', '@webgpu/types', 'react', '@types/react', 'csstype', 'zod'];
 
 const VERSIONS = ['typescript-5.9', 'typescript', 'typescript-7'];
+const LIB = ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'];
 const PROJECTS = [
-  { module: 'esnext', moduleResolution: 'bundler', types: [] },
+  // As `npm create vite` makes them: under TypeScript 5 streams of the browser are not iterable there, and answers are.
+  { module: 'esnext', moduleResolution: 'bundler', types: [], lib: ['es2022', 'dom', 'dom.iterable'] },
   { module: 'node16', moduleResolution: 'node16', types: [] },
   { module: 'nodenext', moduleResolution: 'nodenext', types: ['@webgpu/types'] },
 ];
@@ -31,9 +33,9 @@ function compile(folder, name, project) {
   const hasWebGpuTypes = project.types.length > 0;
   const hasOwn = Number(version.split('.')[0]) >= 6;
   const compilerOptions = {
-    ...project,
     target: 'es2022',
-    lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'],
+    lib: LIB,
+    ...project,
     strict: true,
     exactOptionalPropertyTypes: true,
     noEmit: true,

@@ -12,6 +12,7 @@ import type { Activations } from '../model/activations';
 import { loadWeights } from '../model/load';
 import type { ModelFile } from '../model/model-file';
 import type { VocabularyPrecision } from '../model/vocabulary';
+import { LoadClock, type LoadTimes } from '../plan/load-clock';
 import type { PhaseProgress } from '../plan/load-options';
 
 /** How a model is computed, and how much of it. It is the same on every device that the model comes to. */
@@ -28,6 +29,8 @@ export interface ResidentOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: PhaseProgress) => void) | undefined;
   tuner?: Omit<TunerOptions, 'signal'> | undefined;
+  /** Tells the load's times. Default: one that begins here. */
+  clock?: LoadClock | undefined;
 }
 
 /** Weights, work buffers and kernels of a model on one device. Owns the context, and so all that sessions make on it. */
@@ -41,6 +44,7 @@ export class Resident {
     /** How embedding and LM head are kept. */
     readonly formats: Record<'embedding' | 'head', VocabularyMatrix['format']>,
     readonly placement: Placement,
+    readonly loadTimes: LoadTimes,
   ) {
     this.readbacks = new ReadbackRing(gpu);
   }
@@ -64,7 +68,7 @@ export class Resident {
     gpu: GpuContext,
     model: ModelFile,
     placement: Placement,
-    { signal, onProgress, tuner }: ResidentOptions,
+    { signal, onProgress, tuner, clock = new LoadClock() }: ResidentOptions,
   ): Promise<Resident> {
     const { headPrecision, ...rest } = placement;
     const weights = await loadWeights(gpu, model, {
@@ -73,6 +77,7 @@ export class Resident {
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
     throwIfAborted(signal);
+    clock.lap('upload');
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
     gpu.onCompiled = (loaded) => onProgress?.({ phase: 'compile', loaded, total: 0 });
     const transformer = await Transformer.create(gpu, model.config, weights, {
@@ -80,6 +85,8 @@ export class Resident {
       exactHead: headPrecision !== 'int8',
       tuner: { ...tuner, signal },
     });
+    const { checkMs: check, tuneMs: tune } = transformer.tunerTimes;
+    clock.lap('compile', { check, tune });
     try {
       await untilAborted(transformer.compile(), signal);
     } catch (error) {
@@ -92,9 +99,10 @@ export class Resident {
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     gpu.assertAlive();
+    clock.lap('compile');
     const { embedding, head, parameterCount } = weights;
     const formats = { embedding: embedding.format, head: head.format };
-    return new Resident(gpu, transformer, parameterCount, formats, placement);
+    return new Resident(gpu, transformer, parameterCount, formats, placement, clock.times(gpu.pipelineCount));
   }
 
   /** Whether nothing of it is there any more: its device was lost, or it was freed. */

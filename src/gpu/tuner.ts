@@ -59,6 +59,12 @@ export interface TuningReport {
   races: Race[];
 }
 
+/** What a tuner has spent, ms. */
+export interface TunerTimes {
+  checkMs: number;
+  tuneMs: number;
+}
+
 /** How the tuner may spend time. */
 export interface TunerOptions {
   /** Most time to spend on alternatives, ms; checking the variants that will run is not counted. 0: no alternatives. */
@@ -79,6 +85,9 @@ const BUDGET_MS = 300;
 export class Tuner {
   readonly report: TuningReport = { chosen: {}, rejected: [], races: [] };
   readonly #clock: Clock;
+  /** What checks took that were not of the budget, ms. */
+  #checkMs = 0;
+  #isSpending = false;
   /** Of the budget. */
   #spentMs = 0;
   /** Brings `#spentMs` up to date. */
@@ -90,6 +99,11 @@ export class Tuner {
     private readonly options: TunerOptions = {},
   ) {
     this.#clock = options.clock ?? systemClock();
+  }
+
+  /** What checks of variants took that run whatever the budget, and what alternatives took, ms. */
+  get spent(): TunerTimes {
+    return { checkMs: this.#checkMs, tuneMs: this.#spentMs };
   }
 
   /**
@@ -157,7 +171,11 @@ export class Tuner {
     const before = this.#spentMs;
     const spend = (): void => void (this.#spentMs = before + this.#clock.now() - start);
     this.#count = spend;
-    return spend;
+    this.#isSpending = true;
+    return () => {
+      spend();
+      this.#isSpending = false;
+    };
   }
 
   #course(): Course {
@@ -226,7 +244,9 @@ export class Tuner {
     const start = this.#clock.now();
     try {
       const right = await tunable.check(variant);
-      return { right, ms: this.#clock.now() - start };
+      const ms = this.#clock.now() - start;
+      if (!this.#isSpending) this.#checkMs += ms;
+      return { right, ms };
     } catch (error) {
       this.gpu.assertAlive();
       // What does not compile is as useless as what is wrong; anything else is a fault to hear of.

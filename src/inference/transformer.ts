@@ -3,7 +3,7 @@
 import { throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import { workDone } from '../gpu/map-async';
-import type { TunerOptions, TuningReport } from '../gpu/tuner';
+import type { TunerOptions, TunerTimes, TuningReport } from '../gpu/tuner';
 import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import type { LayerCache } from '../kernels/kv-layout';
@@ -99,6 +99,8 @@ export class Transformer {
     readonly variants: Variants & FixedChoices,
     /** What the tuner measured, chose and rejected. */
     readonly tuning: TuningReport,
+    /** What that took. */
+    readonly tunerTimes: TunerTimes,
     readonly work: WorkBuffers,
     readonly activations: Activations,
     private readonly heads: Heads,
@@ -133,12 +135,12 @@ export class Transformer {
       activations,
       cacheFormat,
     };
-    const { variants, report } = await tune(subject, pinned, tuner);
+    const { variants, report, spent } = await tune(subject, pinned, tuner);
     throwIfAborted(tuner.signal);
     const all = { ...variants, ...fixed };
     const subjectOfHeads = { config, weights, work, activations, variants: all, exactOnly: exactHead };
     const heads = await createHeads(gpu, subjectOfHeads);
-    return new Transformer(gpu, config, contextLength, weights, all, report, work, activations, heads);
+    return new Transformer(gpu, config, contextLength, weights, all, report, spent, work, activations, heads);
   }
 
   /** What the LM head of generations multiplies; undefined where their logits are those of `encodeLogits`. */

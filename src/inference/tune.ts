@@ -1,7 +1,7 @@
 // Tunes the kernels of one model: what each variant is checked and timed with.
 
 import type { Dispatch, GpuContext } from '../gpu/context';
-import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
+import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TunerTimes, type TuningReport } from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention } from '../kernels/attention-check';
 import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
@@ -47,7 +47,7 @@ export async function tune(
   subject: TuningSubject,
   pinned: Partial<Variants>,
   options: TunerOptions,
-): Promise<{ variants: Variants; report: TuningReport }> {
+): Promise<{ variants: Variants; report: TuningReport; spent: TunerTimes }> {
   const { gpu, config, head } = subject;
   const tuner = new Tuner(gpu, options);
   const possible = candidates(gpu.capabilities, config, subject.activations);
@@ -111,7 +111,7 @@ export async function tune(
   };
   caches.free();
   await tuner.save();
-  return { variants, report: tuner.report };
+  return { variants, report: tuner.report, spent: tuner.spent };
 }
 
 /** What the times of head variants belong to. */

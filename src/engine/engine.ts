@@ -43,6 +43,8 @@ export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | 'onProg
   onProgress?: ((progress: PhaseProgress) => void) | undefined;
   /** Where grammars are compiled, asked for by the first answer of a given shape. Default: nowhere, such answers are refused. */
   grammars?: (() => Promise<GrammarService>) | undefined;
+  /** Leave for later what the first answer does without. Default false. */
+  behind?: boolean | undefined;
   /** Tells the load's times. Default: one that begins with the files at hand. */
   clock?: LoadClock | undefined;
 }
@@ -101,7 +103,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     files: ModelFiles,
     options: EngineOptions,
   ): Promise<LoadedModel & { resident: Resident }> {
-    const { signal, onProgress, variants, tuning = true, tuningStore, clock = new LoadClock() } = options;
+    const { signal, onProgress, variants, tuning = true, tuningStore, clock = new LoadClock(), behind } = options;
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
     const fit = fitMemory(model, gpu, options);
@@ -112,7 +114,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     };
     const tuner = { budgetMs: tuning ? undefined : 0, store: tuningStore };
     clock.lap('open');
-    const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner, clock });
+    const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner, clock, behind });
     return {
       resident,
       config: model.config,
@@ -170,7 +172,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     requireGenerating(config);
     const ids = Array.from(tokenIds);
     return this.#withCache(ids.length, async ({ gpu, transformer }, cache, ending) => {
-      await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0, ending);
+      await transformer.prefill(cache, await transformer.forwardPass(cache, ids.length), ids, 0, ending);
       const encoder = gpu.device.createCommandEncoder();
       await transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);

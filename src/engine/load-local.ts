@@ -83,7 +83,7 @@ class ModelLoader implements Reloader {
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
     const engineOptions = { ...options, onProgress, memoryBudget, tuningStore: this.#tuningStore };
     const load: Load<LocalEngine> = async (gpu, files, opened, clock) => {
-      const engine = await LocalEngine.load(gpu, files, { ...engineOptions, clock }, undefined, this);
+      const engine = await LocalEngine.load(gpu, files, { ...engineOptions, clock, behind: true }, undefined, this);
       engine.source = opened.info;
       return engine;
     };
@@ -98,7 +98,7 @@ class ModelLoader implements Reloader {
     const load: Load<Resident> = async (gpu, files, _opened, clock) => {
       const model = await openModel(files, architectures, signal);
       clock.lap('open');
-      return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner, clock });
+      return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner, clock, behind: true });
     };
     return this.#load(load, async (resident) => resident.destroy(), signal);
   }

@@ -5,6 +5,7 @@ import type { EngineStatus } from '../plan/load-options';
 import type { GpuTurn } from './gpu-turn';
 import type { RequestQueue } from './request-queue';
 import type { Resident } from './resident';
+import { WorkBehind } from './work-behind';
 
 /** Brings a model onto a device again. */
 export interface Reloader {
@@ -49,6 +50,7 @@ export class Residence {
   /** Whether the queue is held so that nobody uses the GPU. */
   #suspended = false;
   readonly #closing = new AbortController();
+  readonly #behind: WorkBehind;
 
   /** Owns `resident`, and those that come after it. Without a `reloader` there are none. */
   constructor(
@@ -58,6 +60,8 @@ export class Residence {
     private readonly onStatus: (status: EngineStatus) => void = () => {},
   ) {
     this.#resident = resident;
+    this.#behind = new WorkBehind(queue);
+    this.#behind.expect(resident);
   }
 
   /** The resident that is there, or the last one that was. */
@@ -91,7 +95,9 @@ export class Residence {
   /** To be called when work was done: so many tokens, or a request in full ({@link WORK_DONE}). */
   worked(tokens: number): void {
     this.#work += tokens;
-    if (this.#work >= WORK_DONE) this.#losses = 0;
+    if (this.#work < WORK_DONE) return;
+    this.#losses = 0;
+    this.#behind.begin(this.#resident);
   }
 
   /**
@@ -164,6 +170,7 @@ export class Residence {
       throw error;
     }
     this.#report('ready');
+    this.#behind.expect(this.#resident);
     return this.#resident;
   }
 

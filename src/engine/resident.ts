@@ -31,11 +31,17 @@ export interface ResidentOptions {
   tuner?: Omit<TunerOptions, 'signal'> | undefined;
   /** Tells the load's times. Default: one that begins here. */
   clock?: LoadClock | undefined;
+  /**
+   * Leave for later what the first answer does without: see `WorkBehind`, which whoever has the resident brings about. Default false:
+   * all is compiled, and timed, before the resident is there.
+   */
+  behind?: boolean | undefined;
 }
 
 /** Weights, work buffers and kernels of a model on one device. Owns the context, and so all that sessions make on it. */
 export class Resident {
   readonly readbacks: ReadbackRing;
+  readonly #ending = new AbortController();
 
   private constructor(
     readonly gpu: GpuContext,
@@ -45,6 +51,7 @@ export class Resident {
     readonly formats: Record<'embedding' | 'head', VocabularyMatrix['format']>,
     readonly placement: Placement,
     readonly loadTimes: LoadTimes,
+    private readonly tunerBehind: Omit<TunerOptions, 'signal'> | undefined,
   ) {
     this.readbacks = new ReadbackRing(gpu);
   }
@@ -68,7 +75,7 @@ export class Resident {
     gpu: GpuContext,
     model: ModelFile,
     placement: Placement,
-    { signal, onProgress, tuner, clock = new LoadClock() }: ResidentOptions,
+    { signal, onProgress, tuner, clock = new LoadClock(), behind = false }: ResidentOptions,
   ): Promise<Resident> {
     const { headPrecision, ...rest } = placement;
     const weights = await loadWeights(gpu, model, {
@@ -80,15 +87,16 @@ export class Resident {
     clock.lap('upload');
     onProgress?.({ phase: 'compile', loaded: 0, total: 0 });
     gpu.onCompiled = (loaded) => onProgress?.({ phase: 'compile', loaded, total: 0 });
-    const transformer = await Transformer.create(gpu, model.config, weights, {
-      ...rest,
-      exactHead: headPrecision !== 'int8',
-      tuner: { ...tuner, signal },
-    });
-    const { checkMs: check, tuneMs: tune } = transformer.tunerTimes;
-    clock.lap('compile', { check, tune });
+    let transformer: Transformer;
     try {
-      await untilAborted(transformer.compile(), signal);
+      const creating = Transformer.create(gpu, model.config, weights, {
+        ...rest,
+        exactHead: headPrecision !== 'int8',
+        tuner: { ...tuner, ...(behind && { budgetMs: 0 }), signal },
+        prefillLater: behind,
+        compile: true,
+      });
+      transformer = await untilAborted(creating, signal);
     } catch (error) {
       // A kernel that was right does not even compile: what is remembered is of another driver.
       if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner?.store);
@@ -99,10 +107,11 @@ export class Resident {
     onProgress?.({ phase: 'compile', loaded: gpu.pipelineCount, total: gpu.pipelineCount });
     throwIfAborted(signal);
     gpu.assertAlive();
-    clock.lap('compile');
+    const { checkMs: check, tuneMs: tune } = transformer.tunerTimes;
+    clock.lap('compile', { check, tune });
     const { embedding, head, parameterCount } = weights;
     const formats = { embedding: embedding.format, head: head.format };
-    return new Resident(gpu, transformer, parameterCount, formats, placement, clock.times(gpu.pipelineCount));
+    return new Resident(gpu, transformer, parameterCount, formats, placement, clock.times(gpu.pipelineCount), behind ? tuner : undefined);
   }
 
   /** Whether nothing of it is there any more: its device was lost, or it was freed. */
@@ -121,8 +130,29 @@ export class Resident {
     return same ? { ...this.placement, variants: this.transformer.variants } : this.placement;
   }
 
-  /** Frees all that is on the GPU. */
+  /** Fires when nothing of it is to be used any more. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Whether its variants are to be timed behind the load. */
+  get tunesBehind(): boolean {
+    return this.tunerBehind !== undefined && this.tunerBehind.budgetMs !== 0;
+  }
+
+  /** Whether the load has left anything for later. */
+  get hasWorkBehind(): boolean {
+    return this.tunesBehind || !this.transformer.isComplete;
+  }
+
+  /** Times variants for the next load. Whoever calls has the GPU to itself. */
+  tune(signal: AbortSignal): Promise<void> {
+    return this.transformer.tuneForLater(this.tunerBehind?.budgetMs, signal);
+  }
+
+  /** Frees all that is on the GPU, and ends what is done behind the load. */
   destroy(): void {
+    this.#ending.abort();
     this.gpu.destroy();
   }
 }

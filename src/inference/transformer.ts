@@ -1,9 +1,10 @@
 // The forward pass: which kernels run in which order on which buffers, made once per model and KV cache.
 
-import { throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import { workDone } from '../gpu/map-async';
 import type { TunerOptions, TunerTimes, TuningReport } from '../gpu/tuner';
+import { forgetEverything } from '../gpu/tuning-memory';
 import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
 import { embed } from '../kernels/embed';
 import type { LayerCache } from '../kernels/kv-layout';
@@ -12,7 +13,7 @@ import { rmsNorm } from '../kernels/rms-norm';
 import { ropeAngles } from '../kernels/rope';
 import { ropeAppend } from '../kernels/rope-append';
 import type { SampleMode } from '../kernels/sample';
-import type { MatmulEpilogue } from '../kernels/ternary-matmul';
+import type { MatmulEpilogue, MatmulVariant } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
@@ -21,7 +22,7 @@ import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
 import { product, type Product, type ProductSettings } from './products';
 import { Samplers, type Sampler } from './samplers';
-import { tune } from './tune';
+import { choosePrefill, tune, type TuningSubject } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
 
@@ -62,6 +63,15 @@ export interface PassStages {
 interface LayerContext {
   cache: KvCache;
   batched: boolean;
+  /** In place of the variant of the matrix kernel that runs. */
+  matmul?: MatmulVariant;
+}
+
+/** What it takes to choose what the load has left. */
+interface TuningRest {
+  subject: TuningSubject;
+  pinned: Partial<Variants>;
+  tuner: TunerOptions;
 }
 
 /** What can be chosen about the forward pass. */
@@ -70,9 +80,16 @@ export interface TransformerOptions {
   contextLength: number;
   /** Generations compute logits from activations that are not rounded to int8. */
   exactHead: boolean;
+  /** Compile all that `compile` does, too. Default false. */
+  compile?: boolean | undefined;
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   tuner?: TunerOptions | undefined;
+  /**
+   * Kernels for prompts that take long to compile, and in whose place others give the same to the bit, are left to `complete`. Default
+   * false.
+   */
+  prefillLater?: boolean | undefined;
   /** What the ternary matrices multiply with. */
   activations: Activations;
 }
@@ -83,28 +100,42 @@ export interface TransformerOptions {
  */
 const CHUNKS_IN_FLIGHT = 2;
 
+/**
+ * Multiply-adds of a prompt that are evaluated with what is there rather than wait for its own kernels: about what SwiftShader does on
+ * two cores while it compiles those of a prompt (0.9 G a second with decode's kernel, measured on the embedded model; 1.5 s of both cores).
+ */
+const MOST_WITH_STAND_IN = 1e9;
+
 /** What a load compiles. */
 const PLAIN_CHOICE: SampleMode = { penalties: false, random: false, masked: false };
 
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
-  readonly #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
+  #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
   readonly #samplers: Samplers;
+  #variants: Variants & FixedChoices;
+  #heads: Heads | undefined;
+  /** Whether the kernels for prompts are still to come. */
+  #isPartial: boolean;
+  #completing: Promise<void> | undefined;
 
   private constructor(
     readonly gpu: GpuContext,
     readonly config: ModelConfig,
     readonly contextLength: number,
     private readonly weights: ModelWeights,
-    readonly variants: Variants & FixedChoices,
+    variants: Variants & FixedChoices,
     /** What the tuner measured, chose and rejected. */
     readonly tuning: TuningReport,
     /** What that took. */
     readonly tunerTimes: TunerTimes,
     readonly work: WorkBuffers,
     readonly activations: Activations,
-    private readonly heads: Heads,
+    private readonly rest: TuningRest,
+    isPartial: boolean,
   ) {
+    this.#variants = variants;
+    this.#isPartial = isPartial;
     this.#samplers = new Samplers(gpu, config.vocabularySize, variants.sampleThreads, work);
   }
 
@@ -112,8 +143,9 @@ export class Transformer {
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    { contextLength, exactHead, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
+    options: TransformerOptions,
   ): Promise<Transformer> {
+    const { contextLength, exactHead, variants: pinned = {}, tuner = {}, activations, prefillLater } = options;
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = possibleAttention(gpu.capabilities, config, pinned);
     const work = await gpu.checkedAllocation('the work buffers', () =>
@@ -135,12 +167,39 @@ export class Transformer {
       activations,
       cacheFormat,
     };
-    const { variants, report, spent } = await tune(subject, pinned, tuner);
+    const { variants, report, spent, standsIn } = await tune(subject, pinned, tuner, prefillLater);
     throwIfAborted(tuner.signal);
     const all = { ...variants, ...fixed };
     const subjectOfHeads = { config, weights, work, activations, variants: all, exactOnly: exactHead };
-    const heads = await createHeads(gpu, subjectOfHeads);
-    return new Transformer(gpu, config, contextLength, weights, all, report, spent, work, activations, heads);
+    const rest = { subject, pinned, tuner };
+    const transformer = new Transformer(
+      gpu,
+      config,
+      contextLength,
+      weights,
+      all,
+      report,
+      spent,
+      work,
+      activations,
+      rest,
+      standsIn,
+    );
+    const heads = createHeads(gpu, subjectOfHeads);
+    // Beside the head, and not behind it: a device compiles several kernels at a time.
+    if (options.compile) await Promise.all([heads, transformer.compile()]);
+    transformer.#heads = await heads;
+    return transformer;
+  }
+
+  /** One choice for each kernel. That of prompts may be another one once `complete` is done. */
+  get variants(): Variants & FixedChoices {
+    return this.#variants;
+  }
+
+  private get heads(): Heads {
+    if (this.#heads) return this.#heads;
+    throw new TernionError('internal', 'A head was wanted that is not there yet.');
   }
 
   /** What the LM head of generations multiplies; undefined where their logits are those of `encodeLogits`. */
@@ -153,8 +212,12 @@ export class Transformer {
     return this.heads.fast;
   }
 
-  /** The dispatches for `cache`, made at its first use. */
-  forwardPass(cache: KvCache): Promise<ForwardPass> {
+  /**
+   * The dispatches for `cache`, made at its first use. Where so many `tokens` are to be evaluated that the kernels for prompts are worth
+   * waiting for, it waits for `complete`, and rejects as that does.
+   */
+  async forwardPass(cache: KvCache, tokens = 0): Promise<ForwardPass> {
+    if (this.#isPartial && tokens * multiplyAdds(this.weights) > MOST_WITH_STAND_IN) await this.complete();
     let pass = this.#passes.get(cache);
     if (!pass) {
       pass = this.#createPass(cache);
@@ -185,6 +248,50 @@ export class Transformer {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
     await Promise.all([this.forwardPass(cache), this.sampler(PLAIN_CHOICE)]);
     cache.destroy();
+  }
+
+  /** Whether `complete` has nothing to do. */
+  get isComplete(): boolean {
+    return !this.#isPartial;
+  }
+
+  /**
+   * Checks and compiles what the load has left: passes that are made from then on have it. Rejects with `kernel-check-failed` or
+   * `internal` where a kernel is wrong or does not compile; the next call tries again.
+   */
+  complete(): Promise<void> {
+    this.#completing ??= this.#complete().finally(() => (this.#completing = undefined));
+    return this.#completing;
+  }
+
+  async #complete(): Promise<void> {
+    if (!this.#isPartial) return;
+    const { subject, tuner } = this.rest;
+    try {
+      const { variant, report } = await choosePrefill(subject, { ...tuner, signal: undefined });
+      Object.assign(this.tuning.chosen, report.chosen);
+      this.tuning.rejected.push(...report.rejected);
+      const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
+      try {
+        await this.#dispatches({ cache, batched: true, matmul: variant });
+      } finally {
+        cache.destroy();
+      }
+      this.#variants = { ...this.#variants, prefillMatmul: variant };
+    } catch (error) {
+      // A kernel that was right does not even compile: what is remembered is of another driver.
+      if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner.store);
+      throw error;
+    }
+    this.#isPartial = false;
+    this.#passes = new WeakMap();
+  }
+
+  /** Times variants for the next load, which finds what that has shown; whoever calls has the GPU to itself. Rejects with `aborted`. */
+  async tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const { subject, pinned, tuner } = this.rest;
+    const { report } = await tune(subject, pinned, { ...tuner, budgetMs, signal });
+    this.tuning.races.push(...report.races);
   }
 
   /** Tells the next dispatches where they stand: `count` tokens from `position`, `step` tokens sampled before. */
@@ -278,9 +385,9 @@ export class Transformer {
     return { embed: await embed(gpu, weights.embedding, work.ids, work.x, embedding), layers };
   }
 
-  async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<LayerStage[]> {
+  async #layer(layer: LayerWeights, index: number, { cache, batched, matmul }: LayerContext): Promise<LayerStage[]> {
     const { work, variants, gpu, activations, config } = this;
-    const variant = batched ? variants.prefillMatmul : variants.decodeMatmul;
+    const variant = matmul ?? (batched ? variants.prefillMatmul : variants.decodeMatmul);
     const { normThreads } = variants;
     const settings = { gpu, work, activations, eps: config.eps, normThreads, variant };
     const { attnSubNorm, attnOutput, ffnSubNorm, ffnDown } = layer;
@@ -378,6 +485,13 @@ export class Transformer {
     const dispatches = await decodeAttention(...args, appends ? rope : undefined);
     return [...(appends ? [] : [await append()]), attends(dispatches)];
   }
+}
+
+/** Of the matrices of all layers, for one token. */
+function multiplyAdds({ layers }: ModelWeights): number {
+  return layers
+    .flatMap(({ qkv, attnOutput, gateUp, ffnDown }) => [qkv, attnOutput, gateUp, ffnDown])
+    .reduce((sum, { rows, cols }) => sum + rows * cols, 0);
 }
 
 /** As many pairs of (1, 0). */

@@ -1,5 +1,6 @@
 // Tunes the kernels of one model: what each variant is checked and timed with.
 
+import { isSoftwareAdapter } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TunerTimes, type TuningReport } from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
@@ -42,12 +43,25 @@ export interface TuningSubject {
   activations: Activations;
 }
 
-/** Chooses every variant; those that `pinned` names are taken as they are, after their check. */
+/** What was chosen, and what that took. */
+export interface Tuned {
+  variants: Variants;
+  report: TuningReport;
+  spent: TunerTimes;
+  /** Whether decode's variant of the matrix kernel stands in for that of prompts, which nobody has chosen. */
+  standsIn: boolean;
+}
+
+/**
+ * Chooses every variant; those that `pinned` names are taken as they are, after their check. With `prefillLater`, that of prompts is
+ * left to `choosePrefill` where decode's can stand in for it.
+ */
 export async function tune(
   subject: TuningSubject,
   pinned: Partial<Variants>,
   options: TunerOptions,
-): Promise<{ variants: Variants; report: TuningReport; spent: TunerTimes }> {
+  prefillLater = false,
+): Promise<Tuned> {
   const { gpu, config, head } = subject;
   const tuner = new Tuner(gpu, options);
   const possible = candidates(gpu.capabilities, config, subject.activations);
@@ -63,26 +77,28 @@ export async function tune(
     return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
   };
   const { width, ffnWidth, heads, kvHeads, headDim, rotary, ropePairs, headNorms } = config;
+  const layerShape = layerShapeOf(subject);
   const attentionShape = { heads, kvHeads, headDim, rotary, ropePairs, headNorms };
   const rowForms = normForms(subject);
   const forms = matmulForms(subject);
-  const formNames = forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
-  const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
-  const { activation, perMatrixNorms } = config;
-  const epilogues: MatmulEpilogue[] = ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
+  const formNames = namesOf(forms);
+  const epilogues = epiloguesOf(config);
   const fuses = [pinned.decodeMatmul, ...all.decodeMatmul].some((variant) => variant?.fused);
   const normThreads = pinned.normThreads ?? possible.normThreads[0]!;
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
   const caches = new TimedCaches(subject, length, format);
+  const decodeMatmul = await choose('decodeMatmul', layerShape, {
+    checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
+    check: async (variant) =>
+      (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
+      checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
+    work: (variant) => matmulWork(subject, variant, 1, normThreads),
+  });
+  const standsIn =
+    prefillLater && !options.unchecked && !pinned.prefillMatmul && canStandIn(subject, decodeMatmul);
   const variants: Variants = {
-    decodeMatmul: await choose('decodeMatmul', layerShape, {
-      checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
-      check: async (variant) =>
-        (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
-        checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
-      work: (variant) => matmulWork(subject, variant, 1, normThreads),
-    }),
+    decodeMatmul,
     head: await choose('head', headShape(subject), {
       checked: JSON.stringify(['head', head.format]),
       check: (variant) => checkHeadOf(subject, variant),
@@ -93,11 +109,9 @@ export async function tune(
         return { dispatches: await timed };
       },
     }),
-    prefillMatmul: await choose('prefillMatmul', layerShape, {
-      checked: JSON.stringify(['matmul', epilogues, forms]),
-      check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
-      work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
-    }),
+    prefillMatmul: standsIn
+      ? decodeMatmul
+      : await choose('prefillMatmul', layerShape, prefillWork(subject, normThreads)),
     attention: await choose('attention', `${layerShape} ${format}`, {
       checked: JSON.stringify(['attention', attentionShape, format]),
       check: (variant) => checkAttention(gpu, attentionShape, variant, format),
@@ -111,7 +125,59 @@ export async function tune(
   };
   caches.free();
   await tuner.save();
-  return { variants, report: tuner.report, spent: tuner.spent };
+  return { variants, report: tuner.report, spent: tuner.spent, standsIn };
+}
+
+/** Chooses the variant of the matrix kernel for prompts alone, and times none. */
+export async function choosePrefill(
+  subject: TuningSubject,
+  options: TunerOptions,
+): Promise<{ variant: MatmulVariant; report: TuningReport }> {
+  const { gpu, config, activations } = subject;
+  const possible = candidates(gpu.capabilities, config, activations);
+  const tuner = new Tuner(gpu, { ...options, budgetMs: 0 });
+  const variant = await tuner.choose({
+    name: `prefillMatmul ${layerShapeOf(subject)}`,
+    candidates: possible.prefillMatmul,
+    ...prefillWork(subject, possible.normThreads[0]!),
+  });
+  await tuner.save();
+  return { variant, report: tuner.report };
+}
+
+/**
+ * Whether prompts can be evaluated with decode's `variant` of the matrix kernel until there is one of their own: where that is to the bit
+ * the same. On a program on the CPU the kernel for prompts takes the longest to compile of all; a GPU has both soon.
+ */
+function canStandIn(subject: TuningSubject, { tokens, fused }: MatmulVariant): boolean {
+  const { gpu, activations } = subject;
+  const isExact = matmulForms(subject).every(({ groups, scaleGroup }) => !groups && scaleGroup === 'row');
+  return (
+    isSoftwareAdapter(gpu.capabilities) && activations === 'int8-token' && isExact && tokens === 1 && !fused
+  );
+}
+
+function prefillWork(subject: TuningSubject, normThreads: number): TunableWork<MatmulVariant> {
+  const [epilogues, forms] = [epiloguesOf(subject.config), matmulForms(subject)];
+  return {
+    checked: JSON.stringify(['matmul', epilogues, forms]),
+    check: (variant) => checkMatmul(subject.gpu, variant, epilogues, forms),
+    work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
+  };
+}
+
+function epiloguesOf({ activation, perMatrixNorms }: ModelConfig): MatmulEpilogue[] {
+  return ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
+}
+
+/** What the times of variants belong to that depend on the shape of a layer. */
+function layerShapeOf(subject: TuningSubject): string {
+  const { width, ffnWidth, heads, kvHeads, headDim } = subject.config;
+  return [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...namesOf(matmulForms(subject))].join(' ');
+}
+
+function namesOf(forms: readonly MatmulForm[]): string[] {
+  return forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
 }
 
 /** What the times of head variants belong to. */

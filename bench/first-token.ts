@@ -106,7 +106,7 @@ async function visit(browser: BrowserContext, url: string): Promise<MeasuredVisi
   page.setDefaultTimeout(0);
   const before = await cpuOfChildren();
   await page.goto(url);
-  const seen = (await page.evaluate('globalThis.visit')) as Visit;
+  const seen = await page.evaluate<Visit>('globalThis.visit');
   const after = await cpuOfChildren();
   await page.close();
   return { ...seen, cpu: before === undefined || after === undefined ? undefined : after - before };
@@ -116,13 +116,19 @@ async function visit(browser: BrowserContext, url: string): Promise<MeasuredVisi
 async function cpuOfChildren(): Promise<number | undefined> {
   const names = await readdir('/proc').catch(() => []);
   const stats = await Promise.all(
-    names.filter((name) => /^\d+$/.test(name)).map((name) => readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')),
+    names
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')),
   );
   const processes = new Map<number, { parent: number; ticks: number }>();
   for (const stat of stats) {
     // The name in brackets may have spaces.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
-    if (fields.length > 12) processes.set(parseInt(stat), { parent: fields[1]!, ticks: fields[11]! + fields[12]! });
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    if (fields.length > 12)
+      processes.set(parseInt(stat), { parent: fields[1]!, ticks: fields[11]! + fields[12]! });
   }
   if (processes.size === 0) return undefined;
   const isChild = (id: number): boolean => {
@@ -142,12 +148,30 @@ function split({ script, ready, firstToken, load, cpu }: MeasuredVisit): number[
 }
 
 function print(visits: Record<string, MeasuredVisit[]>): void {
-  const best = (list: MeasuredVisit[]): MeasuredVisit => list.reduce((a, b) => (b.firstToken < a.firstToken ? b : a));
+  const best = (list: MeasuredVisit[]): MeasuredVisit =>
+    list.reduce((a, b) => (b.firstToken < a.firstToken ? b : a));
   console.log(
     textTable({
       title: 'From navigation to the first token, ms: the soonest of each kind of visit',
-      columns: ['', 'navigate', 'worker', 'device', 'open', 'upload', 'check', 'tune', 'compile', 'prefill', 'first token', 'CPU', 'pipelines'],
-      rows: Object.entries(visits).map(([name, list]) => [`${name} (${list.length})`, ...split(best(list)).map(String)]),
+      columns: [
+        '',
+        'navigate',
+        'worker',
+        'device',
+        'open',
+        'upload',
+        'check',
+        'tune',
+        'compile',
+        'prefill',
+        'first token',
+        'CPU',
+        'pipelines',
+      ],
+      rows: Object.entries(visits).map(([name, list]) => [
+        `${name} (${list.length})`,
+        ...split(best(list)).map(String),
+      ]),
     }),
   );
 }

@@ -103,7 +103,15 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     files: ModelFiles,
     options: EngineOptions,
   ): Promise<LoadedModel & { resident: Resident }> {
-    const { signal, onProgress, variants, tuning = true, tuningStore, clock = new LoadClock(), behind } = options;
+    const {
+      signal,
+      onProgress,
+      variants,
+      tuning = true,
+      tuningStore,
+      clock = new LoadClock(),
+      behind,
+    } = options;
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
     const fit = fitMemory(model, gpu, options);

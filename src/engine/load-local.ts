@@ -83,7 +83,13 @@ class ModelLoader implements Reloader {
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
     const engineOptions = { ...options, onProgress, memoryBudget, tuningStore: this.#tuningStore };
     const load: Load<LocalEngine> = async (gpu, files, opened, clock) => {
-      const engine = await LocalEngine.load(gpu, files, { ...engineOptions, clock, behind: true }, undefined, this);
+      const engine = await LocalEngine.load(
+        gpu,
+        files,
+        { ...engineOptions, clock, behind: true },
+        undefined,
+        this,
+      );
       engine.source = opened.info;
       return engine;
     };

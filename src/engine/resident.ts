@@ -10,6 +10,7 @@ import type { FixedChoices, Variants } from '../inference/variants';
 import type { VocabularyMatrix } from '../kernels/matrices';
 import type { Activations } from '../model/activations';
 import { loadWeights } from '../model/load';
+import type { ModelWeights } from '../model/weights';
 import type { ModelFile } from '../model/model-file';
 import type { VocabularyPrecision } from '../model/vocabulary';
 import { LoadClock, type LoadTimes } from '../plan/load-clock';
@@ -78,9 +79,25 @@ export class Resident {
     { signal, onProgress, tuner, clock = new LoadClock(), behind = false }: ResidentOptions,
   ): Promise<Resident> {
     const { headPrecision, ...rest } = placement;
+    const create = (of: ModelWeights): Promise<Transformer> =>
+      Transformer.create(gpu, model.config, of, {
+        ...rest,
+        exactHead: headPrecision !== 'int8',
+        tuner: { ...tuner, ...(behind && { budgetMs: 0 }), signal },
+        prefillLater: behind,
+        compile: true,
+      });
+    let creating: Promise<Transformer> | undefined;
     const weights = await loadWeights(gpu, model, {
       vocabulary: headPrecision,
       signal,
+      // Kernels are compiled while bytes come, unless variants are to be timed on those.
+      onAllocated: (early) => {
+        if (!behind) return;
+        creating = create(early);
+        // Where it fails, that is heard when all bytes are there.
+        creating.catch(() => {});
+      },
       onProgress: (loaded, total) => onProgress?.({ phase: 'upload', loaded, total }),
     });
     throwIfAborted(signal);
@@ -89,14 +106,7 @@ export class Resident {
     gpu.onCompiled = (loaded) => onProgress?.({ phase: 'compile', loaded, total: 0 });
     let transformer: Transformer;
     try {
-      const creating = Transformer.create(gpu, model.config, weights, {
-        ...rest,
-        exactHead: headPrecision !== 'int8',
-        tuner: { ...tuner, ...(behind && { budgetMs: 0 }), signal },
-        prefillLater: behind,
-        compile: true,
-      });
-      transformer = await untilAborted(creating, signal);
+      transformer = await untilAborted(creating ?? create(weights), signal);
     } catch (error) {
       // A kernel that was right does not even compile: what is remembered is of another driver.
       if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner?.store);
@@ -111,7 +121,15 @@ export class Resident {
     clock.lap('compile', { check, tune });
     const { embedding, head, parameterCount } = weights;
     const formats = { embedding: embedding.format, head: head.format };
-    return new Resident(gpu, transformer, parameterCount, formats, placement, clock.times(gpu.pipelineCount), behind ? tuner : undefined);
+    return new Resident(
+      gpu,
+      transformer,
+      parameterCount,
+      formats,
+      placement,
+      clock.times(gpu.pipelineCount),
+      behind ? tuner : undefined,
+    );
   }
 
   /** Whether nothing of it is there any more: its device was lost, or it was freed. */

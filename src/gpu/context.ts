@@ -185,7 +185,9 @@ export class GpuContext implements BufferMaker {
     let result: T | undefined;
     let failure: unknown;
     try {
-      result = await allocate();
+      const allocated = allocate();
+      // Without a wait in between, what others allocate meanwhile is in none of these scopes.
+      result = allocated instanceof Promise ? await allocated : allocated;
     } catch (error) {
       failure = error;
     }

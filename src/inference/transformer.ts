@@ -145,7 +145,14 @@ export class Transformer {
     weights: ModelWeights,
     options: TransformerOptions,
   ): Promise<Transformer> {
-    const { contextLength, exactHead, variants: pinned = {}, tuner = {}, activations, prefillLater } = options;
+    const {
+      contextLength,
+      exactHead,
+      variants: pinned = {},
+      tuner = {},
+      activations,
+      prefillLater,
+    } = options;
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = possibleAttention(gpu.capabilities, config, pinned);
     const work = await gpu.checkedAllocation('the work buffers', () =>
@@ -385,7 +392,11 @@ export class Transformer {
     return { embed: await embed(gpu, weights.embedding, work.ids, work.x, embedding), layers };
   }
 
-  async #layer(layer: LayerWeights, index: number, { cache, batched, matmul }: LayerContext): Promise<LayerStage[]> {
+  async #layer(
+    layer: LayerWeights,
+    index: number,
+    { cache, batched, matmul }: LayerContext,
+  ): Promise<LayerStage[]> {
     const { work, variants, gpu, activations, config } = this;
     const variant = matmul ?? (batched ? variants.prefillMatmul : variants.decodeMatmul);
     const { normThreads } = variants;

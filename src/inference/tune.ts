@@ -2,7 +2,14 @@
 
 import { isSoftwareAdapter } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
-import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TunerTimes, type TuningReport } from '../gpu/tuner';
+import {
+  Tuner,
+  type TimedWork,
+  type Tunable,
+  type TunerOptions,
+  type TunerTimes,
+  type TuningReport,
+} from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention } from '../kernels/attention-check';
 import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';

@@ -25,7 +25,14 @@ export type LoadPhase = Exclude<keyof LoadTimes, 'total' | 'pipelines'>;
 
 /** Gives the time since it was last asked to one phase or another. Begins when it is made. */
 export class LoadClock {
-  readonly #spent: Record<LoadPhase, number> = { device: 0, open: 0, upload: 0, check: 0, tune: 0, compile: 0 };
+  readonly #spent: Record<LoadPhase, number> = {
+    device: 0,
+    open: 0,
+    upload: 0,
+    check: 0,
+    tune: 0,
+    compile: 0,
+  };
   #last: number;
 
   constructor(private readonly now: () => number = () => performance.now()) {

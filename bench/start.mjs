@@ -1,5 +1,5 @@
 // `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding;
-// `… -- sampling SHAPE`: of sampling; `… -- generate SHAPE`: the model generator; `… -- add FILE`: a report that somebody has sent.
+// `… -- sampling SHAPE`: of sampling; `… -- first-token`: of a visit to a page; `… -- generate SHAPE`: the model generator; `… -- add FILE`: a report that somebody has sent.
 import { argv, exit } from 'node:process';
 import { runBundled } from '../tools/bundled.mjs';
 

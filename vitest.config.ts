@@ -60,6 +60,14 @@ function driversToTest(): Driver[] {
  */
 const QUICKLY_COMPILED = { GALLIVM_PERF: process.env.GALLIVM_PERF ?? 'nopt' };
 
+/**
+ * Where there are several drivers, tests of kernels try all combinations of variants, shapes and epilogues on the one that compiles
+ * soonest, and on the others some that have each of them once (`combinations` in test/support/effort.ts).
+ */
+const COMBINATIONS = (all: boolean): Record<string, string> => ({
+  TERNION_COMBINATIONS: all ? 'all' : 'covering',
+});
+
 function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): TestProjectConfiguration {
   const compiler = drivers.includes('swiftshader') ? 'swiftshader' : drivers[0];
   return {
@@ -69,7 +77,11 @@ function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): T
       include: quick ? QUICK_GPU : ['test/gpu/**/*.test.ts'],
       exclude: [...(turn === 0 ? [] : [ONE_DRIVER]), ...(driver === compiler ? [] : [SWIFTSHADER])],
       setupFiles: [PROGRESS, 'test/support/dawn-setup.ts'],
-      env: { TERNION_VULKAN: driver, ...QUICKLY_COMPILED },
+      env: {
+        TERNION_VULKAN: driver,
+        ...QUICKLY_COMPILED,
+        ...COMBINATIONS(driver === compiler && !quick),
+      },
       sequence: { groupOrder: AFTER_UNIT_TESTS },
       ...TWO_AT_A_TIME,
       ...WATCHED,
@@ -104,6 +116,7 @@ export default defineConfig({
           name: 'e2e',
           include: quick ? QUICK_E2E : ['test/e2e/**/*.test.ts'],
           setupFiles: [PROGRESS],
+          globalSetup: ['test/support/builds/setup.ts'],
           sequence: { groupOrder: AFTER_UNIT_TESTS },
           ...TWO_AT_A_TIME,
           ...WATCHED,

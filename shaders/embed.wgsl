@@ -37,7 +37,7 @@ fn quad(row: u32, i: u32) -> vec4f {
 fn quad(row: u32, i: u32) -> vec4f {
   // Four quads are a chunk, of which four are a piece; eight quads are a group, two of which share a word.
   let word = table[(((row >> 3u) * (PIECES * 4u) + (i >> 2u)) * 8u + (row & 7u)) * 4u + (i & 3u)];
-  let halves = unpack2x16float(scales[((row >> 3u) * PIECES + (i >> 4u)) * 8u + (row & 7u)]);
+  let halves = unpack_f16(scales[((row >> 3u) * PIECES + (i >> 4u)) * 8u + (row & 7u)]);
   return vec4f(unpack_bytes(word)) * select(halves.x, halves.y, (i & 8u) != 0u);
 }
 

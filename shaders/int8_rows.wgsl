@@ -10,6 +10,7 @@
 // Workgroups: x ≥ rows · pieces / 64.
 
 import package::lib::dot::pack_bytes;
+import package::lib::f16::unpack_f16;
 
 struct Shape { source_row: u32, result_row: u32, rows: u32, cols: u32, pieces: u32 }
 
@@ -48,7 +49,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       largest = max(largest, max(pair.x, pair.y));
     }
     halves[g] = half_above(largest / 127.0);
-    let inverse = select(0.0, 1.0 / unpack2x16float(halves[g]).x, halves[g] != 0u);
+    let inverse = select(0.0, 1.0 / unpack_f16(halves[g]).x, halves[g] != 0u);
     for (var chunk = 0u; chunk < 2u; chunk++) {
       var packed = vec4u(0u);
       for (var j = 0u; j < 4u; j++) {

@@ -15,6 +15,7 @@
 
 import constants::{BLOCKS, SPLIT};
 import package::lib::dot::{dot4, unpack_bytes};
+import package::lib::f16::unpack_f16;
 
 @if(broadcast) enable subgroups;
 
@@ -50,7 +51,7 @@ fn main(
   }
   for (var piece = part; piece < pieces; piece += SPLIT) {
     @unroll(b, BLOCKS) {
-      let groups$b = unpack2x16float(scale[scale_base$b + piece * 8u]);
+      let groups$b = unpack_f16(scale[scale_base$b + piece * 8u]);
     }
     @if(broadcast) let mine = q[piece * 4u + (sublane & 3u)];
     @unroll(g, 2) {

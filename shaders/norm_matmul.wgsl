@@ -23,6 +23,7 @@
 
 import constants::{COLS, PADDED, EPSILON, BLOCKS, OUTS, SPLIT, THREADS, PIECES, TOGETHER};
 import package::lib::dot::{dot4, pack_bytes};
+import package::lib::finite::is_finite;
 import package::lib::reduce::reduce_sum_max;
 
 @if(one_subgroup || by_subgroups) enable subgroups;
@@ -124,8 +125,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   sum_max = reduce_sum_max(sum_max, lane);
   @if(plain) let rms = 1.0;
   @if(!plain) let rms = sqrt(sum_max.x / f32(COLS) + EPSILON);
-  // 1/s.
-  let inverse = max(sum_max.y / rms, least) / 127.0;
+  // 1/s; of a row whose sum of squares is no finite number that, so that no result is: of the codes alone any number could come.
+  let inverse = select(sum_max.x, max(sum_max.y / rms, least) / 127.0, is_finite(sum_max.x));
   let to_code = 1.0 / (inverse * rms);
   var own = vec4i(0);
   @unroll(p, PIECES) {

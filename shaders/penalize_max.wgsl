@@ -20,7 +20,8 @@
 
 import constants::{VOCABULARY, SLICE, THREADS};
 import package::lib::best::best_of_group;
-import package::lib::sampler::{FORBIDDEN, SamplerOptions, Best, better, broken, is_finite, no_token};
+import package::lib::finite::is_finite;
+import package::lib::sampler::{FORBIDDEN, SamplerOptions, Best, better, broken, no_token};
 
 @group(0) @binding(0) var<storage, read_write> logits: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> best: array<Best>;

@@ -15,9 +15,11 @@
 // so that all is read at once and only once, and what a group's 16 vectors need of each other goes through workgroup memory;
 // without, a thread makes whole groups.
 // max|y| = max|x·weight| / rms, so that one reading of x gives both the mean square and the scale.
+// Where Σ x² is summed and is no finite number, 1/s is none either: integers alone would make a row like any other of it.
 
 import constants::{COLS, PADDED, THREADS, EPSILON};
 import package::lib::dot::pack_bytes;
+import package::lib::finite::is_finite;
 import package::lib::reduce::reduce_sum_max;
 import package::lib::state::State;
 
@@ -58,6 +60,9 @@ fn x_at(row: u32, i: u32) -> vec4f { return x[row + i]; }
 @if(plain) fn weighted(v: vec4f, w: vec4f) -> f32 { return largest(v); }
 @if(!plain) fn weighted(v: vec4f, w: vec4f) -> f32 { return largest(v * w); }
 
+// 1/s; or, where the row's Σ x² is no finite number, that.
+fn inverse_of(s: f32, squares: f32) -> f32 { return select(squares, 1.0 / s, is_finite(squares)); }
+
 // Writes columns 4i to 4i + 3, gives their sum.
 @if(floats)
 fn put(at: u32, y: vec4f, s: f32) -> i32 {
@@ -79,6 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   @if(!last_row) let row = token * vectors;
   var rms = 1.0;
   var s = 1.0;
+  var squares = 0.0;
   let out = token * (PADDED / 4u);
   // Beyond the row zeros.
   @unroll(k, HELD) {
@@ -98,6 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       }
     }
     sum_max = reduce_sum_max(sum_max, lane);
+    squares = sum_max.x;
     @if(!plain) rms = sqrt(sum_max.x / f32(COLS) + EPSILON);
     @if(!floats && !group_scale) s = 127.0 / max(sum_max.y / rms, least);
   }
@@ -126,7 +133,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       var sum = 0;
       @unroll(j, 16) { sum += bitcast<i32>(of_vector[index * 16u + $ju]); }
       @if(group_scale) s = s_of_group[index];
-      scales[token * groups + index] = vec2f(1.0 / s, f32(sum));
+      scales[token * groups + index] = vec2f(inverse_of(s, squares), f32(sum));
     }
   }
   @if(!held && groups) {
@@ -146,7 +153,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         if (i < end) { y = normalised(x_at(row, i), weight_at(i), rms); }
         sum += put(out + i, y, s);
       }
-      scales[token * groups + index] = vec2f(1.0 / s, f32(sum));
+      scales[token * groups + index] = vec2f(inverse_of(s, squares), f32(sum));
     }
   }
   @if(!groups) {
@@ -161,6 +168,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     @if(!one_subgroup) workgroupBarrier();
     let total = reduce_sum_max(vec2f(f32(sum), 0.0), lane);
-    if (lane == 0u) { scales[token] = vec2f(1.0 / s, total.x); }
+    if (lane == 0u) { scales[token] = vec2f(inverse_of(s, squares), total.x); }
   }
 }

@@ -15,8 +15,9 @@ fn z_of(four: vec4f, top: f32, temperature: f32) -> vec4f {
   @if(!masked) return z;
 }
 
-// A key that sorts like z ≤ 0 does: more negative, smaller.
-fn key_of(z: f32) -> u32 { return ~bitcast<u32>(-abs(z)); }
+// A key that sorts like z ≤ 0 does: more negative, smaller. The sign is set as a bit, for a compiler that takes 0 and -0 for the
+// same could give the best token, whose z is 0, either of two keys.
+fn key_of(z: f32) -> u32 { return ~(bitcast<u32>(z) | 0x80000000u); }
 
 // The smallest key that a token can come with, by all that needs no other tokens than the best.
 fn least_key(min_p: f32) -> u32 {

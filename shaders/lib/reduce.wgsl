@@ -1,6 +1,6 @@
 // Sums and maxima over a workgroup of THREADS threads.
 //
-//   one_subgroup   the workgroup is one subgroup: its lanes meet in registers
+//   one_subgroup   the workgroup is one subgroup, for certain: its lanes meet in registers
 //   by_subgroups   the lanes of each subgroup meet in registers, and subgroups of whatever size in workgroup memory; for a
 //                  power of two of threads
 //   in_steps       no subgroups: sixteen threads add up what all have, and all add up what these have. No read waits for

@@ -44,6 +44,3 @@ const no_token = Best(-3.4e38, NO_TOKEN);
 
 // Better than any token: where a logit is no finite number, none of them means anything.
 const broken = Best(3.4028234e38, NO_TOKEN);
-
-// By its bits: compilers may take it that floats are finite.
-fn is_finite(value: f32) -> bool { return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u; }

@@ -72,7 +72,9 @@ export class RemoteEngine implements CoreEngine {
   ) {
     this.#info = info;
     this.streamTransport = streamTransport;
-    if (suspendAfterMs !== undefined) this.#hidden = new SuspendWhenHidden(this, suspendAfterMs);
+    // A worker of the page's that loads does not see whether the page is hidden.
+    const isPage = typeof document !== 'undefined';
+    if (isPage && suspendAfterMs !== undefined) this.#hidden = new SuspendWhenHidden(this, suspendAfterMs);
   }
 
   /** Has the worker load the model at `source`, which can be sent. The engine owns the link from then on. */

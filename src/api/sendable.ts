@@ -21,7 +21,9 @@ export async function sendableSource(
   const onDownload = (state: Omit<PhaseProgress, 'phase'>): void =>
     onProgress?.(meter.next({ phase: 'download', ...state }));
   const kept = await keepStreaming(source, onDownload, signal);
-  return typeof kept === 'string' || kept instanceof URL ? urlOf(kept, document.baseURI) : kept;
+  if (typeof kept !== 'string' && !(kept instanceof URL)) return kept;
+  // A worker of the page's may load, too: it has an address, and no document.
+  return urlOf(kept, typeof document === 'undefined' ? undefined : document.baseURI);
 }
 
 /**

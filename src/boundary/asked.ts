@@ -3,6 +3,7 @@
 import type { Answer, PlainGenerateOptions, Usage } from '../engine/types';
 import { TernionError } from '../errors';
 import { plainOptions, type ReadOptions } from './answer-shapes';
+import { iterable } from './iterable';
 
 /** What of an answer says whether it is whole. */
 type AnswerToRead = Pick<Answer, 'text' | 'finishReason'> & { usage: Pick<Usage, 'stopReason'> };
@@ -40,6 +41,8 @@ export function askedStream<Given, Chunk, Whole extends AnswerToRead>(
   try {
     const [given, options] = read();
     const plain = plainOptions(options);
+    // Whoever reads hears what it fails with; until then nobody does, which is no fault.
+    if (plain instanceof Promise) plain.catch(() => {});
     const stream =
       plain instanceof Promise ? laterStream(async () => make(given, await plain)) : make(given, plain);
     return answerStream(stream, how, options);
@@ -61,7 +64,7 @@ export function answerStream<Chunk, Whole extends AnswerToRead>(
     complete,
   };
   // What the types of callers promise of the value follows from the schema that they gave.
-  return Object.assign(stream, readers as ReadAtOnce<Whole>);
+  return Object.assign(iterable(stream), readers as ReadAtOnce<Whole>);
 }
 
 /** The answer that `ask` gets with plain options, and the value that it is where the options ask for JSON. */

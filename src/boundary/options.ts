@@ -48,7 +48,8 @@ export const templateOptions: Read<TemplateOptions> = (value, at) => {
   throw invalid(`${at}.tools`, tools, 'a list of objects');
 };
 
-const headers: Read<Record<string, string>> = (value, at) => {
+/** Headers of requests. */
+export const headers: Read<Record<string, string>> = (value, at) => {
   const copy = record(text(), { most: 1000, wanted: 'a plain object of strings' })(value, at);
   try {
     new Headers(copy);

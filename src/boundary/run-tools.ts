@@ -15,7 +15,7 @@ import type {
   ToolResult,
 } from '../engine/types';
 import { throwIfAborted, untilAborted } from '../errors';
-import { invalid, isObject, number, options, type Read } from './read';
+import { invalid, isObject, number, options, property, type Read } from './read';
 import { inWords } from './schemas';
 import { abortSignal } from './signals';
 
@@ -62,11 +62,11 @@ const read: Read<ReadRun> = (value, at) => {
   const described = Object.entries(tools).map(([name, tool]): [string, ToolDefinition] => {
     if (!isObject(tool))
       throw invalid(`${at}.tools.${name}`, tool, 'an object with a schema and a function execute');
-    const told: Partial<RunnableTool> & ToolDefinition = { ...tool };
-    if (typeof told.execute !== 'function')
-      throw invalid(`${at}.tools.${name}.execute`, told.execute, 'a function');
-    delete told.execute;
-    return [name, told];
+    // Not a copy of the tool, which may be of a class: then its function is not its own.
+    const { description, schema }: ToolDefinition = tool;
+    const execute = property(tool, 'execute', at);
+    if (typeof execute !== 'function') throw invalid(`${at}.tools.${name}.execute`, execute, 'a function');
+    return [name, { description, schema }];
   });
   const { signal: ends = new AbortController().signal } = rest;
   const signal = abortSignal(ends, `${at}.signal`);

@@ -11,7 +11,7 @@ import { list, refusal, text, type Read } from './read';
 const MAX_FILES = 10_000;
 
 const KINDS =
-  'is none: a model is a URL, a File or Blob or a list of them, an ArrayBuffer or Uint8Array, a Response or a stream';
+  'is none: a model is a name or a URL, a File or Blob or a list of them, an ArrayBuffer or Uint8Array, a Response or a stream';
 
 /** A source. What is not copied (files, bytes, streams) is what it claims to be, and not a Proxy of it. */
 export const modelSource: Read<ModelSource> = (value, at) => {

@@ -182,6 +182,8 @@ export interface AnswerStream<Parsed = unknown> extends ReadableStream<GenerateC
   json(): Promise<Parsed>;
   /** The whole answer, with counts and the reason why it ended. */
   complete(): Promise<Answer<Parsed>>;
+  /** For `for await`, in every browser. Projects under TypeScript 5 may have no types of streams that are iterable. */
+  [Symbol.asyncIterator](): AsyncIteratorObject<GenerateChunk, undefined, unknown>;
 }
 
 /** A whole answer: what the chunks of a stream come to. */

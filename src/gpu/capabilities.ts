@@ -27,11 +27,12 @@ export interface Capabilities {
 const MOST_SOFTWARE_LANES = 8;
 
 /**
- * Whether the adapter is a program on the CPU: told by subgroups of at most 8 lanes. There, barriers are dear and threads
- * are lanes of a vector unit, so workgroups should be no larger than those.
+ * Whether the adapter is a program on the CPU: told by subgroups of at most 8 lanes on what is of no known maker of GPUs, for some
+ * phones' have as few (Arm's Mali-G76: 8). There, barriers are dear and threads are lanes of a vector unit, so workgroups should
+ * be no larger than those.
  */
-export function isSoftwareAdapter({ subgroups, subgroupMaxSize }: Capabilities): boolean {
-  return subgroups && subgroupMaxSize <= MOST_SOFTWARE_LANES;
+export function isSoftwareAdapter({ subgroups, subgroupMaxSize, vendor }: Capabilities): boolean {
+  return subgroups && subgroupMaxSize <= MOST_SOFTWARE_LANES && vendor === 'unknown';
 }
 
 /** What `device` can do. Language features are tried out, since a device does not say which it has. */

@@ -176,8 +176,8 @@ export class GpuContext implements BufferMaker {
     buffer.destroy();
   }
 
-  /** Runs `allocate` and waits until the device has answered: an allocation that failed becomes `out-of-memory`. */
-  async checkedAllocation<T>(what: string, allocate: () => T | Promise<T>): Promise<T> {
+  /** Runs `allocate` at once and waits until the device has answered: an allocation that failed becomes `out-of-memory`. */
+  async checkedAllocation<T>(what: string, allocate: () => T): Promise<T> {
     const { device } = this;
     const before = new Set(this.#buffers.keys());
     device.pushErrorScope('validation');
@@ -185,15 +185,14 @@ export class GpuContext implements BufferMaker {
     let result: T | undefined;
     let failure: unknown;
     try {
-      const allocated = allocate();
-      // Without a wait in between, what others allocate meanwhile is in none of these scopes.
-      result = allocated instanceof Promise ? await allocated : allocated;
+      result = allocate();
     } catch (error) {
       failure = error;
     }
     const made = [...this.#buffers.keys()].filter((buffer) => !before.has(buffer));
-    const memory = await device.popErrorScope();
-    const validation = await device.popErrorScope();
+    // Before anybody else has a turn: scopes are a stack, which all that use the device share.
+    const answers = [device.popErrorScope(), device.popErrorScope()] as const;
+    const [memory, validation] = await Promise.all(answers);
     if (!failure && !memory && !validation) return result as T;
     for (const buffer of made) this.free(buffer);
     if (failure instanceof TernionError) throw failure;
@@ -283,6 +282,8 @@ export class GpuContext implements BufferMaker {
   /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */
   destroy(): void {
     this.#over ??= new TernionError('disposed', 'What was on the GPU has been freed.');
+    // Pipelines that are still on their way come for nobody.
+    this.onCompiled = undefined;
     for (const buffer of this.#buffers.keys()) buffer.destroy();
     this.#buffers.clear();
     this.#pipelines.clear();

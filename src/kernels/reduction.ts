@@ -1,6 +1,6 @@
 // The constants and conditions of shaders/lib/reduce.wgsl, shared by every kernel that sums over a workgroup.
 
-import type { Capabilities } from '../gpu/capabilities';
+import { isSoftwareAdapter, type Capabilities } from '../gpu/capabilities';
 import type { ShaderConditions, ShaderConstants } from '../gpu/shader-expansion';
 
 /** From so many threads on it pays that not every one reads what all have; more than the most have no use here. */
@@ -13,10 +13,14 @@ export interface Reduction {
   conditions: ShaderConditions;
 }
 
-/** How `threads` threads of a workgroup meet: see the shader. */
+/**
+ * How `threads` threads of a workgroup meet: see the shader. One subgroup is believed in only where a program on the CPU says so. Of
+ * GPUs some browsers name a size that is not the one they compile for: Safari says 32 of the GPUs of Intel and AMD in older Macs, too.
+ */
 export function reduction(capabilities: Capabilities, threads: number): Reduction {
   const { subgroups, subgroupMinSize, subgroupMaxSize } = capabilities;
-  const oneSubgroup = subgroups && subgroupMinSize === threads && subgroupMaxSize === threads;
+  const named = subgroupMinSize === threads && subgroupMaxSize === threads;
+  const oneSubgroup = isSoftwareAdapter(capabilities) && named;
   const many = !oneSubgroup && threads >= MANY && threads <= MOST && Number.isInteger(Math.log2(threads));
   return {
     constants: { THREADS: threads },

@@ -11,6 +11,7 @@ import {
   sliceCount,
   surveyWords,
   type SampleMode,
+  type SamplerParameters,
 } from './sample';
 
 /** Which tokens may come. */
@@ -44,8 +45,7 @@ export async function checkMasked(
     const buffers = {
       logits: scratch(logits),
       best: scratch(new Uint32Array(sliceCount(vocabulary) * 2)),
-      // One token is drawn among the best.
-      options: scratch(packSamplerOptions({ ...PLAIN, topK: 1 })),
+      options: scratch(packSamplerOptions(PLAIN)),
       history: scratch(new Uint32Array(vocabulary)),
       bias: scratch(bias),
       state: scratch(Uint32Array.of(0, 1, 0, 0)),
@@ -56,18 +56,22 @@ export async function checkMasked(
     };
     const dispatches = await sample(gpu, vocabulary, threads, mode, buffers);
     const biased = mode.penalties ? logits.map((logit, token) => logit + bias[token]!) : logits;
-    for (const rule of rules) {
-      gpu.write(buffers.logits, 0, logits);
-      gpu.write(buffers.mask, 0, maskOf(vocabulary, rule));
-      const { buffer } = await run(gpu, dispatches, buffers.ids);
-      if (!isBest(new Uint32Array(buffer)[0]!, biased, rule, mode)) return false;
+    for (const options of mode.random ? [BEST, PLAIN] : [PLAIN]) {
+      gpu.write(buffers.options, 0, packSamplerOptions(options));
+      for (const rule of rules) {
+        gpu.write(buffers.logits, 0, logits);
+        gpu.write(buffers.mask, 0, maskOf(vocabulary, rule));
+        const { buffer } = await run(gpu, dispatches, buffers.ids);
+        if (!isRight(new Uint32Array(buffer)[0]!, biased, rule, mode, options)) return false;
+      }
     }
     return true;
   });
 }
 
-const PLAIN = {
+const PLAIN: SamplerParameters = {
   temperature: 1,
+  topK: 0,
   topP: 1,
   minP: 0,
   repetitionPenalty: 1,
@@ -76,17 +80,27 @@ const PLAIN = {
   seed: 1,
 };
 
+/** One token is drawn among the best. Without filters another kernel draws. */
+const BEST: SamplerParameters = { ...PLAIN, topK: 1 };
+
 function maskOf(vocabulary: number, rule: Rule): Uint32Array {
   const mask = new Uint32Array(maskWords(vocabulary));
   for (let token = 0; token < vocabulary; token++) if (rule(token)) mask[token >> 5]! |= 1 << (token & 31);
   return mask;
 }
 
-/** The first of the best that may come; any of them where one is drawn, and none where there is none. */
-function isBest(chosen: number, logits: Float32Array, rule: Rule, { random }: SampleMode): boolean {
+/** The first of the best that may come; where one is drawn, any of them, or without filters of all that may; none where there is none. */
+function isRight(
+  chosen: number,
+  logits: Float32Array,
+  rule: Rule,
+  { random }: SampleMode,
+  { topK }: SamplerParameters,
+): boolean {
   const allowed = [...logits.keys()].filter(rule);
+  if (allowed.length === 0) return chosen === NO_TOKEN;
   const top = allowed.reduce((most, token) => Math.max(most, logits[token]!), -Infinity);
   const best = allowed.filter((token) => logits[token] === top);
-  if (best.length === 0) return chosen === NO_TOKEN;
-  return random ? best.includes(chosen) : chosen === best[0];
+  if (!random) return chosen === best[0];
+  return (topK === 0 ? allowed : best).includes(chosen);
 }

@@ -175,11 +175,21 @@ export function decodeMatmulCandidates(
         [4, 1, 1],
       ]);
     return [
-      ...variants({ ...byPairs, broadcast: true }, [
-        [4, 1, 1],
-        [2, 1, 1],
-        [8, 1, 1],
-      ]),
+      // Measured: with two blocks SwiftShader, of four lanes, takes 0.88 of the time for a step of the 125m shape, 0.94 of the 700m one.
+      ...variants(
+        { ...byPairs, broadcast: true },
+        capabilities.subgroupMaxSize === 8
+          ? [
+              [4, 1, 1],
+              [2, 1, 1],
+              [8, 1, 1],
+            ]
+          : [
+              [2, 1, 1],
+              [4, 1, 1],
+              [8, 1, 1],
+            ],
+      ),
       ...variants({ ...byBytes, broadcast: true }, [[4, 1, 1]]),
       ...variants(byBytes, [[4, 1, 1]]),
     ];

@@ -1,23 +1,18 @@
 // The worker for grammars in real browsers: it starts, compiles and masks, and says so where a page forbids WebAssembly.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inBrowsers } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const PAGE = 'test/e2e/pages/grammar.html';
-/** Without 'wasm-unsafe-eval'. It comes with the worker's script too, whose policy is its own. */
-const STRICT = "default-src 'self'; script-src 'self'; worker-src 'self'";
+/** Without 'wasm-unsafe-eval'. The worker's script is a Blob, which has the policy of its page. */
+const STRICT = "default-src 'self'; script-src 'self'; worker-src blob:";
 
 describe('a grammar worker', () => {
   let open: Served;
   let strict: Served;
   beforeAll(async () => {
-    open = await serveSources();
-    strict = await serveSources({
-      middleware: (_, response, next) => {
-        response.setHeader('content-security-policy', STRICT);
-        next();
-      },
-    });
+    open = await servePages();
+    strict = await servePages({ 'content-security-policy': STRICT });
   });
   afterAll(async () => {
     await open.close();

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser, Page } from 'playwright';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { Rendered } from './pages/markdown';
 
 const TEXT = `A first paragraph, with **bold**, \`code\` and a [link](https://example.com).
@@ -46,7 +46,7 @@ describe.skipIf(reason)(`Markdown${reason ? ` (skipped: ${reason})` : ''}`, () =
     );
 
   beforeAll(async () => {
-    pages = await serveSources({ bundled: ['marked', 'dompurify'] });
+    pages = await servePages();
     browser = await launchChromium();
     page = await browser.newPage();
     page.setDefaultTimeout(NO_TIMEOUT);

@@ -4,20 +4,23 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import OpenAI from 'openai';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as Inline from '../../src/inline';
 import type * as OpenAiSurface from '../../src/surfaces/openai';
 import { inBrowsers } from '../support/browsers';
+import { builtFolder } from '../support/builds/built';
 import { collect } from '../support/collect';
 import { defaultDriver, requestDevice } from '../support/dawn';
 import { driverManifest } from '../support/machine.mjs';
 
-const root = new URL('../../', import.meta.url);
+const repository = new URL('../../', import.meta.url);
+/** The folder with the built package in `dist`. */
+let root: URL;
 const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript' };
 const PAGE = `<!doctype html><title>Embedding</title><link rel="icon" href="data:," />
 <script type="module">
@@ -34,7 +37,7 @@ const PAGE = `<!doctype html><title>Embedding</title><link rel="icon" href="data
   globalThis.refused = (module) => run(module).then(() => undefined, ({ code, message }) => ({ code, message }));
 </script>`;
 
-/** Files of the repository as they are, readable from any origin; the page at the root. */
+/** The built package and the files in `public`, readable from any origin; the page at the root. */
 async function serveFiles(
   headers: Record<string, string> = {},
 ): Promise<{ server: Server; url: string; asked: string[] }> {
@@ -43,7 +46,10 @@ async function serveFiles(
     const path = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1);
     asked.push(path);
     const type = TYPES[path === '' ? 'html' : (path.split('.').at(-1) ?? '')] ?? 'application/octet-stream';
-    const body = path === '' ? Promise.resolve(PAGE) : readFile(new URL(path, root));
+    const body =
+      path === ''
+        ? Promise.resolve(PAGE)
+        : readFile(new URL(path, path.startsWith('dist/') ? root : repository));
     body.then(
       (bytes) => {
         response.writeHead(200, { 'content-type': type, 'access-control-allow-origin': '*', ...headers });
@@ -79,7 +85,7 @@ describe('the built package', () => {
   let page: Awaited<ReturnType<typeof serveFiles>>;
   let strict: Awaited<ReturnType<typeof serveFiles>>;
   beforeAll(async () => {
-    await build({ configFile: 'vite.config.ts', mode: 'lib', logLevel: 'warn' });
+    root = pathToFileURL(join(await builtFolder('package'), '/'));
     page = await serveFiles();
     strict = await serveFiles({ 'content-security-policy': "worker-src 'self'" });
   });

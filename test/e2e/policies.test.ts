@@ -1,9 +1,10 @@
 // The built package under strict Content-Security-Policies and Trusted Types: it runs, or says which directive forbids it.
-import { readFile } from 'node:fs/promises';
-import { build, type Rolldown } from 'vite';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { SourceInfo } from '../../src/engine/types';
 import { inBrowsers, type TestPage } from '../support/browsers';
+import { builtFolder } from '../support/builds/built';
 import { FaultServer, type ServedFile } from '../support/fault-server';
 import { sha256 } from '../support/storage-loads';
 
@@ -72,18 +73,13 @@ const refusal = (code: string, message: RegExp): Result => ({
 });
 
 /** The package as `npm run build` makes it, by file name. */
-async function buildPackage(): Promise<[name: string, file: ServedFile][]> {
-  const options = {
-    configFile: 'vite.config.ts',
-    mode: 'lib',
-    logLevel: 'warn',
-    build: { write: false },
-  } as const;
-  const outputs = (await build(options)) as Rolldown.RolldownOutput[];
-  return outputs.flatMap(({ output }) =>
-    output.map((each): [string, ServedFile] => [
-      each.fileName,
-      script('code' in each ? each.code : each.source),
+async function builtPackage(): Promise<[name: string, file: ServedFile][]> {
+  const folder = join(await builtFolder('package'), 'dist');
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.js'));
+  return Promise.all(
+    names.map(async (name): Promise<[string, ServedFile]> => [
+      name,
+      script(await readFile(join(folder, name))),
     ]),
   );
 }
@@ -108,7 +104,7 @@ describe('the built package', () => {
     hash = sha256(bytes);
     golden = await goldenIds();
     const model = { bytes, etag: '"tiny"' };
-    const built = await buildPackage();
+    const built = await builtPackage();
     // Two copies: modules of different addresses are different modules.
     const files = ['/dist/', '/copy/'].flatMap((folder) =>
       built.map(([name, file]) => [folder + name, file]),

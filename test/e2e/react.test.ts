@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ChatEntry } from '../../src/surfaces/react';
 import { chromium, inBrowsers, type TestPage } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources({ bundled: ['react', 'react-dom/client'] });
+  server = await servePages();
 });
 afterAll(() => server.close());
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
 import type { GoldenPrompt } from '../support/golden';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { Answered } from './pages/recovery';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -18,7 +18,7 @@ const LONG = prompts.flatMap(({ promptIds, greedy }) => [...promptIds, ...greedy
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 
@@ -39,9 +39,9 @@ inBrowsers((open) => {
     it.each([
       ['amid a prompt', LONG, 2],
       ['amid an answer', STORY, 9],
-    ])('loses no token with a device that is lost %s', async (_when, prompt, submit) =>
-      expectNoneLost(page, prompt, submit),
-    );
+    ])('loses no token with a device that is lost %s', async (_when, prompt, submit) => {
+      await expectNoneLost(page, prompt, submit);
+    });
 
     it('replaces a device that is lost while nobody uses it at the next call', async () => {
       expect(await page.call('converse', 'My name is Ravi.', 'What is my name?')).toBe('Your name is Ravi.');
@@ -59,36 +59,30 @@ inBrowsers((open) => {
     });
   });
 
-  it('loses no token where chunks travel over a port', async () => {
+  // Every load, and every device, compiles for seconds: these two share an engine.
+  it('loses no token where chunks travel over a port; and a hidden page suspends its engine if asked, until the next call', async () => {
     const page = await open(`${server.url}test/e2e/pages/recovery.html`);
-    await page.call('load', MODEL, 'message-port');
-    await expectNoneLost(page, STORY, 9);
+    expect(await page.call('loadWrong', MODEL)).toMatchObject({ code: 'invalid-argument' });
+    await page.call('load', MODEL, 'message-port', 0);
+    const { tokenIds } = await expectNoneLost(page, STORY, 9);
+    expect(await page.call('hide')).toEqual(['suspended']);
+    const after = await page.call<Answered>('answer', STORY);
+    expect(after.tokenIds).toEqual(tokenIds);
+    expect(after.statuses.slice(0, 2)).toEqual(['recovering', 'ready']);
     await page.call('dispose');
     expect(page.errors).toEqual([]);
     await page.close();
   });
-
-  it('a hidden page suspends its engine if asked, and the next call brings it back', async () => {
-    const page = await open(`${server.url}test/e2e/pages/recovery.html`);
-    expect(await page.call('loadWrong', MODEL)).toMatchObject({ code: 'invalid-argument' });
-    await page.call('load', MODEL, 'auto', 0);
-    const before = await page.call<Answered>('answer', STORY);
-    expect(await page.call('hide')).toEqual(['suspended']);
-    const after = await page.call<Answered>('answer', STORY);
-    expect(after.tokenIds).toEqual(before.tokenIds);
-    expect(after.statuses.slice(0, 2)).toEqual(['recovering', 'ready']);
-    await page.call('dispose');
-    await page.close();
-  });
 });
 
-/** Answers twice, the second time losing the device behind the worker's `submit`th submit from now. */
-async function expectNoneLost(page: TestPage, prompt: readonly number[], submit: number): Promise<void> {
+/** Answers twice, the second time losing the device behind the worker's `submit`th submit from now; what the answer was. */
+async function expectNoneLost(page: TestPage, prompt: readonly number[], submit: number): Promise<Answered> {
   const alone = await page.call<Answered>('answer', prompt);
   const disturbed = await page.call<Answered>('answerLosing', prompt, submit);
   expect(disturbed).toEqual({ ...alone, statuses: ['recovering', 'ready'] });
   expect(alone.statuses).toEqual([]);
   expect(alone.tokenIds).not.toEqual([]);
+  return alone;
 }
 
 const unavailable = process.env.TERNION_BROWSER === 'firefox' ? 'not asked for' : chromiumUnavailable();

@@ -5,7 +5,7 @@ import { GeneratedModel } from '../../bench/core/generated-model';
 import { SHAPES } from '../../bench/core/shapes';
 import { chromiumUnavailable, launchChromium, NO_TIMEOUT } from '../support/chromium';
 import { FaultServer } from '../support/fault-server';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 /** 12 layers with a large embedding: a file of 120 MB. */
 const SHAPE = { ...SHAPES['125m'], vocabulary: 64_000 };
@@ -31,7 +31,7 @@ describe.skipIf(reason)(`in Chromium${reason ? ` (skipped: ${reason})` : ''}`, (
   let browser: Browser;
   let page: Page;
   beforeAll(async () => {
-    pages = await serveSources();
+    pages = await servePages();
     const model = new GeneratedModel('generated', SHAPE);
     files = await FaultServer.start({
       '/model.gguf': { bytes: await model.read(0, model.size), etag: '"1"' },

@@ -1,7 +1,7 @@
 // A model behind the page's own origin, in a real browser: the OpenAI client gets a URL, and nothing else of Ternion.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chromium, inBrowsers, type TestPage } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 
@@ -12,7 +12,7 @@ interface Answer {
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

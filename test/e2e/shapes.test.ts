@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Answer, ChatMessage, RunResult } from '../../src/index';
 import { inBrowsers } from '../support/browsers';
 import { xorshift } from '../support/random';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 /** What the page's `runWeather` gives. */
 interface WeatherRun extends RunResult {
@@ -17,7 +17,7 @@ const MODEL = '/models/ternion-tiny-i2_s.gguf';
 describe('a page asks for answers of a given shape', () => {
   let server: Served;
   beforeAll(async () => {
-    server = await serveSources();
+    server = await servePages();
   });
   afterAll(() => server.close());
 
@@ -51,7 +51,7 @@ describe('a page asks for answers of a given shape', () => {
 
       const processed = await page.call<Answer>('ask', {
         maxTokens: 3,
-        logitsProcessor: { url: './favour-ids.ts' },
+        logitsProcessor: { url: './favour-ids.js' },
       });
       const { promptTokens } = processed.usage;
       expect(processed.tokenIds).toEqual([0, 1, 2].map((i) => 100 + ((promptTokens + i) % 7)));

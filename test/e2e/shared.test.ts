@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ModelInfo } from '../../src/engine/types';
 import { inBrowsers } from '../support/browsers';
 import type { GoldenPrompt } from '../support/golden';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 const prompts = JSON.parse(
@@ -31,7 +31,7 @@ interface Answered {
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { inBrowsers } from '../support/browsers';
 import { DOT_EXPECTED } from '../support/dot4i8';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

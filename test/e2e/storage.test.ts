@@ -7,7 +7,7 @@ import type { StorageUsage } from '../../src/storage/cache/usage';
 import { inBrowsers, type TestPage } from '../support/browsers';
 import { FaultServer } from '../support/fault-server';
 import { xorshift } from '../support/random';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { StorageResult, StorageTask } from './pages/storage.worker';
 
 // 24 pieces of 1 MiB, the last a short one.
@@ -19,7 +19,7 @@ const PATH = '/model.gguf';
 let pages: Served;
 let server: FaultServer;
 beforeAll(async () => {
-  pages = await serveSources();
+  pages = await servePages();
 });
 afterAll(() => pages.close());
 beforeEach(async () => {

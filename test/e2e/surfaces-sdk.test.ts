@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chromium, inBrowsers, type TestPage } from '../support/browsers';
 import type { Collected } from '../support/collect';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { Shown } from './pages/prompt-api-page';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
@@ -10,7 +10,7 @@ const SEED = 11;
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources({ bundled: ['ai'] });
+  server = await servePages();
 });
 afterAll(() => server.close());
 

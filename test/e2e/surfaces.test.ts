@@ -1,12 +1,12 @@
 // The APIs that people know, in a real page: each streams from the embedded model, and the tokens are those of a session.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chromium, inBrowsers, type TestPage } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 import type { Question, Said } from './pages/surfaces';
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 

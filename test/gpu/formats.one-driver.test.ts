@@ -5,7 +5,7 @@ import { LocalEngine } from '../../src/engine/engine';
 import type { ModelInfo } from '../../src/engine/types';
 import type { ModelFiles } from '../../src/files/model-files';
 import { collect } from '../support/collect';
-import { openContext } from '../support/engine';
+import { shareContext } from '../support/engine';
 import { putTogether, split, takeApart } from '../support/gguf-rewriter';
 import type { GoldenPrompt } from '../support/golden';
 import { files, fixtureFiles, folder, oneFile } from '../support/model-files';
@@ -59,7 +59,7 @@ describe.for(forms)('as %s', ([, open, recognised]) => {
   const answers: number[][] = [];
 
   beforeAll(async () => {
-    const engine = await LocalEngine.load(await openContext(), await open(), { tuning: false });
+    const engine = await LocalEngine.load(await shareContext(), await open(), { tuning: false });
     info = engine.info;
     for (const { messages, sure } of prompts) {
       await using session = engine.createSession();

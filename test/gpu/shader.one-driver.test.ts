@@ -4,12 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { shaderText } from '../../src/gpu/shader';
 import { unroll } from '../../src/gpu/shader-expansion';
 import { LocalEngine } from '../../src/engine/engine';
-import type { GpuContext } from '../../src/gpu/context';
+import { probeCapabilities } from '../../src/gpu/capabilities';
+import { GpuContext } from '../../src/gpu/context';
+import { PipelineCache } from '../../src/gpu/pipeline-cache';
 import { createBlockMatrix } from '../../src/kernels/block-matrix';
 import { embed } from '../../src/kernels/embed';
 import { exactLmHeadBlocks, lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
 import { headCandidates } from '../../src/kernels/lm-head-int8';
 import { transformerOf } from '../../bench/core/internals';
+import { requestDevice } from '../support/dawn';
 import { expectFailure } from '../support/expect-failure';
 import { openContext, type FixtureOptions } from '../support/engine';
 import { fixtureFiles } from '../support/model-files';
@@ -112,8 +115,20 @@ test('a pipeline is compiled once for each variant', async () => {
   gpu.destroy();
 });
 
+test('a pipeline that comes when all was given back is told to nobody', async () => {
+  const gpu = await openContext();
+  const counts: number[] = [];
+  gpu.onCompiled = (count) => counts.push(count);
+  await gpu.pipeline({ shader: 'int8_rows' });
+  expect(counts).toEqual([1]);
+  const late = gpu.pipeline({ shader: 'logprobs', constants: { THREADS: 8, MOST: 20 } });
+  gpu.destroy();
+  await late;
+  expect(counts).toEqual([1]);
+});
+
 /** Which shaders are compiled on a device from now on, and what the compiler has to say of them. */
-function watchCompiler({ device }: GpuContext) {
+function watchCompiler(device: GPUDevice) {
   const names = new Set<string>();
   const modules: GPUShaderModule[] = [];
   const createShaderModule = device.createShaderModule.bind(device);
@@ -131,9 +146,7 @@ function watchCompiler({ device }: GpuContext) {
 }
 
 /** Loads the embedded model, and has all compiled that it may need. */
-async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
-  const context = await openContext(options);
-  const compiler = watchCompiler(context);
+async function compile(context: GpuContext, headPrecision: 'int8' | 'f16'): Promise<void> {
   const engine = await LocalEngine.load(context, fixtureFiles('public/models/ternion-tiny-i2_s.gguf'), {
     contextLength: 64,
     tuning: false,
@@ -143,15 +156,11 @@ async function compile(options: FixtureOptions, headPrecision: 'int8' | 'f16') {
   const transformer = transformerOf(engine);
   await transformer.sampler({ penalties: true, random: true, masked: true }, 1);
   await transformer.encodeLogits(context.device.createCommandEncoder());
-  const messages = await compiler.messages();
   await engine.dispose();
-  return { names: compiler.names, messages };
 }
 
 /** Has all compiled for an embedding and a head in the blocks of their file, which the embedded model does not have. */
-async function compileBlocks(options: FixtureOptions) {
-  const context = await openContext(options);
-  const compiler = watchCompiler(context);
+async function compileBlocks(context: GpuContext): Promise<void> {
   const [rows, cols] = [8, 256];
   const buffer = context.createBuffer('any', cols * 4);
   for (const encoding of BLOCK_ENCODINGS) {
@@ -162,9 +171,7 @@ async function compileBlocks(options: FixtureOptions) {
       await lmHeadBlocks(context, variant, matrix, { padded: cols, values: buffer, scales: buffer }, buffer);
     }
   }
-  const messages = await compiler.messages();
   context.destroy();
-  return { names: compiler.names, messages };
 }
 
 /** Kinds of devices, which run different variants. */
@@ -181,15 +188,18 @@ const DEVICES: Record<string, FixtureOptions> = {
 
 test('every shader is used on some kind of device, and compiles there without a word', async () => {
   const used = new Set<string>();
-  for (const [device, options] of Object.entries(DEVICES)) {
-    for (const headPrecision of ['int8', 'f16'] as const) {
-      const { names, messages } = await compile(options, headPrecision);
-      expect(messages, `${headPrecision} ${device}`).toEqual([]);
-      for (const name of names) used.add(name);
-    }
-    const { names, messages } = await compileBlocks(options);
-    expect(messages, `blocks ${device}`).toEqual([]);
-    for (const name of names) used.add(name);
+  for (const [name, { capabilities, ...options }] of Object.entries(DEVICES)) {
+    const device = await requestDevice(options);
+    const compiler = watchCompiler(device);
+    // Models on a device share what was compiled: each pipeline once.
+    const pipelines = new PipelineCache(device);
+    const found = await probeCapabilities(device, capabilities);
+    const context = (): GpuContext => new GpuContext(device, found, undefined, pipelines);
+    await compile(context(), 'int8');
+    await compile(context(), 'f16');
+    await compileBlocks(context());
+    expect(await compiler.messages(), name).toEqual([]);
+    for (const shader of compiler.names) used.add(shader);
   }
   const files = readdirSync(new URL('../../shaders/', import.meta.url))
     .filter((file) => file.endsWith('.wgsl'))

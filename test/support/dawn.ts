@@ -37,6 +37,14 @@ export function defaultDriver(): Driver {
   throw new Error(`TERNION_VULKAN is '${wanted}'; it can be lavapipe, swiftshader or system`);
 }
 
+/**
+ * Has lavapipe optimise what it compiles, as it does outside of tests: for files that run few kernels very often. Before any device is
+ * requested, since the driver asks once.
+ */
+export function optimiseKernels(): void {
+  delete process.env.GALLIVM_PERF;
+}
+
 /** The `navigator.gpu` of a driver. One process can have several drivers at once. */
 export function openGpu(driver: Driver = defaultDriver()): GPU {
   const gpu = dawn.gpus.get(driver) ?? createGpu(driver);

@@ -1,10 +1,5 @@
-// The built demo in Chromium, as a visitor has it: found by roles and labels. Each file of tests builds one of its own, so that none
-// takes away what another one looks at.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// The built demo in Chromium, as a visitor has it: found by roles and labels. It is built once for all files of a run.
 import type { Browser, Locator, Page } from 'playwright';
-import { build } from 'vite';
 import { launchChromium, NO_TIMEOUT } from './chromium';
 import { serveDemo } from './serve';
 
@@ -25,9 +20,7 @@ export interface DemoPage {
 
 /** Opens the demo, and waits until its model is loaded. */
 export async function openDemo(): Promise<DemoPage> {
-  const outDir = await mkdtemp(join(tmpdir(), 'ternion-demo-'));
-  await build({ configFile: 'vite.config.ts', logLevel: 'warn', build: { outDir } });
-  const server = await serveDemo({ outDir });
+  const server = await serveDemo();
   const browser = await launchChromium();
   const page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
   page.setDefaultTimeout(NO_TIMEOUT);
@@ -52,7 +45,6 @@ export async function openDemo(): Promise<DemoPage> {
   const close = async (): Promise<void> => {
     await browser.close();
     await server.close();
-    await rm(outDir, { recursive: true, force: true });
   };
   return { url: server.url, browser, page, errors, answer, finished, ask, close };
 }

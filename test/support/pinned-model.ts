@@ -1,7 +1,7 @@
 // One model on one device, run with whichever kernel variants a test asks for: weights are loaded and kernels compiled once.
 import type { GpuContext } from '../../src/gpu/context';
 import { ReadbackRing } from '../../src/gpu/readback';
-import { storeInMemory } from '../../src/gpu/tuning-memory';
+import { storeInMemory, type TuningStore } from '../../src/gpu/tuning-memory';
 import { resolveOptions, type SamplingOptions } from '../../src/engine/sampling';
 import type { Continuation } from '../../src/inference/continuation';
 import { Generation } from '../../src/inference/generation';
@@ -23,24 +23,30 @@ const CONTEXT = 256;
 /** A model whose weights are on the GPU. */
 export class PinnedModel {
   readonly #readbacks: ReadbackRing;
-  /** A variant that several tests run is checked once. */
-  readonly #store = storeInMemory();
-
   private constructor(
     private readonly gpu: GpuContext,
     private readonly model: ModelFile,
     private readonly weights: ModelWeights,
     private readonly precisions: ReturnType<typeof choosePrecisions>,
+    private readonly store: TuningStore,
   ) {
     this.#readbacks = new ReadbackRing(gpu);
   }
 
-  /** Loads the model at `path`, relative to the root of the repository. Models on one context share compiled kernels. */
-  static async load(gpu: GpuContext, path: string, options: PrecisionOptions): Promise<PinnedModel> {
+  /**
+   * Loads the model at `path`, relative to the root of the repository. Models on one context share compiled kernels, and what was
+   * checked if they are given the same store: a variant that several tests run is checked once.
+   */
+  static async load(
+    gpu: GpuContext,
+    path: string,
+    options: PrecisionOptions,
+    store = storeInMemory(),
+  ): Promise<PinnedModel> {
     const { model } = await readModel(fixtureFiles(path));
     const precisions = choosePrecisions(model, options);
     const weights = await loadWeights(gpu, model, { vocabulary: precisions.headPrecision });
-    return new PinnedModel(gpu, model, weights, precisions);
+    return new PinnedModel(gpu, model, weights, precisions, store);
   }
 
   /** The forward pass with these variants, each checked with its known answers as in any first load. */
@@ -50,7 +56,7 @@ export class PinnedModel {
     return Transformer.create(gpu, model.config, weights, {
       contextLength: CONTEXT,
       variants,
-      tuner: { budgetMs: 0, store: this.#store },
+      tuner: { budgetMs: 0, store: this.store },
       activations,
       exactHead: headPrecision !== 'int8',
     });

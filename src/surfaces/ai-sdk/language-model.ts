@@ -7,7 +7,8 @@ import type {
   LanguageModelV4StreamPart,
   LanguageModelV4StreamResult,
 } from '@ai-sdk/provider';
-import type { Engine, GenerateChunk } from '../../engine/types';
+import type { Engine } from '../../engine/types';
+import { CallReader } from './call-reader';
 import { readCall } from './call-options';
 import { collectParts } from './collect-parts';
 import { PartWriter } from './part-writer';
@@ -62,20 +63,16 @@ class TernionLanguageModel implements LanguageModelV4 {
     const { abortSignal } = options;
     if (abortSignal?.aborted) throw abortSignal.reason;
     const writer = new PartWriter(call, { modelId: this.modelId, raw: options.includeRawChunks ?? false });
-    const { session, giveBack } = this.#sessions.take();
-    const chunks = session.generate(call.messages, call.generate);
-    return { stream: partsOf(chunks, writer, abortSignal, giveBack) };
+    return { stream: partsOf(new CallReader(this.#sessions, call), writer, abortSignal) };
   }
 }
 
-/** The parts of an answer, made as they are read. `end` is called when nothing more comes. */
+/** The parts of an answer, made as they are read. */
 function partsOf(
-  chunks: ReadableStream<GenerateChunk>,
+  reader: CallReader,
   writer: PartWriter,
   signal: AbortSignal | undefined,
-  end: () => void,
 ): ReadableStream<LanguageModelV4StreamPart> {
-  const reader = chunks.getReader();
   let left = false;
   const next = async (): Promise<LanguageModelV4StreamPart[] | undefined> => {
     for (;;) {
@@ -97,10 +94,10 @@ function partsOf(
         if (left) return;
         for (const part of parts ?? []) controller.enqueue(part);
         if (parts) return;
-        end();
+        reader.end();
         controller.close();
       } catch (error) {
-        end();
+        reader.end();
         // An abort fails the stream, as it fails a fetch. What goes wrong otherwise is told in the stream.
         if (signal?.aborted) return controller.error(signal.reason);
         controller.enqueue({ type: 'error', error });
@@ -110,7 +107,6 @@ function partsOf(
     async cancel(reason) {
       left = true;
       await reader.cancel(reason);
-      end();
     },
   });
 }

@@ -5,7 +5,10 @@ import type { Engine, Session } from '../../engine/types';
 /** A session that is a call's until it gives it back, which it may do more than once. */
 export interface Lent {
   session: Session;
-  giveBack: () => void;
+  /** Whether another call had it before: then its model may have been exchanged since. */
+  used: boolean;
+  /** `ended`: its model is gone, so it is of no more use. */
+  giveBack: (outcome: 'sound' | 'ended') => void;
 }
 
 /** A session takes a KV cache of its own on the GPU, so no more than one waits for a call. */
@@ -16,14 +19,15 @@ export class SessionLease {
 
   /** The session that is free, or a new one. Throws `disposed` if the engine is gone. */
   take(): Lent {
+    const used = this.#free !== undefined;
     const session = this.#free ?? this.engine.createSession();
     this.#free = undefined;
     let lent = true;
-    const giveBack = (): void => {
-      if (lent) this.#keep(session);
+    const giveBack = (outcome: 'sound' | 'ended'): void => {
+      if (lent && outcome === 'sound') this.#keep(session);
       lent = false;
     };
-    return { session, giveBack };
+    return { session, used, giveBack };
   }
 
   /** The one that was used last is kept: conversations go on. */

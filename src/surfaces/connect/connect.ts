@@ -1,5 +1,6 @@
 // Connecting to a server: which one, of what kind, and the engine that speaks to it.
 
+import { headers } from '../../boundary/options';
 import {
   argument,
   callable,
@@ -8,7 +9,7 @@ import {
   number,
   oneOf,
   optional,
-  record,
+  refusal,
   text,
   type Read,
 } from '../../boundary/read';
@@ -36,12 +37,24 @@ function absolute(given: string): URL | undefined {
   }
 }
 
-const readOptions: Read<ConnectOptions & { baseURL: string }> = fields({
+/** A key that a header can carry: one that was copied with more than itself cannot be sent. */
+const apiKey: Read<string> = (value, at) => {
+  const key = text({ most: 65_536 })(value, at);
+  try {
+    new Headers({ authorization: `Bearer ${key}` });
+    return key;
+  } catch (cause) {
+    throw refusal(at, 'has characters that no header can carry', cause);
+  }
+};
+
+/** How to connect, as callers say it. */
+export const connectOptions: Read<ConnectOptions & { baseURL: string }> = fields({
   baseURL: address,
   model: optional(text({ least: 1, most: 4096 })),
-  apiKey: optional(text({ most: 65_536 })),
+  apiKey: optional(apiKey),
   server: optional(oneOf('vllm', 'llama-server', 'ternion', 'openai')),
-  headers: optional(record(text(), { most: 1000, wanted: 'a plain object of strings' })),
+  headers: optional(headers),
   fetch: optional(callable<typeof fetch>()),
   maxRetries: optional(number({ min: 0, max: 100, integer: true })),
   signal: optional(abortSignal),
@@ -57,7 +70,7 @@ export function connect(
 export function connect(options: ConnectOptions & { server: 'openai' }): Promise<RemoteEngine<WithoutIds>>;
 export function connect(options: ConnectOptions): Promise<ConnectedEngine>;
 export async function connect(options: ConnectOptions): Promise<ConnectedEngine> {
-  const { model, server, signal, ...given } = argument(readOptions, options, 'options');
+  const { model, server, signal, ...given } = argument(connectOptions, options, 'options');
   const http = new HttpServer({
     baseURL: given.baseURL,
     apiKey: given.apiKey,

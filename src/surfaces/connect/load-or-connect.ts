@@ -1,10 +1,11 @@
 // A model that runs here if it can, and on a server if not.
 
 import type { LoadOptions } from '../../api/load-model';
+import { argument } from '../../boundary/read';
 import type { Engine } from '../../engine/types';
 import { TernionError, type TernionErrorCode } from '../../errors';
 import type { ModelSource } from '../../storage/sources/model-source';
-import { connect } from './connect';
+import { connect, connectOptions } from './connect';
 import type { ConnectedEngine, ConnectOptions } from './types';
 
 /** Where the model runs. */
@@ -41,13 +42,15 @@ export async function loadOrConnect(
   server: ConnectOptions,
   options?: LoadOptions,
 ): Promise<Placed> {
+  // Now, and not only on the devices that need the server.
+  const read = argument(connectOptions, server, 'server');
   try {
     // The engine is fetched only by those who want it.
     const { loadModel } = await import('../../boundary/page');
     return { place: 'local', engine: await loadModel(source, options), reason: undefined };
   } catch (error) {
     if (!(error instanceof TernionError) || !NOT_HERE.has(error.code)) throw error;
-    const signal = server.signal ?? options?.signal;
-    return { place: 'server', engine: await connect({ ...server, signal }), reason: error };
+    const signal = read.signal ?? options?.signal;
+    return { place: 'server', engine: await connect({ ...read, signal }), reason: error };
   }
 }

@@ -141,6 +141,8 @@ export interface RemoteAnswerStream<I extends Ids = Ids, Parsed = unknown> exten
   json(): Promise<Parsed>;
   /** The whole answer. */
   complete(): Promise<RemoteAnswer<I, Parsed>>;
+  /** See `AnswerStream` of `ternion`. */
+  [Symbol.asyncIterator](): AsyncIteratorObject<RemoteChunk<I>, undefined, unknown>;
 }
 
 /** A conversation with a server, which is kept here: the server is told all of it each time. */

@@ -2,6 +2,7 @@
 
 import { createInterface } from 'node:readline';
 import type { Engine } from '../../engine/types';
+import { printable } from './printable';
 
 /** Where a conversation takes place. */
 export interface ChatStreams {
@@ -32,7 +33,7 @@ export async function chat(
         temperature,
         signal: answer.signal,
       })) {
-        output.write(reasoning + text);
+        output.write(printable(reasoning + text));
       }
       answer = undefined;
       output.write('\n');

@@ -7,6 +7,7 @@ import { chat } from './chat';
 import { readCommand, USAGE, UsageError, type Command } from './command-line';
 import { loadModel, planModel } from './load-model';
 import { planText } from './plan-text';
+import { printable } from './printable';
 import { ProgressLine } from './progress-line';
 import { serve } from './serve';
 
@@ -20,7 +21,7 @@ export async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof UsageError) && !(error instanceof TernionError) && !isSystemError(error))
       throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(printable(`${error.message}\n`));
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -40,7 +41,7 @@ async function runServer({ model, options }: Command): Promise<void> {
   await using engine = await load(model, options);
   const { port, host, origins, sessions } = options;
   const server = await serve(engine, { port, host, origins, ...(sessions !== undefined && { sessions }) });
-  const name = engine.info.name || model;
+  const name = printable(engine.info.name || model);
   process.stdout.write(
     `${name} is at ${server.url}/v1, with a context of ${engine.info.contextLength} tokens.\n`,
   );

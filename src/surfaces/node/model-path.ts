@@ -23,9 +23,18 @@ export async function openPath(source: ModelSource): Promise<ModelSource> {
 function pathOf(source: ModelSource): string | undefined {
   if (typeof source !== 'string' && !(source instanceof URL)) return undefined;
   const text = String(source);
-  if (text.startsWith('file:')) return fileURLToPath(text);
+  if (text.startsWith('file:')) return pathOfUrl(text);
   // A scheme has two letters at least: `C:\` is a drive.
   return /^[a-z][a-z0-9+.-]+:/i.test(text) ? undefined : text;
+}
+
+function pathOfUrl(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    const message = `'${url}' is no file of this machine; write file:///path/to/model.gguf, or the path.`;
+    throw new TernionError('invalid-argument', message, { cause });
+  }
 }
 
 const PART = /-\d{5}(-of-\d{5}\.gguf)$/;

@@ -2,6 +2,7 @@
 
 import type { ModelPlan } from '../../plan/plan-model';
 import { bytesText } from '../../plan/load-progress';
+import { printable } from './printable';
 
 const VERDICTS: Readonly<Record<ModelPlan['verdict'], string>> = {
   fits: 'It fits.',
@@ -22,5 +23,5 @@ export function planText({ verdict, reason, model, download }: ModelPlan): strin
     );
   }
   lines.push(`Files: ${bytesText(download.total)}, to download: ${bytesText(download.missing)}`);
-  return `${lines.join('\n')}\n`;
+  return printable(`${lines.join('\n')}\n`);
 }

@@ -39,7 +39,9 @@ export async function serve(
   source: Engine | EngineFor,
   { port = 0, host = '127.0.0.1', origins = [], ...options }: ServeOptions = {},
 ): Promise<RunningServer> {
-  const http = new HttpServer(createFetch(source, options), host, origins);
+  // Origins have no slash at their end, and addresses that are copied have.
+  const allowed = origins.map((origin) => origin.replace(/\/$/, ''));
+  const http = new HttpServer(createFetch(source, options), host, allowed);
   await http.listen(port);
   return http;
 }

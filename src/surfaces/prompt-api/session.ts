@@ -1,5 +1,6 @@
 // A session of the Prompt API: prompts take their turns, and the conversation is what was said and answered.
 
+import { iterable } from '../../boundary/iterable';
 import { RequestQueue } from '../../engine/request-queue';
 import type { ChatMessage, GenerateChunk } from '../../engine/types';
 import { tellUser } from '../structured-output';
@@ -97,7 +98,7 @@ export class PromptSession extends EventTarget implements LanguageModel {
   ): ReadableStream<string> {
     const left = new AbortController();
     const signal = AbortSignal.any([left.signal, ...(options.signal ? [options.signal] : [])]);
-    return new ReadableStream<string>({
+    const stream = new ReadableStream<string>({
       start: (controller) => {
         // The answer does not wait for its reader, as the specification has it. It is no longer than the context.
         this.#answer(input, options, signal, (text) => {
@@ -109,6 +110,7 @@ export class PromptSession extends EventTarget implements LanguageModel {
       },
       cancel: (reason) => left.abort(reason),
     });
+    return iterable(stream);
   }
 
   async append(input: LanguageModelPrompt, options: LanguageModelSignalOptions = {}): Promise<undefined> {

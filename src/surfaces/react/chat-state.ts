@@ -11,7 +11,7 @@ export interface ChatEntry {
   readonly content: string;
   /** The model's reasoning, where it comes apart. */
   readonly reasoning?: string;
-  /** Why the answer ended; absent while it is under way. */
+  /** Why the answer ended; absent while it is under way, and of one that has failed. */
   readonly finishReason?: FinishReason;
 }
 
@@ -53,7 +53,7 @@ export function next(state: ChatState, event: ChatEvent): ChatState {
     case 'attached':
       return status === 'loading' ? { ...state, status: 'ready' } : state;
     case 'detached':
-      return { ...state, messages: withoutEmpty(messages), status: 'loading' };
+      return { ...state, messages: withoutEmpty(cutOff(state)), status: 'loading' };
     case 'asked':
       return asked([...messages, { id: idAfter(messages), role: 'user', content: event.text }]);
     case 'asked-again':
@@ -104,6 +104,11 @@ function withMore(
 
 function ended(messages: readonly ChatEntry[], finishReason: FinishReason): readonly ChatEntry[] {
   return changedLast(messages, (last) => ({ ...last, finishReason }));
+}
+
+/** The messages, of which an answer under way is ended. */
+function cutOff({ messages, status }: ChatState): readonly ChatEntry[] {
+  return status === 'submitted' || status === 'streaming' ? ended(messages, 'abort') : messages;
 }
 
 function changedLast(

@@ -87,6 +87,7 @@ export class Chat {
   /** Ends the answer under way and lets go of session and engine. What was said stays; another engine can go on with it. */
   detach(): void {
     const session = this.#session;
+    if (this.#answer) this.#showRest(this.#answer);
     this.#abandon();
     this.#engine = undefined;
     this.#session = undefined;
@@ -130,6 +131,8 @@ export class Chat {
       const finishReason = await this.#read(stream.getReader(), answer);
       this.#end(answer, { type: 'ended', finishReason });
     } catch (error) {
+      // Such as by `engine.load`: the next question makes another session, of the model that is there then.
+      if (this.#answer === answer && codeOf(error) === 'disposed') this.#session = undefined;
       this.#end(answer, { type: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
     }
     return true;
@@ -155,11 +158,16 @@ export class Chat {
     if (text || reasoning) this.#change({ type: 'came', text, reasoning });
   }
 
+  /** Shows what has come without waiting for a frame. */
+  #showRest(answer: Answer): void {
+    answer.cancelFrame?.();
+    this.#show(answer);
+  }
+
   /** Nothing happens if the answer was abandoned. */
   #end(answer: Answer, event: ChatEvent): void {
     if (this.#answer !== answer) return;
-    answer.cancelFrame?.();
-    this.#show(answer);
+    this.#showRest(answer);
     this.#answer = undefined;
     this.#change(event);
   }
@@ -178,6 +186,11 @@ export class Chat {
     this.#state = state;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** The code of a failure of an engine, be it of this module or another one. */
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** Longest wait for a frame, ms: pages that are hidden have none. */

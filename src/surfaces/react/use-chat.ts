@@ -31,6 +31,8 @@ export interface UsedChat extends ChatState {
   regenerate: () => Promise<boolean>;
   /** Forgets all that was said. */
   clear: () => void;
+  /** Tries again to load `source`. */
+  retry: () => void;
 }
 
 /**
@@ -45,7 +47,7 @@ export function useChat({
   system,
   options,
 }: UseChatOptions): UsedChat {
-  const { engine: own, progress, error: loadError } = useModel(given ? undefined : source, load);
+  const { engine: own, progress, error: loadError, retry } = useModel(given ? undefined : source, load);
   const [chat] = useState(() => new Chat(messages));
   const engine: ChatEngine | undefined = given ?? own;
   useEffect(() => void (chat.how = { system, options }));
@@ -58,5 +60,5 @@ export function useChat({
   const state = useSyncExternalStore(chat.subscribe, read, read);
   const failed = loadError && ({ status: 'error', error: loadError } as const);
   const { send, stop, regenerate, clear } = chat;
-  return { ...state, ...failed, progress, send, stop, regenerate, clear };
+  return { ...state, ...failed, progress, send, stop, regenerate, clear, retry };
 }

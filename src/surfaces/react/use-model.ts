@@ -47,7 +47,7 @@ export function useModel(source: ModelSource | undefined, options: UseModelOptio
       };
       try {
         const loaded = await loadModel(source, { ...latest.current, signal, onProgress });
-        if (signal.aborted) return void loaded.dispose();
+        if (signal.aborted) return letGo(loaded);
         engine = loaded;
         setState((before) => ({ ...before, engine: loaded }));
       } catch (error) {
@@ -60,9 +60,14 @@ export function useModel(source: ModelSource | undefined, options: UseModelOptio
       clearTimeout(timer);
       abort.abort();
       setState(NOTHING);
-      void engine?.dispose();
+      if (engine) letGo(engine);
     };
   }, [source, attempt]);
   const retry = useCallback(() => setAttempt((count) => count + 1), []);
   return { ...state, retry };
+}
+
+/** Nobody is there any more to hear that it fails. */
+function letGo(engine: Engine): void {
+  engine.dispose().catch(() => {});
 }

@@ -1,8 +1,12 @@
 // Ternion's worker, which keeps the device that it was given, so that a page can have it lost at any moment.
-import './quick.worker';
+// Not by importing quick.worker: package.json says that modules have no effect but their exports, so a bundler leaves such an import out.
+import { expose } from 'comlink';
+import { QuickEndpoint } from './quick-endpoint';
 
 /** What the page orders, besides Comlink's messages. Each order is answered with `'lost'` once a device was lost. */
 export type Order = 'lose' | { loseAtSubmit: number };
+
+expose(new QuickEndpoint());
 
 let device: GPUDevice | undefined;
 let submitsLeft = Infinity;

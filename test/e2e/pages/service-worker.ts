@@ -26,7 +26,7 @@ const WITH_IDS = { return_token_ids: true };
 
 async function controlled(): Promise<void> {
   const { serviceWorker } = navigator;
-  await serviceWorker.register('./service-worker.worker.ts', { type: 'module' });
+  await serviceWorker.register('./service-worker.worker.js', { type: 'module' });
   if (serviceWorker.controller) return;
   await new Promise((resolve) => serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
 }

@@ -8,6 +8,7 @@ import {
   type Session,
 } from '../../../src/index';
 import { collect } from '../../support/collect';
+import { createQuick } from './quick';
 
 let engine: Engine;
 let copy: Session | undefined;
@@ -20,7 +21,7 @@ const begun: { reader: ReadableStreamDefaultReader<GenerateChunk>; ids: number[]
 /** Only a worker has a device, and a model on it. */
 function createCounted(): Worker {
   workers++;
-  return new Worker(new URL('../../../src/worker/main.ts', import.meta.url), { type: 'module' });
+  return createQuick();
 }
 
 Object.assign(globalThis, {
@@ -32,7 +33,7 @@ Object.assign(globalThis, {
   /** Loads where a browser lacks what sharing takes. */
   async loadWithoutLocks(url: string) {
     Object.defineProperty(navigator, 'locks', { value: undefined, configurable: true });
-    await using alone = await loadModel(url, { shared: true });
+    await using alone = await loadModel(url, { shared: true, createWorker: createQuick });
     return alone.info.sharing;
   },
   info: () => engine.info,

@@ -54,8 +54,6 @@ Object.assign(globalThis, {
   load,
   dispose: () => engine.dispose(),
 
-  end,
-
   /** What each kind of call is refused with; disposing of a session is none of them. */
   async refusedCalls(): Promise<(Refusal | undefined)[]> {
     await using session = engine.createSession();
@@ -118,20 +116,19 @@ Object.assign(globalThis, {
     return refused;
   },
 
-  /** Keeps the worker busy, and asks it something meanwhile. */
-  async askBusy(ms: number): Promise<number[]> {
+  /** Keeps a worker busy, and asks it something meanwhile; resolves when that is answered. */
+  async askBusy(ms: number): Promise<void> {
+    const link = await WorkerLink.start('doomed', { createWorker: createDoomed });
     order({ busyMs: ms });
-    return engine.tokenize('Hello');
+    await link.call((api) => api.ping());
+    link.close();
   },
 
-  /** Ends a worker that a page without Web Locks has started. */
-  async endWithoutLocks(how: Death): Promise<Refusal | undefined> {
-    Object.defineProperty(navigator, 'locks', { value: undefined, configurable: true });
-    const options: LinkOptions = {
-      createWorker: createDoomed,
-      heartbeat: { intervalMs: 20, patience: 5 },
-    };
-    const link = await WorkerLink.start('doomed', options);
+  /** Ends a worker of which nothing was asked; without Web Locks, where a page has none, it has a heartbeat. */
+  async endIdle(how: Death, locks: boolean): Promise<Refusal | undefined> {
+    if (!locks) Object.defineProperty(navigator, 'locks', { value: undefined, configurable: true });
+    const heartbeat: LinkOptions = { heartbeat: { intervalMs: 20, patience: 5 } };
+    const link = await WorkerLink.start('doomed', { createWorker: createDoomed, ...(!locks && heartbeat) });
     await link.call((api) => api.ping());
     end(how);
     const refused = await refusal(() => link.call((api) => api.ping()));

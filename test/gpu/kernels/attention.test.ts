@@ -17,6 +17,7 @@ import {
 import { ropeAngles, type Rope } from '../../../src/kernels/rope';
 import { ropeAppend } from '../../../src/kernels/rope-append';
 import { halfToFloat } from '../../../src/formats/half';
+import { combinations } from '../../support/effort';
 import { openContext } from '../../support/engine';
 import { halves, int8Heads, largestError, normals } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
@@ -186,42 +187,47 @@ const lanes = (count: number, teams: number, split: number, tokens = 1, ahead = 
   split,
 });
 
-const CASES: [AttentionShape, AttentionVariant, CacheFormat][] = [
+type Case = [AttentionShape, AttentionVariant, CacheFormat];
+
+/** Each kind, format and number of tokens, teams and keys ahead; heads of one key, of several, and with room behind them. */
+const SOME: readonly Case[] = [
   // One query head a KV head.
   [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(32, 32, 64), 'f16'],
-  // 48 pairs of dimensions are no multiple of 32 threads.
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64), 'f16'],
-  // Fewer threads than positions of a tile and pairs of dimensions.
-  [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64), 'f16'],
   // Fewer threads than query heads a KV head, and other tiles.
   [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'f16'],
   // Several tokens a workgroup, of which 40 are no multiple, and tiles that only the last of them see.
   [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 16, 32, 3), 'f16'],
-  [{ heads: 2, kvHeads: 2, headDim: 64 }, workgroup(32, 4, 32, 3), 'f32'],
   [{ heads: 2, kvHeads: 2, headDim: 36 }, workgroup(32, 32, 64, 7), 'int8'],
   // A subgroup of four, the smallest there is here: several vectors a lane, and two teams a workgroup.
-  [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64), 'f16'],
   [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32), 'f16'],
-  // Two and three tokens a team; 40 tokens are no multiple of six.
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 2), 'f16'],
+  // Three tokens a team; 40 tokens are no multiple of six.
   [{ heads: 2, kvHeads: 2, headDim: 32 }, lanes(4, 2, 32, 3), 'f32'],
-  // Four keys on their way at once.
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16, 1, 4), 'f16'],
-  // 100 dimensions, which the cache pads.
-  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'f16'],
-  // Values of f16 in 32 bits.
+  // Values of f16 in 32 bits, and 100 dimensions, which the cache pads.
   [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(8, 32, 64), 'f32'],
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 1, 2), 'f32'],
-  // Codes in int8: pairs of dimensions that share a word, heads with room behind them, and the widest.
-  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'int8'],
+  // Codes in int8: pairs of dimensions that share a word, the widest heads, and four keys on their way at once.
   [{ heads: 2, kvHeads: 2, headDim: 128 }, workgroup(8, 16, 32), 'int8'],
-  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'int8'],
   [{ heads: 1, kvHeads: 1, headDim: 256 }, lanes(4, 1, 64), 'int8'],
-  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32, 2), 'int8'],
   [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16, 1, 4), 'int8'],
 ];
 
-describe.each(CASES)('%j with %j in %s', (shape, variant, format) => {
+/** The same with each other. */
+const OTHERS: readonly Case[] = [
+  // 48 pairs of dimensions are no multiple of 32 threads.
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, workgroup(32, 32, 64), 'f16'],
+  // Fewer threads than positions of a tile and pairs of dimensions.
+  [{ heads: 8, kvHeads: 2, headDim: 64 }, workgroup(8, 32, 64), 'f16'],
+  [{ heads: 2, kvHeads: 2, headDim: 64 }, workgroup(32, 4, 32, 3), 'f32'],
+  [{ heads: 2, kvHeads: 2, headDim: 128 }, lanes(4, 1, 64), 'f16'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 2), 'f16'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, lanes(4, 2, 16, 1, 4), 'f16'],
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'f16'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 1, 32, 1, 2), 'f32'],
+  [{ heads: 4, kvHeads: 2, headDim: 100 }, workgroup(32, 32, 64), 'int8'],
+  [{ heads: 5, kvHeads: 1, headDim: 64 }, workgroup(4, 16, 16), 'int8'],
+  [{ heads: 4, kvHeads: 2, headDim: 96 }, lanes(4, 2, 32, 2), 'int8'],
+];
+
+describe.each(combinations([...SOME, ...OTHERS], SOME))('%j with %j in %s', (shape, variant, format) => {
   // At and beside the edges of tiles and splits of 16, 32 and 64 positions.
   test.each([1, 31, 32, 33, 64, 65, 200])('sees a context of %i tokens', async (length) => {
     const cache = randomCache(shape, format);
@@ -280,100 +286,87 @@ async function expectSameScales(mine: LayerCache, theirs: LayerCache, count: num
   expect(actual.every((scale, i) => Math.abs(scale - expected[i]!) <= 1e-6 * expected[i]!)).toBe(true);
 }
 
-// Rotary widths: all of a head, and a part of it.
-describe.each([
-  {
-    shape: { heads: 4, kvHeads: 2, headDim: 96 },
-    variant: lanes(4, 2, 32),
-    rotary: 96,
-    format: 'f16' as const,
-  },
-  {
-    shape: { heads: 5, kvHeads: 1, headDim: 64 },
-    variant: lanes(4, 1, 16),
-    rotary: 32,
-    format: 'f16' as const,
-  },
-  {
-    shape: { heads: 2, kvHeads: 2, headDim: 128 },
-    variant: lanes(4, 1, 64),
-    rotary: 8,
-    format: 'f16' as const,
-  },
-  {
-    shape: { heads: 4, kvHeads: 2, headDim: 96 },
-    variant: lanes(4, 1, 32),
-    rotary: 96,
-    format: 'f32' as const,
-  },
-  {
-    shape: { heads: 4, kvHeads: 2, headDim: 96 },
-    variant: lanes(4, 2, 32),
-    rotary: 96,
-    format: 'int8' as const,
-  },
-  {
-    shape: { heads: 5, kvHeads: 1, headDim: 64 },
-    variant: lanes(4, 1, 16),
-    rotary: 32,
-    format: 'int8' as const,
-  },
-])('$shape with $variant and $rotary rotary dimensions in $format', ({ shape, variant, rotary, format }) => {
-  // In the first split, at its end, at the beginning of the second (whose team may share a workgroup), and beyond.
-  test.each(['neox', 'normal'] as const)(
-    'turns %s pairs and appends as the kernels apart do',
-    async (pairs) => {
-      const angles = gpu.upload(
-        'angles',
-        ropeAngles(
-          CAPACITY,
-          Array.from({ length: rotary / 2 }, (_, j) => 10000 ** ((-2 * j) / rotary)),
-        ),
-      );
-      const rope = { rotary, pairs, angles };
-      expect(attentionAppends(variant, rope)).toBe(true);
-      for (const position of [0, 3, variant.split - 1, variant.split, 130]) {
-        const queries = randomQueries(shape, 1);
-        const apart = randomCache(shape, format).buffers;
-        const together = randomCache(shape, format).buffers;
-        const turned = gpu.upload('qkv', queries);
-        const append = await ropeAppend(gpu, shape, rope, uploadState(gpu, position, 1), turned, apart);
-        run(gpu, [append], { position });
-        const expected = await split(
-          shape,
-          variant,
-          { buffers: apart },
-          await readFloats(gpu, turned, queries.length),
-          position,
+interface FusedCase {
+  shape: AttentionShape;
+  variant: AttentionVariant;
+  /** All dimensions of a head, or some. */
+  rotary: number;
+  format: CacheFormat;
+}
+const WIDE = { shape: { heads: 4, kvHeads: 2, headDim: 96 }, rotary: 96 };
+const PARTLY = { shape: { heads: 5, kvHeads: 1, headDim: 64 }, variant: lanes(4, 1, 16), rotary: 32 };
+
+/** Each format, with all dimensions turning and with some, with one team and with two. */
+const SOME_FUSED: readonly FusedCase[] = [
+  { ...PARTLY, format: 'f16' },
+  { ...WIDE, variant: lanes(4, 1, 32), format: 'f32' },
+  { ...WIDE, variant: lanes(4, 2, 32), format: 'int8' },
+];
+const OTHER_FUSED: readonly FusedCase[] = [
+  { ...WIDE, variant: lanes(4, 2, 32), format: 'f16' },
+  { shape: { heads: 2, kvHeads: 2, headDim: 128 }, variant: lanes(4, 1, 64), rotary: 8, format: 'f16' },
+  { ...PARTLY, format: 'int8' },
+];
+
+describe.each(combinations([...SOME_FUSED, ...OTHER_FUSED], SOME_FUSED))(
+  '$shape with $variant and $rotary rotary dimensions in $format',
+  ({ shape, variant, rotary, format }) => {
+    // In the first split, at its end, at the beginning of the second (whose team may share a workgroup), and beyond.
+    test.each(['neox', 'normal'] as const)(
+      'turns %s pairs and appends as the kernels apart do',
+      async (pairs) => {
+        const angles = gpu.upload(
+          'angles',
+          ropeAngles(
+            CAPACITY,
+            Array.from({ length: rotary / 2 }, (_, j) => 10000 ** ((-2 * j) / rotary)),
+          ),
         );
-        const out = await split(shape, variant, { buffers: together }, queries, position, rope);
-        // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way,
-        // which in int8 is a step 16 times as wide at most.
-        const tolerance = format === 'int8' ? 5e-3 : 1e-3;
-        expect(largestError(out, Float64Array.from(expected))).toBeLessThan(tolerance);
-        const perWord = { f16: 2, f32: 1, int8: 4 }[format];
-        const words = (CAPACITY * shape.kvHeads * shape.headDim) / perWord;
-        const width = shape.kvHeads * shape.headDim;
-        expect(await readWords(gpu, together.values, words)).toEqual(
-          await readWords(gpu, apart.values, words),
-        );
-        const [mine, theirs] = await Promise.all(
-          [together.keys, apart.keys].map((buffer) => readWords(gpu, buffer, words)),
-        );
-        const bits = (keys: Uint32Array): Int8Array | Uint16Array | Uint32Array => {
-          if (format === 'int8') return new Int8Array(keys.slice().buffer);
-          return format === 'f16' ? new Uint16Array(keys.slice().buffer) : keys;
-        };
-        // f32 has 13 bits of mantissa more.
-        const unit = format === 'f16' ? 1 : 1 << 13;
-        const expectedBits = bits(theirs!);
-        const steps = [...bits(mine!)].map((half, i) => Math.abs(half - expectedBits[i]!));
-        // No key but the new one changes, and that by at most a unit in its last place.
-        expect(
-          steps.every((step, i) => step === 0 || (Math.floor(i / width) === position && step <= unit)),
-        ).toBe(true);
-        await expectSameScales(together, apart, CAPACITY * shape.kvHeads);
-      }
-    },
-  );
-});
+        const rope = { rotary, pairs, angles };
+        expect(attentionAppends(variant, rope)).toBe(true);
+        for (const position of [0, 3, variant.split - 1, variant.split, 130]) {
+          const queries = randomQueries(shape, 1);
+          const apart = randomCache(shape, format).buffers;
+          const together = randomCache(shape, format).buffers;
+          const turned = gpu.upload('qkv', queries);
+          const append = await ropeAppend(gpu, shape, rope, uploadState(gpu, position, 1), turned, apart);
+          run(gpu, [append], { position });
+          const expected = await split(
+            shape,
+            variant,
+            { buffers: apart },
+            await readFloats(gpu, turned, queries.length),
+            position,
+          );
+          const out = await split(shape, variant, { buffers: together }, queries, position, rope);
+          // Compilers may fuse a product and a sum in one kernel and not in the other; a key may then round the other way,
+          // which in int8 is a step 16 times as wide at most.
+          const tolerance = format === 'int8' ? 5e-3 : 1e-3;
+          expect(largestError(out, Float64Array.from(expected))).toBeLessThan(tolerance);
+          const perWord = { f16: 2, f32: 1, int8: 4 }[format];
+          const words = (CAPACITY * shape.kvHeads * shape.headDim) / perWord;
+          const width = shape.kvHeads * shape.headDim;
+          expect(await readWords(gpu, together.values, words)).toEqual(
+            await readWords(gpu, apart.values, words),
+          );
+          const [mine, theirs] = await Promise.all(
+            [together.keys, apart.keys].map((buffer) => readWords(gpu, buffer, words)),
+          );
+          const bits = (keys: Uint32Array): Int8Array | Uint16Array | Uint32Array => {
+            if (format === 'int8') return new Int8Array(keys.slice().buffer);
+            return format === 'f16' ? new Uint16Array(keys.slice().buffer) : keys;
+          };
+          // f32 has 13 bits of mantissa more.
+          const unit = format === 'f16' ? 1 : 1 << 13;
+          const expectedBits = bits(theirs!);
+          const steps = [...bits(mine!)].map((half, i) => Math.abs(half - expectedBits[i]!));
+          // No key but the new one changes, and that by at most a unit in its last place.
+          expect(
+            steps.every((step, i) => step === 0 || (Math.floor(i / width) === position && step <= unit)),
+          ).toBe(true);
+          await expectSameScales(together, apart, CAPACITY * shape.kvHeads);
+        }
+      },
+    );
+  },
+);

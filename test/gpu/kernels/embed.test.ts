@@ -4,6 +4,7 @@ import type { GpuContext } from '../../../src/gpu/context';
 import { embed } from '../../../src/kernels/embed';
 import type { VocabularyMatrix } from '../../../src/kernels/matrices';
 import { openContext } from '../../support/engine';
+import { flushHalves } from '../../support/flushed-halves';
 import { BLOCK_ENCODINGS, blockShards } from '../../support/random-blocks';
 import { normals } from '../../support/reference';
 import {
@@ -28,16 +29,21 @@ const ROWS = 37;
 const IDS = [36, 0, 15, 16, 31, 32, 0];
 
 /** Looks up IDS, and compares with the rows of `values` times `scale`. */
-async function expectRows(table: VocabularyMatrix, values: ArrayLike<number>, scale?: number): Promise<void> {
+async function expectRows(
+  table: VocabularyMatrix,
+  values: ArrayLike<number>,
+  scale?: number,
+  on = gpu,
+): Promise<void> {
   const { cols } = table;
-  const x = filled(gpu, 'x', (IDS.length + 1) * cols);
-  const dispatches = await embed(gpu, table, gpu.upload('ids', Uint32Array.from(IDS)), x, scale);
+  const x = filled(on, 'x', (IDS.length + 1) * cols);
+  const dispatches = await embed(on, table, on.upload('ids', Uint32Array.from(IDS)), x, scale);
   expect(dispatches).toHaveLength(table.shards.length);
-  run(gpu, dispatches, { tokens: IDS.length });
+  run(on, dispatches, { tokens: IDS.length });
   const expected = IDS.flatMap((id) =>
     Array.from({ length: cols }, (_, col) => values[id * cols + col]! * (scale ?? 1)),
   );
-  const actual = await readFloats(gpu, x, IDS.length * cols);
+  const actual = await readFloats(on, x, IDS.length * cols);
   // Products of these numbers, of few digits each, are exact in f32; blocks of Q4_K have one difference, whose rounding shows.
   expect([...actual]).toEqual(expected.map((value) => Math.fround(value)));
 }
@@ -70,6 +76,18 @@ describe('int8', () => {
       scale,
     );
   });
+});
+
+test('int8, with scales that are subnormal halves where unpacking makes zeros of these', async () => {
+  const own = await openContext();
+  flushHalves(own);
+  const matrix = int8Shards(own, 256, [16, 16, 5]);
+  await writeInt8(own, matrix, normals(ROWS * 256, 4, 1e-3));
+  const { codes, scales } = await readInt8(own, matrix);
+  const values = Float64Array.from(codes, (code, i) => code * scales[i]!);
+  expect(values.some((value) => value !== 0)).toBe(true);
+  await expectRows(matrix, values, undefined, own);
+  own.destroy();
 });
 
 describe('ternary', () => {

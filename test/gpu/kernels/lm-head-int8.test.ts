@@ -5,6 +5,7 @@ import { createInt8Matrix } from '../../../src/kernels/int8-rows';
 import { exactLmHeadInt8, lmHeadInt8, type HeadVariant } from '../../../src/kernels/lm-head-int8';
 import type { Int8Matrix } from '../../../src/kernels/matrices';
 import { openContext } from '../../support/engine';
+import { flushHalves } from '../../support/flushed-halves';
 import { largestError, normals, randomActivations } from '../../support/reference';
 import {
   filled,
@@ -138,4 +139,26 @@ describe('with activations that are not rounded', () => {
       await of(await make(70, 72)),
     );
   });
+});
+
+test('scales that are subnormal halves count, also where unpacking makes zeros of these', async () => {
+  const own = await openContext();
+  flushHalves(own);
+  const [rows, cols] = [24, 72];
+  // Normal halves, none of which is more than 127 subnormal ones.
+  const elements = normals(rows * cols, 8).map(
+    (value) => Math.sign(value) * (1e-4 + Math.min(Math.abs(value), 5) * 1e-3),
+  );
+  const head = createInt8Matrix(own, 'head', rows, cols, 'work');
+  const values = await writeInt8(own, head, elements);
+  const { q, inverse } = randomActivations(1, cols, 1);
+  const x = uploadActivations(own, randomActivations(1, cols, 1), 1, 'bytes');
+  const logits = filled(own, 'logits', rows);
+  run(own, await lmHeadInt8(own, PORTABLE[0]!, head, x, logits));
+  const expected = Float64Array.from({ length: rows }, (_, row) =>
+    q.reduce((sum, code, col) => sum + code * inverse[0]! * values[row * cols + col]!, 0),
+  );
+  // Codes of seven bits.
+  expect(largestError(await readFloats(own, logits, rows), expected)).toBeLessThan(0.01);
+  own.destroy();
 });

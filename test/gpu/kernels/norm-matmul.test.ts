@@ -157,6 +157,14 @@ describe('with all that the device can', () => {
     expect(largestError(actual, reference(matrix, small, 'store'))).toBeLessThan(ROUNDED);
   });
 
+  test.for([NaN, Infinity])('a row with %d in it has no result that is a number', async (odd) => {
+    const matrix = randomTernary(24, COLS, 5);
+    const row = knownRow(COLS, 6, true, 0.02);
+    row.x[30] = odd;
+    const actual = await multiply(gpu, matrix, row, 'store', SMALL);
+    expect(actual.filter((value) => Number.isFinite(value))).toEqual(new Float32Array(0));
+  });
+
   test.for(['bytes', 'pairs'] as const)(
     'the largest sums that there can be are exact, by %s',
     async (products) => {

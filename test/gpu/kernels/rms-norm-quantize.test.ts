@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import type { ActivationPacking, QuantizedRows } from '../../../src/kernels/matrices';
 import { rmsNormQuantize } from '../../../src/kernels/rms-norm-quantize';
+import { combinations } from '../../support/effort';
 import { openContext } from '../../support/engine';
 import { largestError, normals, rmsNormRow } from '../../support/reference';
 import { filled, readFloats, readWords, run, uploadState } from '../../support/reference-gpu';
@@ -137,7 +138,8 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
     afterAll(() => gpu.destroy());
 
     // The widest is too much for the registers of 64 threads, and more than one vector for each of 256.
-    test.each([4, 60, 64, 100, 1000, 2564])('three rows of %i are quantised', async (cols) => {
+    const lengths = combinations([4, 60, 64, 100, 1000, 2564], [64, 100, 2564]);
+    test.each(lengths)('three rows of %i are quantised', async (cols) => {
       const x = normals(3 * cols, cols, 2);
       const weight = normals(cols, cols + 1);
       for (const threads of cols > 1000 ? [...widths, 256] : widths) {
@@ -149,7 +151,7 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
     });
 
     test('packed in pairs they are the same', async () => {
-      for (const cols of [60, 100, 512]) {
+      for (const cols of combinations([60, 100, 512], [100])) {
         const x = normals(2 * cols, cols, 2);
         const weight = normals(cols, cols + 1);
         const bytes = await quantize(gpu, x, weight, { threads: widths[0]! });
@@ -157,30 +159,45 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
       }
     });
 
+    test.for([NaN, Infinity])('a row with %d in it has a scale that is no number either', async (odd) => {
+      const cols = 100;
+      const x = normals(2 * cols, 5, 2);
+      x[cols + 30] = odd;
+      for (const setting of [{}, { plain: true }, { groups: 'token' }, { groups: 'group' }] as const) {
+        const rows = await quantize(gpu, x, normals(cols, 6), { threads: widths[0]!, ...setting });
+        const finite = rows.map(({ inverse }) => Number.isFinite(inverse));
+        // Of two rows the second one, in all of its groups.
+        expect(finite, JSON.stringify(setting)).toEqual(rows.map((_, i) => i < rows.length / 2));
+      }
+    });
+
     describe.each([false, true])('in groups of 64 (without a norm: %s)', (plain) => {
       const rowsOf = (x: Float32Array, weight: Float32Array): Float64Array =>
         plain ? Float64Array.from(x) : rmsNormRow(x, weight, EPS);
 
-      test.each([40, 64, 200, 1000])('each of %i columns has its own scale', async (cols) => {
-        const x = normals(2 * cols, cols, 2);
-        // Groups of very different size, one of them all zeros.
-        for (let i = 0; i < x.length; i++) x[i]! *= 10 ** -Math.floor((i % cols) / 64);
-        x.fill(0, cols, cols + Math.min(64, cols));
-        const weight = normals(cols, cols + 1);
-        for (const threads of cols === 200 ? [...widths, 256] : widths) {
-          for (const packing of ['bytes', 'pairs'] as const) {
-            const setting: Setting = { threads, packing, plain, groups: 'group' };
-            const groups = await quantize(gpu, x, weight, setting);
-            const perRow = groups.length / 2;
-            for (const [i, group] of groups.entries()) {
-              const token = Math.floor(i / perRow);
-              const row = rowsOf(x.subarray(token * cols, (token + 1) * cols), weight);
-              const own = row.subarray((i % perRow) * 64, ((i % perRow) + 1) * 64);
-              expectRounded(group, own, 127 / Math.max(largestOf(own), 1e-30));
+      test.each(combinations([40, 64, 200, 1000], [40, 200]))(
+        'each of %i columns has its own scale',
+        async (cols) => {
+          const x = normals(2 * cols, cols, 2);
+          // Groups of very different size, one of them all zeros.
+          for (let i = 0; i < x.length; i++) x[i]! *= 10 ** -Math.floor((i % cols) / 64);
+          x.fill(0, cols, cols + Math.min(64, cols));
+          const weight = normals(cols, cols + 1);
+          for (const threads of cols === 200 ? [...widths, 256] : widths) {
+            for (const packing of ['bytes', 'pairs'] as const) {
+              const setting: Setting = { threads, packing, plain, groups: 'group' };
+              const groups = await quantize(gpu, x, weight, setting);
+              const perRow = groups.length / 2;
+              for (const [i, group] of groups.entries()) {
+                const token = Math.floor(i / perRow);
+                const row = rowsOf(x.subarray(token * cols, (token + 1) * cols), weight);
+                const own = row.subarray((i % perRow) * 64, ((i % perRow) + 1) * 64);
+                expectRounded(group, own, 127 / Math.max(largestOf(own), 1e-30));
+              }
             }
           }
-        }
-      });
+        },
+      );
 
       test('a common scale of the token is that of the whole row', async () => {
         const cols = 200;

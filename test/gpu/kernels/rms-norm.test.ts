@@ -53,3 +53,15 @@ describe.each([{ subgroups: undefined }, { subgroups: false }])(
     });
   },
 );
+
+test('sums are right where a browser names a size of subgroups that the device does not have', async () => {
+  // What Safari says of every GPU.
+  const named = { subgroups: true, subgroupMinSize: 32, subgroupMaxSize: 32 };
+  const gpu = await openContext({ capabilities: named });
+  const [cols, eps] = [1000, 1e-5];
+  const [x, weight, y] = [normals(cols, 5, 3), normals(cols, 6), filled(gpu, 'y', cols)];
+  const buffers = [gpu.upload('x', x), gpu.upload('weight', weight), y] as const;
+  run(gpu, [await rmsNorm(gpu, { cols, eps, threads: 32 }, undefined, ...buffers)]);
+  expect(largestError(await readFloats(gpu, y, cols), rmsNormRow(x, weight, eps))).toBeLessThan(1e-6);
+  gpu.destroy();
+});

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import { NO_TOKEN, type SampleMode, type SamplerParameters } from '../../../src/kernels/sample';
 import { checkMasked } from '../../../src/kernels/sample-check';
+import { combinations } from '../../support/effort';
 import { openContext } from '../../support/engine';
 import { normals, random } from '../../support/reference';
 import { readWords } from '../../support/reference-gpu';
@@ -28,10 +29,13 @@ function half(vocabulary: number, seed: number): (token: number) => boolean {
   return (token) => bits[token] ?? false;
 }
 
+/** Threads that share the work of few tokens in several ways. */
+const MANY = combinations(64, 256);
+
 const create = (setting: Setting): Promise<Sampler> => Sampler.create(gpu, setting);
 
 describe.each(MODES)('%s', (_name, mode) => {
-  // Ends of words of 32 bits and of slices of 1024 tokens, and sizes that are no whole vectors of four.
+  // Each size is compiled on its own, so that tests share them. Ends of words of 32 bits and of slices of 1024 tokens, and sizes that are no whole vectors of four.
   test.each([33, 3001])('passes the check with known answers, of %i tokens', async (size) => {
     const all = { penalties: false, random: false, masked: true, ...mode };
     // Many share the work, which is no other for few tokens.
@@ -40,13 +44,22 @@ describe.each(MODES)('%s', (_name, mode) => {
     }
   });
 
-  test.each([1, 31, 1025, 3001])('of %i tokens takes the only one that may come', async (size) => {
-    const logits = normals(size, 1);
-    for (const only of new Set([0, size - 1, size >> 1, Math.min(1023, size - 1), Math.min(32, size - 1)])) {
-      const sampler = await create({ logits, mode, allowed: (token) => token === only });
-      expect(await sampler.draw()).toBe(only);
-    }
-  });
+  test.each(combinations([1, 33, 1025, 3001], [33, 3001]))(
+    'of %i tokens takes the only one that may come',
+    async (size) => {
+      const logits = normals(size, 1);
+      for (const only of new Set([
+        0,
+        size - 1,
+        size >> 1,
+        Math.min(1023, size - 1),
+        Math.min(32, size - 1),
+      ])) {
+        const sampler = await create({ logits, mode, allowed: (token) => token === only });
+        expect(await sampler.draw()).toBe(only);
+      }
+    },
+  );
 
   test('gives no token where none may come, and counts none', async () => {
     for (const threads of [8, 256]) {
@@ -66,7 +79,7 @@ describe.each(MODES)('%s', (_name, mode) => {
   });
 
   test('gives what no mask would, where all may come', async () => {
-    const logits = normals(1501, 5);
+    const logits = normals(3001, 5);
     const options = { topK: 300, topP: 0.95, minP: 0.001, frequencyPenalty: 0.1 };
     const plain = await create({ logits, mode: { ...mode, masked: false }, options });
     const masked = await create({ logits, mode, options });
@@ -74,11 +87,25 @@ describe.each(MODES)('%s', (_name, mode) => {
   });
 });
 
+test('the check fails where the kernel that draws without filters does not see the last token', async () => {
+  const own = await openContext();
+  const compile = own.pipeline.bind(own);
+  own.pipeline = (spec) =>
+    compile(
+      spec.shader === 'sample_survey'
+        ? { ...spec, constants: { ...spec.constants, VOCABULARY: 3000 } }
+        : spec,
+    );
+  const mode = { random: true, masked: true, penalties: false };
+  expect(await checkMasked(own, 3001, 8, mode)).toBe(false);
+  own.destroy();
+});
+
 describe('greedy', () => {
   const mode = { masked: true };
 
-  test.each([5, 3001])('takes the best that may come of %i tokens', async (size) => {
-    for (const threads of [8, 64, 256]) {
+  test.each([33, 3001])('takes the best that may come of %i tokens', async (size) => {
+    for (const threads of new Set([8, MANY, 256])) {
       const logits = normals(size, size + threads);
       const allowed = half(size, threads);
       const best = [...logits.keys()].filter(allowed).sort((a, b) => logits[b]! - logits[a]!)[0];
@@ -94,7 +121,7 @@ describe('greedy', () => {
 });
 
 describe('biases and penalties', () => {
-  const size = 1025;
+  const size = 3001;
   const logits = normals(size, 6, 3);
   const allowed = half(size, 7);
 
@@ -121,7 +148,7 @@ describe('biases and penalties', () => {
 
 describe('drawing', () => {
   const mode = { masked: true, random: true };
-  const size = 1501;
+  const size = 3001;
   const logits = normals(size, 8);
   const allowed = half(size, 9);
   // Without a chance: e^-1e9.
@@ -130,17 +157,17 @@ describe('drawing', () => {
   // Few threads add up in a loop, many share the work.
   test.each<[Partial<SamplerParameters>, number]>([
     [{}, 8],
-    [{ temperature: 1.5 }, 64],
-    [{ temperature: 1e-6 }, 64],
+    [{ temperature: 1.5 }, MANY],
+    [{ temperature: 1e-6 }, MANY],
     [{ topK: 7 }, 8],
-    [{ topK: 7 }, 64],
+    [{ topK: 7 }, MANY],
     [{ topP: 0.3 }, 8],
-    [{ minP: 0.4 }, 64],
-    [{ topK: 600, topP: 0.95, minP: 0.01 }, 64],
-    [{ topK: 600, topP: 0.95 }, 256],
+    [{ minP: 0.4 }, MANY],
+    [{ topK: 1200, topP: 0.95, minP: 0.01 }, MANY],
+    [{ topK: 1200, topP: 0.95 }, 256],
     // More than may come.
-    [{ topK: 1400, topP: 0.99 }, 64],
-    [{ topK: 2 ** 31, topP: 0 }, 64],
+    [{ topK: 2800, topP: 0.99 }, MANY],
+    [{ topK: 2 ** 31, topP: 0 }, MANY],
   ])('with %j and %i threads gives the tokens of logits that forbid as much', async (options, threads) => {
     const masked = await create({ logits, mode, options, threads, allowed });
     const plain = await create({ logits: without, mode: { random: true }, options, threads });
@@ -156,8 +183,8 @@ describe('drawing', () => {
     { minP: 0.4 },
     { topK: 15, topP: 0.8, minP: 0.3 },
   ])('%j keeps those that it keeps of the allowed tokens alone', async (options) => {
-    const few = normals(40, 8, 0.35);
-    const may = half(40, 10);
+    const few = normals(33, 8, 0.35);
+    const may = half(33, 10);
     const ids = [...few.keys()].filter(may);
     const own = Float32Array.from(ids, (token) => few[token]!);
     const kept = [...keptTokens(own, options)].map((i) => ids[i]!).sort((a, b) => a - b);
@@ -168,7 +195,7 @@ describe('drawing', () => {
 
   // A seed for which the random word of token 5 at step 0 has 32 ones in front (see sample.test.ts): the largest noise there is.
   test('has no noise that makes up for a mask', async () => {
-    const flat = new Float32Array(16);
+    const flat = new Float32Array(33);
     const sampler = await create({
       logits: flat,
       mode,

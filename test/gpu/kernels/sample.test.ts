@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GpuContext } from '../../../src/gpu/context';
 import { NO_TOKEN, type SampleMode, type SamplerParameters } from '../../../src/kernels/sample';
+import { combinations } from '../../support/effort';
 import { openContext } from '../../support/engine';
 import { integers, largestError, normals, random } from '../../support/reference';
 import { readFloats, readWords } from '../../support/reference-gpu';
@@ -13,6 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.destroy());
 
+/** Threads that share the work in several ways. */
+const MANY = combinations(64, 256);
+
+// Vocabularies are a constant of the kernels: tests take the sizes of others where they can, as each is compiled on its own.
+
 describe('logits that are not all finite', () => {
   const modes: [string, Partial<SampleMode>][] = [
     ['greedy', {}],
@@ -23,7 +29,7 @@ describe('logits that are not all finite', () => {
   const cases = modes.flatMap(([name, mode]) => values.map((value) => [name, value, mode] as const));
 
   test.each(cases)('give no token, and count none: %s, %d', async (_name, value, mode) => {
-    const logits = normals(3000, 4);
+    const logits = normals(3001, 4);
     logits[1234] = value;
     for (const threads of [8, 256]) {
       const sampler = await Sampler.create(gpu, {
@@ -33,14 +39,14 @@ describe('logits that are not all finite', () => {
         threads,
       });
       expect(await sampler.draw()).toBe(NO_TOKEN);
-      expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3000)))).toBe(0);
+      expect(Math.max(...(await readWords(gpu, sampler.buffers.history, 3001)))).toBe(0);
     }
-    const none = await Sampler.create(gpu, { logits: new Float32Array(7).fill(value), mode });
+    const none = await Sampler.create(gpu, { logits: new Float32Array(40).fill(value), mode });
     expect(await none.draw()).toBe(NO_TOKEN);
   });
 
   test('are not those that are as large as a number can be', async () => {
-    const logits = new Float32Array(7).fill(-3.3e38);
+    const logits = new Float32Array(40).fill(-3.3e38);
     logits[5] = 3.3e38;
     expect(await (await Sampler.create(gpu, { logits })).draw()).toBe(5);
   });
@@ -48,7 +54,7 @@ describe('logits that are not all finite', () => {
 
 describe('greedy', () => {
   // One slice of 1024 tokens, its edges, and several.
-  test.each([1, 5, 1023, 1024, 1025, 3000])(
+  test.each(combinations([1, 5, 1023, 1024, 1025, 3001], [5, 1025, 3001]))(
     'takes the best of %i tokens, wherever it is',
     async (vocabulary) => {
       const logits = normals(vocabulary, 1);
@@ -70,13 +76,13 @@ describe('greedy', () => {
       [1500, 2500],
     ];
     for (const tie of ties) {
-      const logits = new Float32Array(3000).fill(-1);
+      const logits = new Float32Array(3001).fill(-1);
       for (const token of tie) logits[token] = 2;
-      for (const threads of [8, 64, 256]) {
+      for (const threads of new Set([8, MANY, 256])) {
         expect(await (await Sampler.create(gpu, { logits, threads })).draw()).toBe(tie[0]);
       }
     }
-    expect(await (await Sampler.create(gpu, { logits: new Float32Array(3000) })).draw()).toBe(0);
+    expect(await (await Sampler.create(gpu, { logits: new Float32Array(3001) })).draw()).toBe(0);
   });
 
   test('sees logits that all are far below zero', async () => {
@@ -105,12 +111,15 @@ describe('drawing', () => {
   /** The 99.9 % point of the chi-square distribution with 11 degrees of freedom. */
   const CHI_SQUARE_11 = 31.26;
 
-  test.each([0.7, 1, 2])('follows softmax at temperature %d, step by step', async (temperature) => {
-    const logits = normals(12, 5);
-    const sampler = await Sampler.create(gpu, { logits, mode, options: { temperature, seed: 42 } });
-    const histogram = await sampler.histogram(4000);
-    expect(chiSquare(histogram, softmax(logits, temperature))).toBeLessThan(CHI_SQUARE_11);
-  });
+  test.each(combinations([0.7, 1, 2], [0.7]))(
+    'follows softmax at temperature %d, step by step',
+    async (temperature) => {
+      const logits = normals(12, 5);
+      const sampler = await Sampler.create(gpu, { logits, mode, options: { temperature, seed: 42 } });
+      const histogram = await sampler.histogram(4000);
+      expect(chiSquare(histogram, softmax(logits, temperature))).toBeLessThan(CHI_SQUARE_11);
+    },
+  );
 
   test('follows softmax seed by seed', async () => {
     const logits = normals(12, 5);
@@ -119,18 +128,18 @@ describe('drawing', () => {
   });
 
   test('gives a thousand unlikely tokens the share that they have together', async () => {
-    const logits = new Float32Array(2048).fill(-9);
+    const logits = new Float32Array(3001).fill(-9);
     logits[77] = 0;
     const draws = 2000;
-    const tail = 2047 * Math.exp(-9);
+    const tail = 3000 * Math.exp(-9);
     const share = tail / (1 + tail);
-    const histogram = await (await Sampler.create(gpu, { logits, mode, threads: 64 })).histogram(draws);
+    const histogram = await (await Sampler.create(gpu, { logits, mode, threads: MANY })).histogram(draws);
     const deviation = Math.sqrt((share * (1 - share)) / draws);
     expect(Math.abs((draws - histogram[77]!) / draws - share)).toBeLessThan(3.3 * deviation);
   });
 
   test('gives the same token for the same seed and step', async () => {
-    const sampler = await Sampler.create(gpu, { logits: normals(1500, 6), mode });
+    const sampler = await Sampler.create(gpu, { logits: normals(3001, 6), mode });
     for (const [seed, step] of [
       [1, 0],
       [1, 9],
@@ -140,24 +149,24 @@ describe('drawing', () => {
     }
   });
 
-  // Few threads add up in a loop, many share the work; 1501 logits are no whole vectors of four.
+  // Few threads add up in a loop, many share the work; 3001 logits are no whole vectors of four.
   test.each([
-    [{}, 64],
-    [{ topK: 7 }, 64],
-    [{ topP: 0.3 }, 64],
-    [{ minP: 0.4 }, 64],
-    [{ topK: 900, topP: 0.95, minP: 0.01 }, 64],
+    [{}, MANY],
+    [{ topK: 7 }, MANY],
+    [{ topP: 0.3 }, MANY],
+    [{ minP: 0.4 }, MANY],
+    [{ topK: 900, topP: 0.95, minP: 0.01 }, MANY],
     [{ topK: 900, topP: 0.95 }, 256],
-    [{ topK: 2 ** 31, topP: 0 }, 64],
+    [{ topK: 2 ** 31, topP: 0 }, MANY],
   ])('with %j gives the same tokens with 8 and with %i threads', async (options, threads) => {
-    const logits = normals(1501, 6);
+    const logits = normals(3001, 6);
     const few = await Sampler.create(gpu, { logits, mode, options });
     const many = await Sampler.create(gpu, { logits, mode, options, threads });
     expect(await many.histogram(20)).toEqual(await few.histogram(20));
   });
 
   test('gives other tokens for other seeds and other steps', async () => {
-    const sampler = await Sampler.create(gpu, { logits: new Float32Array(1500), mode });
+    const sampler = await Sampler.create(gpu, { logits: new Float32Array(3001), mode });
     const tokens: number[] = [];
     for (const [seed, step] of [
       [1, 0],
@@ -175,7 +184,7 @@ describe('drawing', () => {
   test.each([24_931_919, 250_705_256, 7_874_290, 2_203_715_696])(
     'has bounded noise, also with seed %i, where it is extreme',
     async (seed) => {
-      const logits = new Float32Array(16);
+      const logits = new Float32Array(12);
       // e^-40: no noise of 32 bits makes up for that.
       logits[5] = -40;
       expect(await (await Sampler.create(gpu, { logits, mode })).draw(seed)).not.toBe(5);
@@ -203,39 +212,48 @@ describe('filters', () => {
 
   const logits = normals(40, 8, 0.35);
 
-  test.each([
+  type Filtered = [options: Partial<SamplerParameters>, count: number | undefined];
+  /** Each filter alone, none, and all of them. */
+  const SOME: readonly Filtered[] = [
     [{}, 40],
     [{ topK: 1 }, 1],
     [{ topK: 7 }, 7],
+    [{ topP: 0.3 }, undefined],
+    [{ minP: 0.4 }, undefined],
+    [{ topK: 30, topP: 0.8, minP: 0.6 }, undefined],
+  ];
+  const OTHERS: readonly Filtered[] = [
     [{ topK: 39 }, 39],
     [{ topK: 40 }, 40],
     [{ topK: 2 ** 31 }, 40],
     [{ topP: 0 }, 1],
-    [{ topP: 0.3 }, undefined],
     [{ topP: 0.9 }, undefined],
     [{ topP: 0.999999 }, 40],
-    [{ minP: 0.4 }, undefined],
     [{ minP: 1 }, 1],
     [{ topK: 20, topP: 0.5 }, undefined],
     [{ topK: 20, topP: 0.99 }, undefined],
     [{ topK: 20, minP: 0.5 }, undefined],
-    [{ topK: 30, topP: 0.8, minP: 0.6 }, undefined],
     [{ temperature: 3, topP: 0.5, minP: 0.9 }, undefined],
-  ] as const)('%j lets exactly the tokens be drawn that the reference keeps', async (options, count) => {
-    const kept = await checkDrawn(logits, options);
-    if (count === undefined) expect(kept).toSatisfy((n: number) => n > 1 && n < 40);
-    else expect(kept).toBe(count);
-  });
+  ];
+
+  test.each(combinations([...SOME, ...OTHERS], SOME))(
+    '%j lets exactly the tokens be drawn that the reference keeps',
+    async (options, count) => {
+      const kept = await checkDrawn(logits, options);
+      if (count === undefined) expect(kept).toSatisfy((n: number) => n > 1 && n < 40);
+      else expect(kept).toBe(count);
+    },
+  );
 
   test('among many tokens the few best are found', async () => {
-    const many = normals(2500, 9);
+    const many = normals(3001, 9);
     expect(await checkDrawn(many, { topK: 30 })).toBe(30);
     const peaked = many.map((logit) => 4 * logit);
     expect(await checkDrawn(peaked, { topK: 500, topP: 0.6 })).toBeLessThan(50);
   });
 
   test('tokens that tie with the last one kept are kept', async () => {
-    const ties = Float32Array.from(integers(30, 10, 0, 3), (level) => level / 2);
+    const ties = Float32Array.from(integers(40, 10, 0, 3), (level) => level / 2);
     const best = ties.filter((logit) => logit === 1.5).length;
     expect(best).toBeGreaterThan(1);
     expect(await checkDrawn(ties, { topK: best + 1 })).toBeGreaterThan(best + 1);

@@ -8,9 +8,12 @@ import { grammarTokens } from '../../../src/engine/grammar-guide';
 import { architectures } from '../../../src/model/architectures';
 import { openModel } from '../../../src/model/open-model';
 import { Tokenizer } from '../../../src/tokenizer';
+import { optimiseKernels } from '../../support/dawn';
 import { inProcess } from '../../support/grammar-threads';
 import { fixtureFiles } from '../../support/model-files';
 import { shapedEngine } from '../../support/shaped-engine';
+
+optimiseKernels();
 
 const QUESTIONS = [
   'What is the capital of Peru?',

@@ -9,6 +9,7 @@ import { ThreadedGrammars, type GrammarVocabulary } from '../../../src/grammar/s
 import { architectures } from '../../../src/model/architectures';
 import { openModel } from '../../../src/model/open-model';
 import { Tokenizer } from '../../../src/tokenizer';
+import { optimiseKernels } from '../../support/dawn';
 import { GRAMMARS } from '../../support/grammars';
 import { inProcess } from '../../support/grammar-threads';
 import { fixtureFiles } from '../../support/model-files';
@@ -16,6 +17,8 @@ import { REGEXES } from '../../support/regexes';
 import { SCHEMAS } from '../../support/schemas';
 import { shapedEngine } from '../../support/shaped-engine';
 import { FORMAT_CHECKS } from '../../unit/grammar/format-checks';
+
+optimiseKernels();
 
 const MODEL = 'public/models/ternion-tiny-i2_s.gguf';
 const QUESTIONS = ['What is the capital of Peru?', 'Tell me a story.', 'Count from 3 to 9.', 'Spell planet.'];

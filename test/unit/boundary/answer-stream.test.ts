@@ -77,6 +77,22 @@ describe('the text of an answer', () => {
   });
 });
 
+test('a schema that cannot be converted fails for whoever reads the answer, and nobody else', async () => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    // No JSON Schema is a date. That takes a module of its own to find out, which is loaded behind the call.
+    const answer = sessionOf(['1']).send('x', { responseFormat: { type: 'json', schema: v.date() } });
+    await import('@valibot/to-json-schema');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(unhandled).toEqual([]);
+    await expectFailure(answer.text(), 'invalid-argument', 'cannot be made a JSON Schema');
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+});
+
 describe('an answer is read in one way', () => {
   const ways: [string, (answer: AnswerStream) => Promise<unknown>][] = [
     ['text', (answer) => answer.text()],

@@ -170,6 +170,24 @@ describe('results', () => {
   });
 });
 
+describe('a tool', () => {
+  it('may be of a class, whose function it is', async () => {
+    class Thermometer {
+      readonly description = 'The temperature in a city, °C.';
+      readonly schema = CITY;
+      readonly #temperatures: Record<string, number> = { Oslo: 7 };
+      execute({ city }: Record<string, unknown>): number | undefined {
+        return this.#temperatures[String(city)];
+      }
+    }
+    const tools = { get_weather: new Thermometer() };
+    const { result, asked } = await run([call('Oslo'), 'Seven.'], { tools });
+    expect(result.steps[0]?.results).toMatchObject([{ result: 7 }]);
+    const { description, schema } = tools.get_weather;
+    expect(asked[0]?.options.tools).toEqual({ get_weather: { description, schema } });
+  });
+});
+
 describe('a signal', () => {
   it('is given to tools, and ends the run while one is at work, though the tool does not heed it', async () => {
     const controller = new AbortController();

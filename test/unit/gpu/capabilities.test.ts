@@ -37,6 +37,7 @@ describe('an adapter', () => {
     // Dawn on Direct3D 12.
     ['a GPU of AMD under Windows', { vendor: 'amd' }, [32, 128], false],
     ['a GPU of Intel under Windows', { vendor: 'intel' }, [8, 128], false],
+    ['a GPU of Arm with subgroups of eight', { vendor: 'arm' }, [8, 8], false],
   ] as const)('%s is taken for what it is', async ([, info, [least, most], isSoftware]) => {
     const capabilities = await probe(info, [least, most]);
     expect(isSoftwareAdapter(capabilities)).toBe(isSoftware);

@@ -81,26 +81,32 @@ describe('the order', () => {
     {
       lanes: 4,
       head: ['4/1', '4/1/round'],
+      blocks: [2, 4, 8],
       prefill: ['2/8/1/round', '4/4/1/round', '4/2/1/round'],
       threads: [4, 8],
     },
     {
       lanes: 8,
       head: ['1/1/round', '2/1'],
+      blocks: [4, 2, 8],
       prefill: ['4/2/1/round', '2/2/1/round', '4/4/1/round'],
       threads: [8, 16],
     },
-  ])('is the one of its times on a software adapter of $lanes lanes', ({ lanes, head, prefill, threads }) => {
-    const list = candidates(device('unknown', lanes), SHAPE);
-    const round = ({ broadcast }: { broadcast: boolean }): string => (broadcast ? '/round' : '');
-    expect(list.head.map((each) => `${each.blocks}/${each.split}${round(each)}`)).toEqual(head);
-    const sizes = list.prefillMatmul.map((each) => {
-      return `${each.blocks}/${each.tokens}/${each.split}${round(each)}`;
-    });
-    expect(sizes).toEqual([...prefill, '2/4/1/round', '2/4/1']);
-    const decode = list.decodeMatmul.map((each) => `${each.products} ${each.blocks}${round(each)}`);
-    expect(decode).toEqual(['pairs 4/round', 'pairs 2/round', 'pairs 8/round', 'bytes 4/round', 'bytes 4']);
-    expect(list.normThreads).toEqual(threads);
-    expect(list.attention[0]).toMatchObject({ kind: 'lanes', split: 128 });
-  });
+  ])(
+    'is the one of its times on a software adapter of $lanes lanes',
+    ({ lanes, head, blocks, prefill, threads }) => {
+      const list = candidates(device('unknown', lanes), SHAPE);
+      const round = ({ broadcast }: { broadcast: boolean }): string => (broadcast ? '/round' : '');
+      expect(list.head.map((each) => `${each.blocks}/${each.split}${round(each)}`)).toEqual(head);
+      const sizes = list.prefillMatmul.map((each) => {
+        return `${each.blocks}/${each.tokens}/${each.split}${round(each)}`;
+      });
+      expect(sizes).toEqual([...prefill, '2/4/1/round', '2/4/1']);
+      const decode = list.decodeMatmul.map((each) => `${each.products} ${each.blocks}${round(each)}`);
+      const pairs = blocks.map((count) => `pairs ${count}/round`);
+      expect(decode).toEqual([...pairs, 'bytes 4/round', 'bytes 4']);
+      expect(list.normThreads).toEqual(threads);
+      expect(list.attention[0]).toMatchObject({ kind: 'lanes', split: 128 });
+    },
+  );
 });

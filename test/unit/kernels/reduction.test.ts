@@ -1,7 +1,7 @@
-// Which rows are held in registers: a GPU's compiler has to have room for them.
+// How threads of a workgroup meet, and which rows they hold in registers: a GPU's compiler has to have room for them.
 import { expect, it } from 'vitest';
 import type { Capabilities, GpuVendor } from '../../../src/gpu/capabilities';
-import { rowReduction } from '../../../src/kernels/reduction';
+import { reduction, rowReduction } from '../../../src/kernels/reduction';
 
 const device = (vendor: GpuVendor): Capabilities => ({
   subgroups: true,
@@ -26,4 +26,11 @@ it.each<[GpuVendor, number, number]>([
   ['intel', 6912, 0],
 ])('on a GPU of %s a row of %d columns takes %d vectors of a thread', (vendor, columns, vectors) => {
   expect(heldBy(vendor, columns)).toBe(vectors);
+});
+
+it('threads of a GPU count their subgroup, whatever size the browser names; those of a program on the CPU need not', () => {
+  const gpu = device('intel');
+  expect(reduction(gpu, 32).conditions).toMatchObject({ one_subgroup: false, by_subgroups: true });
+  const program = { ...device('unknown'), subgroupMinSize: 8, subgroupMaxSize: 8 };
+  expect(reduction(program, 8).conditions).toMatchObject({ one_subgroup: true, by_subgroups: false });
 });

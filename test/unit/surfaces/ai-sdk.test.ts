@@ -269,6 +269,19 @@ describe('prompts', () => {
     expect(texts).toEqual(['Hello', 'Hello', 'Hello']);
     expect(engine.sessions.size).toBe(1);
   });
+
+  test('get another session where the engine has loaded another model, which ends those of the one before', async () => {
+    const engine = answering('Hello');
+    const model = createTernion(engine);
+    await generateText({ model, prompt: 'Hi' });
+    for (const session of engine.sessions) await session.dispose();
+    expect((await generateText({ model, prompt: 'Hi' })).text).toBe('Hello');
+    expect(engine.sessions.size).toBe(1);
+    // An engine that is gone has no more to give.
+    await engine.dispose();
+    const gone = generateText({ model, prompt: 'Hi' });
+    await expect(gone).rejects.toMatchObject({ code: 'disposed' });
+  });
 });
 
 describe('tools', () => {

@@ -10,6 +10,7 @@ import {
   type RemoteEngine,
   type WithIds,
 } from '../../../src/surfaces/connect';
+import { expectFailure } from '../../support/expect-failure';
 import { recorded, ReplayServer, type Reply } from '../../support/replay-server';
 import { sleep, until } from '../../support/wait';
 
@@ -449,6 +450,13 @@ describe('what fails', () => {
     const refused = { code: 'invalid-argument' };
     await expect(connect({ baseURL: 'ftp://x' })).rejects.toMatchObject(refused);
     await expect(connect({ baseURL: '/v1' })).rejects.toMatchObject(refused);
+    // What no header can carry: it would look like a server that cannot be reached.
+    const unsendable = { apiKey: 'sk-…', headers: { 'x y': 'z' } };
+    for (const [name, value] of Object.entries(unsendable))
+      await expect(connect({ ...options(), [name]: value })).rejects.toMatchObject({
+        ...refused,
+        message: expect.stringContaining(`options.${name}`) as string,
+      });
     const session = (await vllm()).createSession();
     await expect(session.complete([])).rejects.toMatchObject(refused);
     await expect(session.complete(QUESTION, { temperature: -1 })).rejects.toMatchObject(refused);
@@ -513,4 +521,6 @@ test('where there is no WebGPU, a model is taken from the server', async () => {
   // What is no matter of this device is not hidden.
   const signal = AbortSignal.abort();
   await expect(loadOrConnect('model.gguf', options(), { signal })).rejects.toMatchObject({ code: 'aborted' });
+  // A server that cannot be asked is found on devices that do not need it, too.
+  await expectFailure(loadOrConnect('model.gguf', { baseURL: '/v1' }), 'invalid-argument', 'server.baseURL');
 });

@@ -121,7 +121,7 @@ class CheckingTarget implements UploadTarget {
     this.#buffers.free(buffer);
   }
 
-  async checkedAllocation<T>(_what: string, allocate: () => T | Promise<T>): Promise<T> {
+  async checkedAllocation<T>(_what: string, allocate: () => T): Promise<T> {
     return allocate();
   }
 

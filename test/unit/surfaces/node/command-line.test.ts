@@ -109,6 +109,9 @@ test('a plan for people', () => {
   expect(planText({ ...plan, verdict: 'not-supported', reason: 'It is a mamba.', model: undefined })).toMatch(
     /^It is not supported. It is a mamba.\nFiles/,
   );
+  // Names are those that a file has: nothing in them is a command of the terminal.
+  const titled = { ...plan, model: plan.model && { ...plan.model, name: 'A\x1b]0;title\x07\x9b5m model' } };
+  expect(planText(titled)).toContain('\nA\uFFFD]0;title\uFFFD\uFFFD5m model (bitnet');
 });
 
 test('a conversation: a line in, an answer out, each with those before it', async () => {
@@ -121,4 +124,12 @@ test('a conversation: a line in, an answer out, each with those before it', asyn
   expect(await text(output)).toBe(`${first}!\n${second}!\n`);
   expect(engine.requests[0]!.options).toMatchObject({ temperature: 0 });
   expect(engine.sessions[0]!.disposed).toBe(true);
+});
+
+test('what a model says is text, and no command of the terminal', async () => {
+  const engine = new SteppedEngine(() => ['\x1b', ']52;c;cm0=\x07', '👩‍🚀\n\tнет\r']);
+  const output = new PassThrough();
+  await chat(engine, { input: Readable.from(['Hi\n']), output, interactive: false });
+  output.end();
+  expect(await text(output)).toBe('\uFFFD]52;c;cm0=\uFFFD👩‍🚀\n\tнет\uFFFD\n');
 });

@@ -58,4 +58,6 @@ test('what is no path is left alone', async () => {
 test('what is not there is said', async () => {
   await expectFailure(openPath(join(folder, 'none.gguf')), 'invalid-argument', 'none.gguf');
   await expectFailure(openPath(join(folder, 'empty')), 'invalid-argument', 'empty');
+  // Two slashes, and what should be the first folder is a host.
+  await expectFailure(openPath('file://models/m.gguf'), 'invalid-argument', 'file:///path');
 });

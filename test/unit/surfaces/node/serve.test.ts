@@ -156,6 +156,23 @@ describe('who may use it', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,content-type');
   });
 
+  test('a page whose origin was copied with a slash at its end', async () => {
+    const { url } = await serving(['x'], { origins: [`${ORIGIN}/`] });
+    expect((await ask(url, { origin: ORIGIN })).status).toBe(200);
+  });
+
+  test('nobody with a body that is too long, who is told so', async () => {
+    const { engine, url } = await serving(['x']);
+    // The bound is 64 MiB.
+    const answer = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      body: new Uint8Array(65 << 20),
+    });
+    expect(answer.status).toBe(413);
+    expect(await answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
+    expect(engine.requests).toEqual([]);
+  });
+
   test('nobody by a name that was made to point here', async () => {
     const { url } = await serving(['x']);
     const { port } = new URL(url);

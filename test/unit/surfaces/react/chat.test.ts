@@ -58,6 +58,9 @@ describe('what a chat shows', () => {
   test('what was said stays without an engine, and goes when it is cleared', () => {
     const gone = next(streaming, { type: 'detached' });
     expect([gone.status, ...said(gone)]).toEqual(['loading', 'u: Hello', 'a: Hi ']);
+    expect(gone.messages.at(-1)?.finishReason).toBe('abort');
+    const over = after(streaming, { type: 'ended', finishReason: 'length' }, { type: 'detached' });
+    expect(over.messages.at(-1)?.finishReason).toBe('length');
     expect(next(gone, { type: 'cleared' })).toEqual(chatOf());
     expect(said(chatOf([{ role: 'user', content: 'x' }]))).toEqual(['u: x']);
   });
@@ -181,22 +184,39 @@ describe('a chat with an engine', () => {
     expect(chat.state).toMatchObject({ status: 'ready', error: undefined });
   });
 
+  test('goes on with another session where the engine has taken its own away', async () => {
+    const { chat, engine } = opened(() => ['Hi']);
+    await chat.send('a');
+    await engine.load();
+    await chat.send('b');
+    expect(chat.state).toMatchObject({ status: 'error', error: { code: 'disposed' } });
+    await chat.regenerate();
+    expect(chat.state.status).toBe('ready');
+    expect(said(chat.state)).toEqual(['u: a', 'a: Hi', 'u: b', 'a: Hi']);
+  });
+
   test('ends its answer and its session when it is detached, and another engine goes on with what was said', async () => {
+    let goOn = (): void => {};
+    const drawn = new Promise<void>((resolve) => (goOn = resolve));
     let release = (): void => {};
     const wait = new Promise<void>((resolve) => (release = resolve));
-    const { chat, engine, frames } = opened(() => ['a', { wait }, 'b']);
+    const { chat, engine, frames } = opened(() => ['a', { wait: drawn }, 'b', { wait }, 'c']);
     void chat.send('x');
     await until(() => engine.steps >= 1);
     frames.draw();
+    goOn();
+    await until(() => engine.steps >= 2);
     chat.detach();
+    // What came behind the last frame is there as well.
+    expect(said(chat.state)).toEqual(['u: x', 'a: ab']);
     expect(engine.sessions.map(({ disposed }) => disposed)).toEqual([true]);
     release();
     await engine.queue.enter();
     engine.queue.leave();
-    const other = new SteppedEngine(() => ['c']);
+    const other = new SteppedEngine(() => ['d']);
     chat.attach(other);
     await chat.send('y');
-    expect(said(chat.state).at(-1)).toBe('a: c');
+    expect(said(chat.state).at(-1)).toBe('a: d');
     expect(other.requests[0]!.prompt).toContainEqual({ role: 'user', content: 'x' });
   });
 });

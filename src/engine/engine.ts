@@ -312,7 +312,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     this.residence.close();
     await sessions;
     await this.queue.enter();
-    this.residence.destroy();
+    await this.residence.destroy();
     this.queue.leave();
     this.onDispose();
   }

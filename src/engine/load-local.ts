@@ -106,7 +106,7 @@ class ModelLoader implements Reloader {
       clock.lap('open');
       return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner, clock, behind: true });
     };
-    return this.#load(load, async (resident) => resident.destroy(), signal);
+    return this.#load(load, (resident) => resident.destroy(), signal);
   }
 
   discard(): void {

@@ -125,8 +125,8 @@ export class Residence {
   }
 
   /** Frees all that is on the GPU, for good. To be called after `close`, in a turn. */
-  destroy(): void {
-    this.#resident.destroy();
+  destroy(): Promise<void> {
+    return this.#resident.destroy();
   }
 
   async #suspend(): Promise<void> {
@@ -139,10 +139,16 @@ export class Residence {
     }
     await this.queue.press();
     if (!this.#wantsSuspended) return this.queue.leave();
-    this.#suspended = true;
-    this.#resident.destroy();
+    await this.#resident.destroy();
     reloader.release();
+    this.#suspended = true;
     this.#report('suspended');
+    this.#heed();
+  }
+
+  /** Lets those go on who woke it while it was being suspended. */
+  #heed(): void {
+    if (!this.#wantsSuspended) this.wake();
   }
 
   /** The resident that is there, or the next one; undefined if somebody pressed for the GPU before that one was there. */
@@ -157,7 +163,7 @@ export class Residence {
       latest.gpu.assertAlive();
       throw new TernionError('internal', 'A model that cannot be brought back was given up.');
     }
-    if (latest.lost) this.#notice(latest, reloader);
+    if (latest.lost) await this.#notice(latest, reloader);
     const wasSuspended = this.#status === 'suspended';
     this.#report('recovering');
     try {
@@ -196,12 +202,12 @@ export class Residence {
   }
 
   /** Counts the loss of `lost`, once. */
-  #notice(lost: Resident, reloader: Reloader): void {
+  async #notice(lost: Resident, reloader: Reloader): Promise<void> {
     if (this.#noticed === lost) return;
     this.#noticed = lost;
     this.#countLoss();
     reloader.discard();
-    lost.destroy();
+    await lost.destroy();
   }
 
   #countLoss(): void {

@@ -43,6 +43,7 @@ export interface ResidentOptions {
 export class Resident {
   readonly readbacks: ReadbackRing;
   readonly #ending = new AbortController();
+  #destroyed: Promise<void> | undefined;
 
   private constructor(
     readonly gpu: GpuContext,
@@ -64,9 +65,15 @@ export class Resident {
     placement: Placement,
     options: ResidentOptions = {},
   ): Promise<Resident> {
+    let creating: Promise<unknown> | undefined;
     try {
-      return await Resident.#load(gpu, model, placement, options);
+      return await Resident.#load(gpu, model, placement, options, (begun) => {
+        creating = begun;
+      });
     } catch (error) {
+      // Kernels may still be made, for a model that does not come.
+      gpu.end();
+      await creating?.catch(() => {});
       gpu.destroy();
       throw error;
     }
@@ -77,16 +84,20 @@ export class Resident {
     model: ModelFile,
     placement: Placement,
     { signal, onProgress, tuner, clock = new LoadClock(), behind = false }: ResidentOptions,
+    onCreating: (creating: Promise<Transformer>) => void,
   ): Promise<Resident> {
     const { headPrecision, ...rest } = placement;
-    const create = (of: ModelWeights): Promise<Transformer> =>
-      Transformer.create(gpu, model.config, of, {
+    const create = (of: ModelWeights): Promise<Transformer> => {
+      const creating = Transformer.create(gpu, model.config, of, {
         ...rest,
         exactHead: headPrecision !== 'int8',
         tuner: { ...tuner, ...(behind && { budgetMs: 0 }), signal },
         prefillLater: behind,
         compile: true,
       });
+      onCreating(creating);
+      return creating;
+    };
     let creating: Promise<Transformer> | undefined;
     const weights = await loadWeights(gpu, model, {
       vocabulary: headPrecision,
@@ -163,14 +174,25 @@ export class Resident {
     return this.tunesBehind || !this.transformer.isComplete;
   }
 
-  /** Times variants for the next load. Whoever calls has the GPU to itself. */
+  /** Times variants. Whoever calls has the GPU to itself. */
   tune(signal: AbortSignal): Promise<void> {
     return this.transformer.tuneForLater(this.tunerBehind?.budgetMs, signal);
   }
 
-  /** Frees all that is on the GPU, and ends what is done behind the load. */
-  destroy(): void {
+  /**
+   * Ends what is done behind the load, and frees all that is on the GPU once that uses none of it any more. It does not wait for
+   * kernels that are being compiled.
+   */
+  destroy(): Promise<void> {
+    this.#destroyed ??= this.#destroy();
+    return this.#destroyed;
+  }
+
+  async #destroy(): Promise<void> {
     this.#ending.abort();
+    this.gpu.end();
+    // A device that is gone has nothing to use.
+    if (!this.gpu.lost) await this.transformer.settled();
     this.gpu.destroy();
   }
 }

@@ -1,4 +1,4 @@
-// What a load leaves for later: kernels that the first answer does without, and the timing of variants for the next load. It begins
+// What a load leaves for later: kernels that the first answer does without, and the timing of variants. It begins
 // when the first answer is complete, or when none has come for a moment.
 
 import { untilAborted } from '../errors';
@@ -16,18 +16,21 @@ export class WorkBehind {
 
   constructor(private readonly queue: RequestQueue) {}
 
-  /** `resident` is there: begins in a moment, unless somebody uses the GPU by then, whose end is told by `begin`. */
+  /** `resident` is there: begins in a moment, or as soon after that as nobody uses the GPU. */
   expect(resident: Resident): void {
     if (!resident.hasWorkBehind) return;
-    const timer = setTimeout(() => {
-      if (!this.queue.held) this.begin(resident);
+    // Not once: an answer that was cut or aborted is never complete.
+    const look = setInterval(() => {
+      if (this.queue.held && !resident.gone) return;
+      clearInterval(look);
+      this.begin(resident);
     }, MOMENT_MS);
     // Under Node nobody waits for it.
-    (timer as { unref?: () => void }).unref?.();
-    resident.ending.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    (look as { unref?: () => void }).unref?.();
+    resident.ending.addEventListener('abort', () => clearInterval(look), { once: true });
   }
 
-  /** Begins, where that has not been done. What fails is done again by whoever needs it, who then hears of a failure. */
+  /** Begins, where that has not been done, or was given up for somebody who waited for the GPU. What fails is done again by whoever needs it, who then hears of a failure. */
   begin(resident: Resident): void {
     if (!resident.hasWorkBehind || resident.gone || this.#begun.has(resident)) return;
     this.#begun.add(resident);
@@ -40,8 +43,13 @@ export class WorkBehind {
     await this.queue.enter(resident.ending);
     const crowded = new AbortController();
     const look = setInterval(() => this.queue.contended && crowded.abort(), LOOK_MS);
+    const signal = AbortSignal.any([crowded.signal, this.queue.pressure, resident.ending]);
     try {
-      await resident.tune(AbortSignal.any([crowded.signal, this.queue.pressure, resident.ending]));
+      await resident.tune(signal);
+    } catch (error) {
+      // The next answer that is complete is another chance.
+      if (signal.aborted) this.#begun.delete(resident);
+      throw error;
     } finally {
       clearInterval(look);
       this.queue.leave();

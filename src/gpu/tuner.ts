@@ -1,6 +1,6 @@
 // Chooses among the variants of a kernel: those that are right on this adapter, and of those the fastest.
 
-import { TernionError, throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../errors';
 import { systemClock, type Clock } from './clock';
 import type { GpuContext } from './context';
 import { workDone } from './map-async';
@@ -71,7 +71,7 @@ export interface TunerOptions {
   budgetMs?: number | undefined;
   /** What earlier loads have found here is not looked for again. */
   store?: TuningStore | undefined;
-  /** Ends the tuning between two checks or measurements. */
+  /** Ends the tuning: a check that waits for its kernels goes on for nobody, a measurement comes to its end. */
   signal?: AbortSignal | undefined;
   /** Takes the first candidate of each kernel as it is: for tools that look for the fault in a kernel that is wrong. */
   unchecked?: boolean | undefined;
@@ -146,7 +146,8 @@ export class Tuner {
     const before = trials[key];
     const trial = before?.against === against ? before : { against, stage: 0, ratios: [] };
     const course = this.#course();
-    const [challenger, champion] = [await runners.of(variant), await runners.of(best)];
+    const made = Promise.all([runners.of(variant), runners.of(best)]);
+    const [challenger, champion] = await untilAborted(made, this.options.signal);
     const verdict = await race(challenger, champion, course, trial);
     const kernel = { kernel: name, variant: key, against };
     this.report.races.push({ ...kernel, verdict, ...summaryOf(trial, challenger, champion) });
@@ -243,7 +244,7 @@ export class Tuner {
   async #check<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<CheckRecord | undefined> {
     const start = this.#clock.now();
     try {
-      const right = await tunable.check(variant);
+      const right = await untilAborted(tunable.check(variant), this.options.signal);
       const ms = this.#clock.now() - start;
       if (!this.#isSpending) this.#checkMs += ms;
       return { right, ms };

@@ -1,6 +1,6 @@
 // The forward pass: which kernels run in which order on which buffers, made once per model and KV cache.
 
-import { TernionError, throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import { workDone } from '../gpu/map-async';
 import type { TunerOptions, TunerTimes, TuningReport } from '../gpu/tuner';
@@ -22,7 +22,7 @@ import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
 import { product, type Product, type ProductSettings } from './products';
 import { Samplers, type Sampler } from './samplers';
-import { choosePrefill, tune, type TuningSubject } from './tune';
+import { choosePrefill, isExchangeable, tune, type TuningSubject } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
 
@@ -118,6 +118,8 @@ export class Transformer {
   /** Whether the kernels for prompts are still to come. */
   #isPartial: boolean;
   #completing: Promise<void> | undefined;
+  /** What may go on behind those who asked for it: it checks kernels or times them. */
+  readonly #behind = new Set<Promise<unknown>>();
 
   private constructor(
     readonly gpu: GpuContext,
@@ -243,7 +245,7 @@ export class Transformer {
    * that is given. Rejects with `kernel-check-failed` if the kernels of those, or of masks, are wrong on this device.
    */
   sampler(mode: SampleMode, logprobs?: number): Promise<Sampler> {
-    return this.#samplers.sampler(mode, logprobs);
+    return this.#watch(this.#samplers.sampler(mode, logprobs));
   }
 
   /**
@@ -267,7 +269,7 @@ export class Transformer {
    * `internal` where a kernel is wrong or does not compile; the next call tries again.
    */
   complete(): Promise<void> {
-    this.#completing ??= this.#complete().finally(() => (this.#completing = undefined));
+    this.#completing ??= this.#watch(this.#complete().finally(() => (this.#completing = undefined)));
     return this.#completing;
   }
 
@@ -276,29 +278,73 @@ export class Transformer {
     const { subject, tuner } = this.rest;
     try {
       const { variant, report } = await choosePrefill(subject, { ...tuner, signal: undefined });
-      Object.assign(this.tuning.chosen, report.chosen);
       this.tuning.rejected.push(...report.rejected);
-      const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
-      try {
-        await this.#dispatches({ cache, batched: true, matmul: variant });
-      } finally {
-        cache.destroy();
-      }
-      this.#variants = { ...this.#variants, prefillMatmul: variant };
+      await this.#compilePass(true, variant);
+      this.#adopt({ prefillMatmul: variant }, report);
     } catch (error) {
       // A kernel that was right does not even compile: what is remembered is of another driver.
       if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner.store);
       throw error;
     }
     this.#isPartial = false;
-    this.#passes = new WeakMap();
   }
 
-  /** Times variants for the next load, which finds what that has shown; whoever calls has the GPU to itself. Rejects with `aborted`. */
-  async tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
+  /**
+   * Times variants for the next load, which finds what that has shown; whoever calls has the GPU to itself, and `complete` is done. What
+   * gives the same to the bit runs from the next answer on. Rejects with `aborted`.
+   */
+  tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
+    return this.#watch(this.#tuneForLater(budgetMs, signal));
+  }
+
+  async #tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
     const { subject, pinned, tuner } = this.rest;
-    const { report } = await tune(subject, pinned, { ...tuner, budgetMs, signal });
-    this.tuning.races.push(...report.races);
+    const { report, variants } = await tune(subject, pinned, { ...tuner, budgetMs, signal });
+    const { races, rejected } = this.tuning;
+    races.push(...report.races);
+    rejected.push(...report.rejected.filter((each) => !rejected.includes(each)));
+    for (const kernel of ['decodeMatmul', 'prefillMatmul'] as const) {
+      const faster = variants[kernel];
+      if (!isExchangeable(subject, faster, this.variants[kernel])) continue;
+      // So that the next answer waits for no kernel.
+      await this.#compilePass(kernel === 'prefillMatmul', faster, signal);
+      this.#adopt({ [kernel]: faster }, report);
+    }
+  }
+
+  /** Compiles what evaluates one token, or many, with `matmul` as the variant of the matrix kernel. */
+  async #compilePass(batched: boolean, matmul: MatmulVariant, signal?: AbortSignal): Promise<void> {
+    const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
+    try {
+      await untilAborted(this.#dispatches({ cache, batched, matmul }), signal);
+    } finally {
+      cache.destroy();
+    }
+  }
+
+  /** Passes that are made from now on have `variants`, which `report` has found. */
+  #adopt(variants: Partial<Variants>, { chosen }: TuningReport): void {
+    this.#variants = { ...this.#variants, ...variants };
+    this.#passes = new WeakMap();
+    for (const [name, variant] of Object.entries(chosen)) {
+      if (Object.keys(variants).some((kernel) => name.startsWith(`${kernel} `)))
+        this.tuning.chosen[name] = variant;
+    }
+  }
+
+  /**
+   * Resolves when nothing goes on any more behind those who asked for it, however it ended: soon, once `gpu` is at its end
+   * (`GpuContext.end`), as no pipeline is waited for then.
+   */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#behind);
+  }
+
+  #watch<T>(work: Promise<T>): Promise<T> {
+    this.#behind.add(work);
+    const over = (): void => void this.#behind.delete(work);
+    work.then(over, over);
+    return work;
   }
 
   /** Tells the next dispatches where they stand: `count` tokens from `position`, `step` tokens sampled before. */

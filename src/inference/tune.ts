@@ -95,44 +95,51 @@ export async function tune(
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
   const caches = new TimedCaches(subject, length, format);
-  const decodeMatmul = await choose('decodeMatmul', layerShape, {
-    checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
-    check: async (variant) =>
-      (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
-      checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
-    work: (variant) => matmulWork(subject, variant, 1, normThreads),
-  });
-  const standsIn =
-    prefillLater && !options.unchecked && !pinned.prefillMatmul && canStandIn(subject, decodeMatmul);
-  const variants: Variants = {
-    decodeMatmul,
-    head: await choose('head', headShape(subject), {
-      checked: JSON.stringify(['head', head.format]),
-      check: (variant) => checkHeadOf(subject, variant),
-      work: async (variant) => {
-        const { work } = subject;
-        const q = work.quantized.get(width)!;
-        const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
-        return { dispatches: await timed };
-      },
-    }),
-    prefillMatmul: standsIn
-      ? decodeMatmul
-      : await choose('prefillMatmul', layerShape, prefillWork(subject, normThreads)),
-    attention: await choose('attention', `${layerShape} ${format}`, {
-      checked: JSON.stringify(['attention', attentionShape, format]),
-      check: (variant) => checkAttention(gpu, attentionShape, variant, format),
-      work: (variant) => attentionWork(subject, caches.all(), length, variant),
-    }),
-    normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
-      checked: JSON.stringify(['norm', rowForms]),
-      check: (threads) => checkNorm(gpu, threads, rowForms),
-      work: (threads) => normWork(subject, threads),
-    }),
-  };
-  caches.free();
-  await tuner.save();
-  return { variants, report: tuner.report, spent: tuner.spent, standsIn };
+  try {
+    const decodeMatmul = await choose('decodeMatmul', layerShape, {
+      checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
+      check: async (variant) =>
+        (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
+        checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
+      work: (variant) => matmulWork(subject, variant, 1, normThreads),
+    });
+    const standsIn =
+      prefillLater && !options.unchecked && !pinned.prefillMatmul && canStandIn(subject, decodeMatmul);
+    const variants: Variants = {
+      decodeMatmul,
+      head: await choose('head', headShape(subject), {
+        checked: JSON.stringify(['head', head.format]),
+        check: (variant) => checkHeadOf(subject, variant),
+        work: async (variant) => {
+          const { work } = subject;
+          const q = work.quantized.get(width)!;
+          const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
+          return { dispatches: await timed };
+        },
+      }),
+      prefillMatmul: standsIn
+        ? decodeMatmul
+        : await choose('prefillMatmul', layerShape, prefillWork(subject, normThreads)),
+      attention: await choose('attention', `${layerShape} ${format}`, {
+        checked: JSON.stringify(['attention', attentionShape, format]),
+        check: (variant) => checkAttention(gpu, attentionShape, variant, format),
+        work: (variant) => attentionWork(subject, caches.all(), length, variant),
+      }),
+      normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
+        checked: JSON.stringify(['norm', rowForms]),
+        check: (threads) => checkNorm(gpu, threads, rowForms),
+        work: (threads) => normWork(subject, threads),
+      }),
+    };
+    await tuner.save();
+    return { variants, report: tuner.report, spent: tuner.spent, standsIn };
+  } catch (error) {
+    // What was found before it was ended is worth keeping, and nobody waits for that.
+    if (options.signal?.aborted) tuner.save().catch(() => {});
+    throw error;
+  } finally {
+    caches.free();
+  }
 }
 
 /** Chooses the variant of the matrix kernel for prompts alone, and times none. */
@@ -157,11 +164,23 @@ export async function choosePrefill(
  * the same. On a program on the CPU the kernel for prompts takes the longest to compile of all; a GPU has both soon.
  */
 function canStandIn(subject: TuningSubject, { tokens, fused }: MatmulVariant): boolean {
-  const { gpu, activations } = subject;
-  const isExact = matmulForms(subject).every(({ groups, scaleGroup }) => !groups && scaleGroup === 'row');
-  return (
-    isSoftwareAdapter(gpu.capabilities) && activations === 'int8-token' && isExact && tokens === 1 && !fused
-  );
+  return isSoftwareAdapter(subject.gpu.capabilities) && addsIntegers(subject) && tokens === 1 && !fused;
+}
+
+/**
+ * Whether variants of the matrix kernel give the same to the bit, so that one can take the other's place between two answers: with a
+ * seed they are what they were.
+ */
+export function isExchangeable(subject: TuningSubject, a: MatmulVariant, b: MatmulVariant): boolean {
+  if (!addsIntegers(subject) || a.products !== 'bytes' || b.products !== 'bytes') return false;
+  // A norm inside adds up floats, in an order that depends on the threads.
+  return a.fused ? b.fused === true && a.split === b.split : !b.fused;
+}
+
+/** Whether the products of a whole row are integers, whose sum is the same in any order. */
+function addsIntegers(subject: TuningSubject): boolean {
+  const byRow = matmulForms(subject).every(({ groups, scaleGroup }) => !groups && scaleGroup === 'row');
+  return byRow && subject.activations === 'int8-token';
 }
 
 function prefillWork(subject: TuningSubject, normThreads: number): TunableWork<MatmulVariant> {
@@ -358,6 +377,7 @@ async function attentionWork(
   variant: AttentionVariant,
 ): Promise<TimedWork> {
   const { state, qkv, partial, attended } = work;
+  gpu.assertAlive();
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
   const layers = await Promise.all(
     caches.map((cache) => decodeAttention(gpu, config, variant, state, qkv, cache, partial, attended)),

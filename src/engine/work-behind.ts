@@ -2,6 +2,7 @@
 // when the first answer is complete, or when none has come for a moment.
 
 import { untilAborted } from '../errors';
+import type { Transformer } from '../inference/transformer';
 import type { RequestQueue } from './request-queue';
 import type { Resident } from './resident';
 
@@ -10,14 +11,19 @@ const MOMENT_MS = 400;
 /** How often it is looked whether somebody waits for the GPU, ms. */
 const LOOK_MS = 20;
 
+/** A resident, as far as this has to do with it. */
+export type Loaded = Pick<Resident, 'gone' | 'ending' | 'hasWorkBehind' | 'tunesBehind' | 'tune'> & {
+  readonly transformer: Pick<Transformer, 'complete'>;
+};
+
 /** Does what is left for each resident, once, unless the resident goes before. */
 export class WorkBehind {
-  readonly #begun = new WeakSet<Resident>();
+  readonly #begun = new WeakSet<Loaded>();
 
   constructor(private readonly queue: RequestQueue) {}
 
   /** `resident` is there: begins in a moment, or as soon after that as nobody uses the GPU. */
-  expect(resident: Resident): void {
+  expect(resident: Loaded): void {
     if (!resident.hasWorkBehind) return;
     // Not once: an answer that was cut or aborted is never complete.
     const look = setInterval(() => {
@@ -30,14 +36,17 @@ export class WorkBehind {
     resident.ending.addEventListener('abort', () => clearInterval(look), { once: true });
   }
 
-  /** Begins, where that has not been done, or was given up for somebody who waited for the GPU. What fails is done again by whoever needs it, who then hears of a failure. */
-  begin(resident: Resident): void {
+  /**
+   * Begins, where that has not been done, or was given up for somebody who waited for the GPU. What fails is done again by whoever
+   * needs it, who then hears of a failure.
+   */
+  begin(resident: Loaded): void {
     if (!resident.hasWorkBehind || resident.gone || this.#begun.has(resident)) return;
     this.#begun.add(resident);
     void this.#work(resident).catch(() => {});
   }
 
-  async #work(resident: Resident): Promise<void> {
+  async #work(resident: Loaded): Promise<void> {
     await untilAborted(resident.transformer.complete(), resident.ending);
     if (!resident.tunesBehind) return;
     await this.queue.enter(resident.ending);

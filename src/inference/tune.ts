@@ -172,7 +172,7 @@ function canStandIn(subject: TuningSubject, { tokens, fused }: MatmulVariant): b
  * seed they are what they were.
  */
 export function isExchangeable(subject: TuningSubject, a: MatmulVariant, b: MatmulVariant): boolean {
-  if (!addsIntegers(subject) || a.products !== 'bytes' || b.products !== 'bytes') return false;
+  if (!addsIntegers(subject)) return false;
   // A norm inside adds up floats, in an order that depends on the threads.
   return a.fused ? b.fused === true && a.split === b.split : !b.fused;
 }

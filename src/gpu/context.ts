@@ -202,13 +202,14 @@ export class GpuContext implements BufferMaker {
     throw new TernionError('out-of-memory', message, { cause: failure ?? memory ?? validation });
   }
 
-  /** The compiled pipeline of a variant, made once; compiles in the background of the browser. */
+  /** The compiled pipeline of a variant, made once, and again after a failure; compiles in the background of the browser. */
   pipeline(spec: PipelineSpec): Promise<GPUComputePipeline> {
     const key = JSON.stringify(spec);
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       pipeline = this.#compiled(spec);
       this.#pipelines.set(key, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(key));
     }
     return pipeline;
   }

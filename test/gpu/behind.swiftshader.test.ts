@@ -134,6 +134,11 @@ test('a load that finds all checked compiles no kernel that its model does not r
   expect(engine.info.loadTimes).toMatchObject({ check: 0, tune: 0 });
 });
 
+function asTernionError(error: unknown): TernionError {
+  if (error instanceof TernionError) return error;
+  throw error;
+}
+
 test('a kernel that does not compile behind the load fails the prompt that needs it, and nothing else', async () => {
   let isBroken = true;
   const { engine } = await load(async (spec) => {
@@ -142,9 +147,8 @@ test('a kernel that does not compile behind the load fails the prompt that needs
   const { text } = await collect(engine.createSession().send('Spell planet.'));
   expect(text).toBe('p-l-a-n-e-t');
   // Its check is remembered, so only compiling it is left; and where that has failed behind the answer already, it is checked again.
-  await expect(engine.nextLogits(LONG)).rejects.toMatchObject({
-    code: expect.stringMatching(/^(internal|kernel-check-failed)$/),
-  });
+  const { code } = await engine.nextLogits(LONG).then(() => ({ code: 'none' }), asTernionError);
+  expect(['internal', 'kernel-check-failed']).toContain(code);
   expect((await collect(engine.createSession().send('Spell planet.'))).text).toBe('p-l-a-n-e-t');
   isBroken = false;
   await expect(engine.nextLogits(LONG)).resolves.toHaveLength(engine.info.vocabularySize);

@@ -54,12 +54,22 @@ async function completed<T extends Pick<EngineHost, 'info'>>(engine: T): Promise
   return engine;
 }
 
-/** What a page does with a model: loads it, has an answer and lets go of it. */
-async function useOnce(options: LocalLoadOptions): Promise<void> {
+/** Loads a model and has an answer. */
+async function answerOnce(options: LocalLoadOptions): Promise<EngineHost> {
   const engine = await loadHosted(tiny, { tuning: false, contextLength: 64, ...options });
   await collect(engine.createSession().generate(PROMPT, { maxTokens: 3 }));
-  await completed(engine);
+  return engine;
+}
+
+/** What a page does with a model: loads it, has an answer and lets go of it. */
+async function useOnce(options: LocalLoadOptions): Promise<void> {
+  const engine = await completed(await answerOnce(options));
   await engine.dispose();
+}
+
+/** As {@link useOnce}, but lets go of it while kernels are still being compiled that the answer did without. */
+async function useShortly(options: LocalLoadOptions): Promise<void> {
+  await (await answerOnce(options)).dispose();
 }
 
 describe('on a device that stays', () => {
@@ -70,6 +80,13 @@ describe('on a device that stays', () => {
     expect(once).toMatchObject(NONE);
     for (let i = 0; i < 3; i++) await useOnce({ device });
     expect(await survivors()).toEqual(once);
+    device.destroy();
+  });
+
+  test('no object of a model is left that goes amid what its load has left for later', async () => {
+    const device = await requestDevice();
+    await useShortly({ device });
+    expect(await survivors()).toMatchObject(NONE);
     device.destroy();
   });
 

@@ -36,6 +36,7 @@ npm run bench -- generate SHAPE writes a random model and measures nothing.
 npm run bench -- kernel NAME times the variants of one kernel; --help says more.
 npm run bench -- add FILE adds a report that somebody has sent to ${RESULTS}, if it is one.
 npm run bench -- guided SHAPE times decoding under masks, guides and functions on logits.
+npm run bench -- first-token tells what a visit to a page with the embedded model waits for until its first token, in Chromium.
 npm run bench -- sampling SHAPE times decoding with temperature, top-p, top-k and min-p beside greedy.`;
 
 async function main(): Promise<void> {

@@ -1,5 +1,5 @@
 // `npm run bench`: the benchmark of models; `… -- kernel NAME`: of one kernel; `… -- guided SHAPE`: of restricted decoding;
-// `… -- sampling SHAPE`: of sampling; `… -- generate SHAPE`: the model generator; `… -- add FILE`: a report that somebody has sent.
+// `… -- sampling SHAPE`: of sampling; `… -- first-token`: of a visit to a page; `… -- generate SHAPE`: the model generator; `… -- add FILE`: a report that somebody has sent.
 import { argv, exit } from 'node:process';
 import { runBundled } from '../tools/bundled.mjs';
 
@@ -8,5 +8,6 @@ if (first === 'generate') exit(await runBundled('bench/generate-model.ts', rest,
 if (first === 'add') exit(await runBundled('bench/add-report.ts', rest, { gpu: false }));
 if (first === 'kernel') exit(await runBundled('bench/kernel.ts', rest));
 if (first === 'guided') exit(await runBundled('bench/guided.ts', rest));
+if (first === 'first-token') exit(await runBundled('bench/first-token.ts', rest, { gpu: false }));
 if (first === 'sampling') exit(await runBundled('bench/sampling.ts', rest));
 exit(await runBundled('bench/run.ts', argv.slice(2)));

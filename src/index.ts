@@ -11,6 +11,7 @@ export { models, type KnownModel, type ModelName } from './storage/sources/known
 export type { ModelSource, SourceOptions } from './storage/sources/model-source';
 export type { StreamTransport } from './worker/protocol';
 export type { GpuBytes } from './gpu/buffers';
+export type { LoadTimes } from './plan/load-clock';
 export type { EngineStatus, LoadProgress, ModelOptions } from './plan/load-options';
 export type { ModelPlan, PlannedModel } from './plan/plan-model';
 export type {

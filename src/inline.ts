@@ -3,6 +3,7 @@
 export { loadModel, planModel } from './boundary/in-thread';
 export type { LocalPlanOptions as PlanOptions, ModelPlan, PlannedModel } from './plan/plan-model';
 export type { GpuBytes } from './gpu/buffers';
+export type { LoadTimes } from './plan/load-clock';
 export type { DeviceOption, WebGpu, WebGpuDevice } from './gpu/given-device';
 export type { TuningStore } from './gpu/tuning-memory';
 export type {

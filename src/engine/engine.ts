@@ -12,6 +12,7 @@ import { embedSequence } from '../inference/embedding';
 import { encodeTexts, requireEmbedding, requireGenerating } from './embedding';
 import { GpuTurn } from './gpu-turn';
 import { describeModel, describeResident, type StaticInfo } from './model-info';
+import { LoadClock } from '../plan/load-clock';
 import type { LocalLoadOptions, PhaseProgress } from '../plan/load-options';
 import { contextToLoad, fitMemory } from '../plan/memory-fit';
 import { choosePrecisions, readModel } from '../plan/read-model';
@@ -42,6 +43,10 @@ export interface EngineOptions extends Omit<LocalLoadOptions, 'device' | 'onProg
   onProgress?: ((progress: PhaseProgress) => void) | undefined;
   /** Where grammars are compiled, asked for by the first answer of a given shape. Default: nowhere, such answers are refused. */
   grammars?: (() => Promise<GrammarService>) | undefined;
+  /** Leave for later what the first answer does without. Default false. */
+  behind?: boolean | undefined;
+  /** Tells the load's times. Default: one that begins with the files at hand. */
+  clock?: LoadClock | undefined;
 }
 
 /** What stays of a model wherever it is. */
@@ -98,7 +103,15 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     files: ModelFiles,
     options: EngineOptions,
   ): Promise<LoadedModel & { resident: Resident }> {
-    const { signal, onProgress, variants, tuning = true, tuningStore } = options;
+    const {
+      signal,
+      onProgress,
+      variants,
+      tuning = true,
+      tuningStore,
+      clock = new LoadClock(),
+      behind,
+    } = options;
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
     const chat = new ChatFormat(tokenizer, template).with(options);
     const fit = fitMemory(model, gpu, options);
@@ -108,7 +121,8 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
       variants: { ...variants, cacheFormat: fit.kvCacheFormat },
     };
     const tuner = { budgetMs: tuning ? undefined : 0, store: tuningStore };
-    const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner });
+    clock.lap('open');
+    const resident = await Resident.load(gpu, model, placement, { signal, onProgress, tuner, clock, behind });
     return {
       resident,
       config: model.config,
@@ -166,7 +180,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     requireGenerating(config);
     const ids = Array.from(tokenIds);
     return this.#withCache(ids.length, async ({ gpu, transformer }, cache, ending) => {
-      await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0, ending);
+      await transformer.prefill(cache, await transformer.forwardPass(cache, ids.length), ids, 0, ending);
       const encoder = gpu.device.createCommandEncoder();
       await transformer.encodeLogits(encoder);
       gpu.device.queue.submit([encoder.finish()]);
@@ -298,7 +312,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     this.residence.close();
     await sessions;
     await this.queue.enter();
-    this.residence.destroy();
+    await this.residence.destroy();
     this.queue.leave();
     this.onDispose();
   }

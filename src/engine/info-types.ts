@@ -1,5 +1,6 @@
 // What an engine says of itself: the contract's figures and names.
 
+import type { LoadTimes } from '../plan/load-clock';
 import type { SourceInfo } from '../storage/sources/opened-file';
 import type { TemplateOrigin, ToolCallFormat } from '../tokenizer';
 
@@ -54,6 +55,8 @@ export interface ModelInfo {
   adjustments: string[];
   /** The variants of the kernels that run here, and those that gave wrong results on this adapter and never run. */
   kernels: { chosen: Record<string, string>; rejected: string[] };
+  /** What the load waited for, ms; after a device was lost, or given back, the load that brought the model onto this one. */
+  loadTimes: LoadTimes;
   /** Where the bytes came from: whether the next load finds them in the cache, and if not, why. */
   source: SourceInfo;
   /** Whether other tabs of the origin use the same engine (`shared` of `loadModel`). */

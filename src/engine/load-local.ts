@@ -10,6 +10,7 @@ import { shaderLog } from '../gpu/shader-log';
 import { storeInMemory, type TuningRecords, type TuningStore } from '../gpu/tuning-memory';
 import { architectures } from '../model/architectures';
 import { openModel } from '../model/open-model';
+import { LoadClock } from '../plan/load-clock';
 import type { LocalLoadOptions, PhaseProgress } from '../plan/load-options';
 import { LoadMeter } from '../plan/load-progress';
 import { defaultMemoryBudget } from '../plan/memory-budget';
@@ -52,7 +53,7 @@ class SourceChanged extends TernionError {
 type OnDownload = (progress: Omit<PhaseProgress, 'phase'>) => void;
 
 /** What becomes of open files on a device. */
-type Load<T> = (gpu: GpuContext, files: ModelFiles, opened: OpenedSource) => Promise<T>;
+type Load<T> = (gpu: GpuContext, files: ModelFiles, opened: OpenedSource, clock: LoadClock) => Promise<T>;
 
 /** A source that can be read more than once, and the devices that its model comes to. */
 class ModelLoader implements Reloader {
@@ -81,8 +82,14 @@ class ModelLoader implements Reloader {
     const { options } = this;
     const memoryBudget = options.memoryBudget ?? defaultMemoryBudget();
     const engineOptions = { ...options, onProgress, memoryBudget, tuningStore: this.#tuningStore };
-    const load: Load<LocalEngine> = async (gpu, files, opened) => {
-      const engine = await LocalEngine.load(gpu, files, engineOptions, undefined, this);
+    const load: Load<LocalEngine> = async (gpu, files, opened, clock) => {
+      const engine = await LocalEngine.load(
+        gpu,
+        files,
+        { ...engineOptions, clock, behind: true },
+        undefined,
+        this,
+      );
       engine.source = opened.info;
       return engine;
     };
@@ -94,11 +101,12 @@ class ModelLoader implements Reloader {
   load(before: Resident, signal: AbortSignal): Promise<Resident> {
     const { tuning = true } = this.options;
     const tuner = { budgetMs: tuning ? undefined : 0, store: this.#tuningStore };
-    const load: Load<Resident> = async (gpu, files) => {
+    const load: Load<Resident> = async (gpu, files, _opened, clock) => {
       const model = await openModel(files, architectures, signal);
-      return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner });
+      clock.lap('open');
+      return Resident.load(gpu, model, before.placementOn(gpu), { signal, tuner, clock, behind: true });
     };
-    return this.#load(load, async (resident) => resident.destroy(), signal);
+    return this.#load(load, (resident) => resident.destroy(), signal);
   }
 
   discard(): void {
@@ -116,14 +124,16 @@ class ModelLoader implements Reloader {
     signal: AbortSignal | undefined,
     onProgress?: OnDownload,
   ): Promise<T> {
+    const clock = new LoadClock();
     const device = await untilAborted(this.devices.get(), signal);
+    clock.lap('device');
     const opened = await openSource(this.source, { ...this.options, signal, onProgress });
     try {
       const log = shaderLog(this.options.debug);
       const pipelines = this.devices.pipelines(device);
       const gpu = new GpuContext(device, await probeCapabilities(device), log, pipelines);
       const fingerprint = new Fingerprint(opened.files);
-      const loaded = await load(gpu, fingerprint.files, opened);
+      const loaded = await load(gpu, fingerprint.files, opened, clock);
       try {
         await opened.finish(signal);
         this.#fingerprint ??= fingerprint.value;

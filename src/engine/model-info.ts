@@ -6,7 +6,7 @@ import type { Resident } from './resident';
 import type { ModelInfo } from './types';
 
 /** The part of `Engine.info` that says how the model runs where it is. */
-export type DeviceInfo = Pick<ModelInfo, 'kernels' | 'adapter' | 'codePaths'>;
+export type DeviceInfo = Pick<ModelInfo, 'kernels' | 'adapter' | 'codePaths' | 'loadTimes'>;
 
 /** The part that says which model it is. */
 export type StaticInfo = Omit<ModelInfo, keyof DeviceInfo | 'gpuBytes' | 'source' | 'sharing'>;
@@ -45,13 +45,14 @@ function contextNote(asked: number, most: number): string[] {
 }
 
 /** Describes how a model runs on a device. */
-export function describeResident({ gpu, transformer, formats }: Resident): DeviceInfo {
+export function describeResident({ gpu, transformer, formats, loadTimes }: Resident): DeviceInfo {
   const { vendor, architecture, device, description } = gpu.device.adapterInfo;
   const { attention, decodeMatmul, cacheFormat } = transformer.variants;
   const { chosen, rejected } = transformer.tuning;
   const dot = gpu.capabilities.packedDot ? 'dot4I8Packed' : 'unpack';
   return {
     kernels: { chosen, rejected },
+    loadTimes,
     adapter: { vendor, architecture, device, description },
     codePaths: {
       stream: 'local',

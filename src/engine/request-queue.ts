@@ -8,6 +8,11 @@ export class RequestQueue {
   readonly #waiting: (() => void)[] = [];
   #pressing = new AbortController();
 
+  /** Whether it is somebody's turn. */
+  get held(): boolean {
+    return this.#held;
+  }
+
   /** Whether someone waits for the one who holds the lock. */
   get contended(): boolean {
     return this.#waiting.length > 0;

@@ -5,6 +5,7 @@ import type { EngineStatus } from '../plan/load-options';
 import type { GpuTurn } from './gpu-turn';
 import type { RequestQueue } from './request-queue';
 import type { Resident } from './resident';
+import { WorkBehind } from './work-behind';
 
 /** Brings a model onto a device again. */
 export interface Reloader {
@@ -49,6 +50,7 @@ export class Residence {
   /** Whether the queue is held so that nobody uses the GPU. */
   #suspended = false;
   readonly #closing = new AbortController();
+  readonly #behind: WorkBehind;
 
   /** Owns `resident`, and those that come after it. Without a `reloader` there are none. */
   constructor(
@@ -58,6 +60,8 @@ export class Residence {
     private readonly onStatus: (status: EngineStatus) => void = () => {},
   ) {
     this.#resident = resident;
+    this.#behind = new WorkBehind(queue);
+    this.#behind.expect(resident);
   }
 
   /** The resident that is there, or the last one that was. */
@@ -91,7 +95,9 @@ export class Residence {
   /** To be called when work was done: so many tokens, or a request in full ({@link WORK_DONE}). */
   worked(tokens: number): void {
     this.#work += tokens;
-    if (this.#work >= WORK_DONE) this.#losses = 0;
+    if (this.#work < WORK_DONE) return;
+    this.#losses = 0;
+    this.#behind.begin(this.#resident);
   }
 
   /**
@@ -119,8 +125,8 @@ export class Residence {
   }
 
   /** Frees all that is on the GPU, for good. To be called after `close`, in a turn. */
-  destroy(): void {
-    this.#resident.destroy();
+  destroy(): Promise<void> {
+    return this.#resident.destroy();
   }
 
   async #suspend(): Promise<void> {
@@ -133,10 +139,16 @@ export class Residence {
     }
     await this.queue.press();
     if (!this.#wantsSuspended) return this.queue.leave();
-    this.#suspended = true;
-    this.#resident.destroy();
+    await this.#resident.destroy();
     reloader.release();
+    this.#suspended = true;
     this.#report('suspended');
+    this.#heed();
+  }
+
+  /** Lets those go on who woke it while it was being suspended. */
+  #heed(): void {
+    if (!this.#wantsSuspended) this.wake();
   }
 
   /** The resident that is there, or the next one; undefined if somebody pressed for the GPU before that one was there. */
@@ -151,7 +163,7 @@ export class Residence {
       latest.gpu.assertAlive();
       throw new TernionError('internal', 'A model that cannot be brought back was given up.');
     }
-    if (latest.lost) this.#notice(latest, reloader);
+    if (latest.lost) await this.#notice(latest, reloader);
     const wasSuspended = this.#status === 'suspended';
     this.#report('recovering');
     try {
@@ -164,6 +176,7 @@ export class Residence {
       throw error;
     }
     this.#report('ready');
+    this.#behind.expect(this.#resident);
     return this.#resident;
   }
 
@@ -189,12 +202,12 @@ export class Residence {
   }
 
   /** Counts the loss of `lost`, once. */
-  #notice(lost: Resident, reloader: Reloader): void {
+  async #notice(lost: Resident, reloader: Reloader): Promise<void> {
     if (this.#noticed === lost) return;
     this.#noticed = lost;
     this.#countLoss();
     reloader.discard();
-    lost.destroy();
+    await lost.destroy();
   }
 
   #countLoss(): void {

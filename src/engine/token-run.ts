@@ -93,10 +93,12 @@ export class TokenRun {
   async #begin(resident: Resident, signal: AbortSignal): Promise<Generation> {
     const { transformer, readbacks } = resident;
     const cache = await this.cacheOn(resident);
-    const generation = await Generation.create(transformer, readbacks, cache, this.continuation, this.guide);
+    const ending = this.#ending(signal);
+    const { continuation, guide } = this;
+    const generation = await Generation.create(transformer, readbacks, cache, continuation, guide, ending);
     this.#cachedTokens ??= generation.cachedTokens;
     // What is amid its prompt does not keep those waiting who press. It begins again from what is in the cache.
-    await generation.prefill(this.#ending(signal));
+    await generation.prefill(ending);
     this.#current = { generation, resident };
     return generation;
   }

@@ -1,6 +1,6 @@
 // One device and all that Ternion holds on it for one model: buffers that are counted, and the kernels that run on them.
 
-import { TernionError } from '../errors';
+import { TernionError, untilFired } from '../errors';
 import {
   bufferBytes,
   sumByPart,
@@ -52,8 +52,10 @@ export class GpuContext implements BufferMaker {
   #compiledCount = 0;
   /** Called whenever one more pipeline is there, with how many were compiled here or found in the cache. */
   onCompiled: ((count: number) => void) | undefined;
-  /** Why nothing more can be made here: the device was lost, or all was given back. */
+  /** Why nothing more can be made here: the device was lost, or all is given back. */
   #over: TernionError | undefined;
+  /** Fires with that. */
+  readonly #ending = new AbortController();
 
   /** `cache` has what was compiled for other contexts on the same device; `log` sees what is compiled for this one. */
   constructor(
@@ -63,7 +65,7 @@ export class GpuContext implements BufferMaker {
     private readonly cache: PipelineCache = new PipelineCache(device),
   ) {
     whenLost(device, this, (context, info) => {
-      context.#over ??= deviceLost(`${info.reason}: ${info.message}`);
+      context.#end(deviceLost(`${info.reason}: ${info.message}`));
     });
   }
 
@@ -120,7 +122,7 @@ export class GpuContext implements BufferMaker {
    * device, which a browser may tell later.
    */
   failure(message: string, cause: unknown): TernionError {
-    if (cause instanceof Error && cause.name === 'AbortError') this.#over ??= deviceLost(cause.message);
+    if (cause instanceof Error && cause.name === 'AbortError') this.#end(deviceLost(cause.message));
     return this.#over ?? new TernionError('internal', message, { cause });
   }
 
@@ -200,13 +202,14 @@ export class GpuContext implements BufferMaker {
     throw new TernionError('out-of-memory', message, { cause: failure ?? memory ?? validation });
   }
 
-  /** The compiled pipeline of a variant, made once; compiles in the background of the browser. */
+  /** The compiled pipeline of a variant, made once, and again after a failure; compiles in the background of the browser. */
   pipeline(spec: PipelineSpec): Promise<GPUComputePipeline> {
     const key = JSON.stringify(spec);
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       pipeline = this.#compiled(spec);
       this.#pipelines.set(key, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(key));
     }
     return pipeline;
   }
@@ -220,7 +223,13 @@ export class GpuContext implements BufferMaker {
     this.assertAlive();
     const conditions = { packed_dot: this.capabilities.packedDot, ...spec.conditions };
     try {
-      const pipeline = await this.cache.get({ ...spec, conditions }, this.log);
+      const compiled = this.cache.get({ ...spec, conditions }, this.log);
+      // What is being compiled cannot be stopped. It goes on for the cache, and nobody here waits for it any more.
+      const pipeline = await untilFired(
+        compiled,
+        this.#ending.signal,
+        () => this.#ending.signal.reason as TernionError,
+      );
       this.onCompiled?.(++this.#compiledCount);
       return pipeline;
     } catch (error) {
@@ -279,9 +288,22 @@ export class GpuContext implements BufferMaker {
     }
   }
 
+  /**
+   * Ends what is under way here: it waits for no pipeline any more, and can make no buffers. Those that are there stay until `destroy`, so
+   * that whoever uses them can come to an end before.
+   */
+  end(): void {
+    this.#end(new TernionError('disposed', 'What was on the GPU has been freed.'));
+  }
+
+  #end(why: TernionError): void {
+    this.#over ??= why;
+    this.#ending.abort(this.#over);
+  }
+
   /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */
   destroy(): void {
-    this.#over ??= new TernionError('disposed', 'What was on the GPU has been freed.');
+    this.end();
     // Pipelines that are still on their way come for nobody.
     this.onCompiled = undefined;
     for (const buffer of this.#buffers.keys()) buffer.destroy();

@@ -49,6 +49,7 @@ export class Runners<Variant> {
         const commands = encoder.finish();
         return async () => {
           throwIfAborted(signal);
+          gpu.assertAlive();
           const start = clock.now();
           gpu.device.queue.submit([commands]);
           await workDone(gpu.device);

@@ -1,6 +1,6 @@
 // Chooses among the variants of a kernel: those that are right on this adapter, and of those the fastest.
 
-import { TernionError, throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../errors';
 import { systemClock, type Clock } from './clock';
 import type { GpuContext } from './context';
 import { workDone } from './map-async';
@@ -59,13 +59,19 @@ export interface TuningReport {
   races: Race[];
 }
 
+/** What a tuner has spent, ms. */
+export interface TunerTimes {
+  checkMs: number;
+  tuneMs: number;
+}
+
 /** How the tuner may spend time. */
 export interface TunerOptions {
   /** Most time to spend on alternatives, ms; checking the variants that will run is not counted. 0: no alternatives. */
   budgetMs?: number | undefined;
   /** What earlier loads have found here is not looked for again. */
   store?: TuningStore | undefined;
-  /** Ends the tuning between two checks or measurements. */
+  /** Ends the tuning: a check that waits for its kernels goes on for nobody, a measurement comes to its end. */
   signal?: AbortSignal | undefined;
   /** Takes the first candidate of each kernel as it is: for tools that look for the fault in a kernel that is wrong. */
   unchecked?: boolean | undefined;
@@ -79,6 +85,9 @@ const BUDGET_MS = 300;
 export class Tuner {
   readonly report: TuningReport = { chosen: {}, rejected: [], races: [] };
   readonly #clock: Clock;
+  /** What checks took that were not of the budget, ms. */
+  #checkMs = 0;
+  #isSpending = false;
   /** Of the budget. */
   #spentMs = 0;
   /** Brings `#spentMs` up to date. */
@@ -90,6 +99,11 @@ export class Tuner {
     private readonly options: TunerOptions = {},
   ) {
     this.#clock = options.clock ?? systemClock();
+  }
+
+  /** What checks of variants took that run whatever the budget, and what alternatives took, ms. */
+  get spent(): TunerTimes {
+    return { checkMs: this.#checkMs, tuneMs: this.#spentMs };
   }
 
   /**
@@ -132,7 +146,8 @@ export class Tuner {
     const before = trials[key];
     const trial = before?.against === against ? before : { against, stage: 0, ratios: [] };
     const course = this.#course();
-    const [challenger, champion] = [await runners.of(variant), await runners.of(best)];
+    const made = Promise.all([runners.of(variant), runners.of(best)]);
+    const [challenger, champion] = await untilAborted(made, this.options.signal);
     const verdict = await race(challenger, champion, course, trial);
     const kernel = { kernel: name, variant: key, against };
     this.report.races.push({ ...kernel, verdict, ...summaryOf(trial, challenger, champion) });
@@ -157,7 +172,11 @@ export class Tuner {
     const before = this.#spentMs;
     const spend = (): void => void (this.#spentMs = before + this.#clock.now() - start);
     this.#count = spend;
-    return spend;
+    this.#isSpending = true;
+    return () => {
+      spend();
+      this.#isSpending = false;
+    };
   }
 
   #course(): Course {
@@ -225,8 +244,10 @@ export class Tuner {
   async #check<Variant>(tunable: Tunable<Variant>, variant: Variant): Promise<CheckRecord | undefined> {
     const start = this.#clock.now();
     try {
-      const right = await tunable.check(variant);
-      return { right, ms: this.#clock.now() - start };
+      const right = await untilAborted(tunable.check(variant), this.options.signal);
+      const ms = this.#clock.now() - start;
+      if (!this.#isSpending) this.#checkMs += ms;
+      return { right, ms };
     } catch (error) {
       this.gpu.assertAlive();
       // What does not compile is as useless as what is wrong; anything else is a fault to hear of.

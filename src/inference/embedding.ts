@@ -14,7 +14,7 @@ export async function embedSequence(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const { gpu, config, work } = transformer;
-  await transformer.prefill(cache, await transformer.forwardPass(cache), ids, 0, signal);
+  await transformer.prefill(cache, await transformer.forwardPass(cache, ids.length), ids, 0, signal);
   const encoder = gpu.device.createCommandEncoder();
   transformer.encodeLast(encoder);
   gpu.device.queue.submit([encoder.finish()]);

@@ -42,7 +42,7 @@ export class Generation {
 
   /**
    * The cache must have room for the prompt and for all tokens that may be sampled but the last. A `guide` restricts each
-   * choice; it is asked by the tokens of the answer so far.
+   * choice; it is asked by the tokens of the answer so far. `signal` ends the wait for what a long prompt has to have compiled.
    */
   static async create(
     transformer: Transformer,
@@ -50,13 +50,16 @@ export class Generation {
     cache: KvCache,
     continuation: Continuation,
     guide?: TokenGuide,
+    signal?: AbortSignal,
   ): Promise<Generation> {
     // It may have to be compiled, which takes its time beside the prompt. Whoever evaluates that hears of a failure.
     const { mode, mask, process, logprobs } = continuation.sampling;
     const masked = mode.masked || [mask, process, guide].some((each) => each !== undefined);
     const sampler = transformer.sampler({ ...mode, masked }, logprobs);
     sampler.catch(() => {});
-    const pass: ForwardPass = await transformer.forwardPass(cache);
+    const given = [...continuation.promptIds, ...continuation.sampled];
+    const tokens = given.length - cache.commonPrefix(given);
+    const pass: ForwardPass = await untilAborted(transformer.forwardPass(cache, tokens), signal);
     return new Generation({ transformer, readbacks, cache, pass, continuation }, sampler, guide);
   }
 

@@ -1,29 +1,25 @@
 // The forward pass: which kernels run in which order on which buffers, made once per model and KV cache.
 
-import { throwIfAborted } from '../errors';
+import { TernionError, throwIfAborted, untilAborted } from '../errors';
 import { encodePass, type Dispatch, type GpuContext } from '../gpu/context';
 import { workDone } from '../gpu/map-async';
-import type { TunerOptions, TuningReport } from '../gpu/tuner';
-import { attention, attentionAppends, decodeAttention } from '../kernels/attention';
+import type { TunerOptions, TunerTimes, TuningReport } from '../gpu/tuner';
+import { forgetEverything } from '../gpu/tuning-memory';
 import { embed } from '../kernels/embed';
-import type { LayerCache } from '../kernels/kv-layout';
-import type { QuantizedRows } from '../kernels/matrices';
-import { rmsNorm } from '../kernels/rms-norm';
 import { ropeAngles } from '../kernels/rope';
-import { ropeAppend } from '../kernels/rope-append';
 import type { SampleMode } from '../kernels/sample';
-import type { MatmulEpilogue } from '../kernels/ternary-matmul';
+import type { MatmulVariant } from '../kernels/ternary-matmul';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import { factorsForContext, ropeFrequencies } from '../model/rope-frequencies';
-import type { LayerWeights, ModelWeights } from '../model/weights';
+import type { ModelWeights } from '../model/weights';
 import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
-import { product, type Product, type ProductSettings } from './products';
+import { LayerStages, type LayerStage } from './layer-stages';
 import { Samplers, type Sampler } from './samplers';
-import { tune } from './tune';
+import { choosePrefill, isExchangeable, tune, type TuningSubject } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
-import { createWorkBuffers, inputOf, productParts, type WorkBuffers } from './work-buffers';
+import { createWorkBuffers, type WorkBuffers } from './work-buffers';
 
 /** The dispatches that evaluate tokens into one KV cache. */
 export interface ForwardPass {
@@ -32,25 +28,6 @@ export interface ForwardPass {
   /** Of up to `prefillTokens` tokens. */
   prefill: readonly Dispatch[];
 }
-
-/**
- * A stage of a layer: dispatches that, one after the other, make what `writes` holds of what earlier stages wrote. Where a
- * model has a norm before each matrix, that norm and its quantisation belong to the stage of the matrix, as they do where they
- * are in its dispatch.
- */
-export type LayerStage = { readonly dispatches: readonly Dispatch[] } & (
-  | { readonly step: QuantizeStep; readonly writes: QuantizedRows }
-  | { readonly step: FloatStep; readonly writes: GPUBuffer }
-);
-
-/** What stands before each matrix: RMSNorm, where the model has one there, and quantisation. */
-export type QuantizeStep = 'attnNorm' | 'attnSubNorm' | 'ffnNorm' | 'ffnSubNorm';
-
-/**
- * The four matrices by their names, and between them `append` (queries are turned in place; keys and values go into the
- * cache) and `attention`.
- */
-export type FloatStep = 'qkv' | 'append' | 'attention' | 'attnOutput' | 'gateUp' | 'ffnDown';
 
 /** All that evaluates tokens, in order: the embedding, then every layer stage by stage. */
 export interface PassStages {
@@ -62,6 +39,15 @@ export interface PassStages {
 interface LayerContext {
   cache: KvCache;
   batched: boolean;
+  /** In place of the variant of the matrix kernel that runs. */
+  matmul?: MatmulVariant;
+}
+
+/** What it takes to choose what the load has left. */
+interface TuningRest {
+  subject: TuningSubject;
+  pinned: Partial<Variants>;
+  tuner: TunerOptions;
 }
 
 /** What can be chosen about the forward pass. */
@@ -70,9 +56,16 @@ export interface TransformerOptions {
   contextLength: number;
   /** Generations compute logits from activations that are not rounded to int8. */
   exactHead: boolean;
+  /** Compile all that `compile` does, too. Default false. */
+  compile?: boolean | undefined;
   /** Variants to run whatever the tuner would choose. */
   variants?: Partial<Variants & FixedChoices> | undefined;
   tuner?: TunerOptions | undefined;
+  /**
+   * Kernels for prompts that take long to compile, and in whose place others give the same to the bit, are left to `complete`. Default
+   * false.
+   */
+  prefillLater?: boolean | undefined;
   /** What the ternary matrices multiply with. */
   activations: Activations;
 }
@@ -83,26 +76,44 @@ export interface TransformerOptions {
  */
 const CHUNKS_IN_FLIGHT = 2;
 
+/**
+ * Multiply-adds of a prompt that are evaluated with what is there rather than wait for its own kernels: about what SwiftShader does on
+ * two cores while it compiles those of a prompt (0.9 G a second with decode's kernel, measured on the embedded model; 1.5 s of both cores).
+ */
+const MOST_WITH_STAND_IN = 1e9;
+
 /** What a load compiles. */
 const PLAIN_CHOICE: SampleMode = { penalties: false, random: false, masked: false };
 
 /** Runs a model on one device. Owns the work buffers; weights and KV caches belong to the caller. */
 export class Transformer {
-  readonly #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
+  #passes = new WeakMap<KvCache, Promise<ForwardPass>>();
   readonly #samplers: Samplers;
+  #variants: Variants & FixedChoices;
+  #heads: Heads | undefined;
+  /** Whether the kernels for prompts are still to come. */
+  #isPartial: boolean;
+  #completing: Promise<void> | undefined;
+  /** What may go on behind those who asked for it: it checks kernels or times them. */
+  readonly #behind = new Set<Promise<unknown>>();
 
   private constructor(
     readonly gpu: GpuContext,
     readonly config: ModelConfig,
     readonly contextLength: number,
     private readonly weights: ModelWeights,
-    readonly variants: Variants & FixedChoices,
+    variants: Variants & FixedChoices,
     /** What the tuner measured, chose and rejected. */
     readonly tuning: TuningReport,
+    /** What that took. */
+    readonly tunerTimes: TunerTimes,
     readonly work: WorkBuffers,
     readonly activations: Activations,
-    private readonly heads: Heads,
+    private readonly rest: TuningRest,
+    isPartial: boolean,
   ) {
+    this.#variants = variants;
+    this.#isPartial = isPartial;
     this.#samplers = new Samplers(gpu, config.vocabularySize, variants.sampleThreads, work);
   }
 
@@ -110,8 +121,16 @@ export class Transformer {
     gpu: GpuContext,
     config: ModelConfig,
     weights: ModelWeights,
-    { contextLength, exactHead, variants: pinned = {}, tuner = {}, activations }: TransformerOptions,
+    options: TransformerOptions,
   ): Promise<Transformer> {
+    const {
+      contextLength,
+      exactHead,
+      variants: pinned = {},
+      tuner = {},
+      activations,
+      prefillLater,
+    } = options;
     const fixed = fixedChoices(gpu.capabilities, pinned);
     const attentions = possibleAttention(gpu.capabilities, config, pinned);
     const work = await gpu.checkedAllocation('the work buffers', () =>
@@ -133,12 +152,39 @@ export class Transformer {
       activations,
       cacheFormat,
     };
-    const { variants, report } = await tune(subject, pinned, tuner);
+    const { variants, report, spent, standsIn } = await tune(subject, pinned, tuner, prefillLater);
     throwIfAborted(tuner.signal);
     const all = { ...variants, ...fixed };
     const subjectOfHeads = { config, weights, work, activations, variants: all, exactOnly: exactHead };
-    const heads = await createHeads(gpu, subjectOfHeads);
-    return new Transformer(gpu, config, contextLength, weights, all, report, work, activations, heads);
+    const rest = { subject, pinned, tuner };
+    const transformer = new Transformer(
+      gpu,
+      config,
+      contextLength,
+      weights,
+      all,
+      report,
+      spent,
+      work,
+      activations,
+      rest,
+      standsIn,
+    );
+    const heads = createHeads(gpu, subjectOfHeads);
+    // Beside the head, and not behind it: a device compiles several kernels at a time.
+    if (options.compile) await Promise.all([heads, transformer.compile()]);
+    transformer.#heads = await heads;
+    return transformer;
+  }
+
+  /** One choice for each kernel. That of prompts may be another one once `complete` is done. */
+  get variants(): Variants & FixedChoices {
+    return this.#variants;
+  }
+
+  private get heads(): Heads {
+    if (this.#heads) return this.#heads;
+    throw new TernionError('internal', 'A head was wanted that is not there yet.');
   }
 
   /** What the LM head of generations multiplies; undefined where their logits are those of `encodeLogits`. */
@@ -151,8 +197,12 @@ export class Transformer {
     return this.heads.fast;
   }
 
-  /** The dispatches for `cache`, made at its first use. */
-  forwardPass(cache: KvCache): Promise<ForwardPass> {
+  /**
+   * The dispatches for `cache`, made at its first use. Where so many `tokens` are to be evaluated that the kernels for prompts are worth
+   * waiting for, it waits for `complete`, and rejects as that does.
+   */
+  async forwardPass(cache: KvCache, tokens = 0): Promise<ForwardPass> {
+    if (this.#isPartial && tokens * multiplyAdds(this.weights) > MOST_WITH_STAND_IN) await this.complete();
     let pass = this.#passes.get(cache);
     if (!pass) {
       pass = this.#createPass(cache);
@@ -171,7 +221,7 @@ export class Transformer {
    * that is given. Rejects with `kernel-check-failed` if the kernels of those, or of masks, are wrong on this device.
    */
   sampler(mode: SampleMode, logprobs?: number): Promise<Sampler> {
-    return this.#samplers.sampler(mode, logprobs);
+    return this.#watch(this.#samplers.sampler(mode, logprobs));
   }
 
   /**
@@ -183,6 +233,94 @@ export class Transformer {
     const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
     await Promise.all([this.forwardPass(cache), this.sampler(PLAIN_CHOICE)]);
     cache.destroy();
+  }
+
+  /** Whether `complete` has nothing to do. */
+  get isComplete(): boolean {
+    return !this.#isPartial;
+  }
+
+  /**
+   * Checks and compiles what the load has left: passes that are made from then on have it. Rejects with `kernel-check-failed` or
+   * `internal` where a kernel is wrong or does not compile; the next call tries again.
+   */
+  complete(): Promise<void> {
+    this.#completing ??= this.#watch(this.#complete().finally(() => (this.#completing = undefined)));
+    return this.#completing;
+  }
+
+  async #complete(): Promise<void> {
+    if (!this.#isPartial) return;
+    const { subject, tuner } = this.rest;
+    try {
+      const { variant, report } = await choosePrefill(subject, { ...tuner, signal: undefined });
+      this.tuning.rejected.push(...report.rejected);
+      await this.#compilePass(true, variant);
+      this.#adopt({ prefillMatmul: variant }, report);
+    } catch (error) {
+      // A kernel that was right does not even compile: what is remembered is of another driver.
+      if (error instanceof TernionError && error.code === 'internal') await forgetEverything(tuner.store);
+      throw error;
+    }
+    this.#isPartial = false;
+  }
+
+  /**
+   * Times variants for the next load, which finds what that has shown; whoever calls has the GPU to itself, and `complete` is done. What
+   * gives the same to the bit runs from the next answer on. Rejects with `aborted`.
+   */
+  tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
+    return this.#watch(this.#tuneForLater(budgetMs, signal));
+  }
+
+  async #tuneForLater(budgetMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const { subject, pinned, tuner } = this.rest;
+    const { report, variants } = await tune(subject, pinned, { ...tuner, budgetMs, signal });
+    const { races, rejected } = this.tuning;
+    races.push(...report.races);
+    rejected.push(...report.rejected.filter((each) => !rejected.includes(each)));
+    for (const kernel of ['decodeMatmul', 'prefillMatmul'] as const) {
+      const faster = variants[kernel];
+      if (!isExchangeable(subject, faster, this.variants[kernel])) continue;
+      // So that the next answer waits for no kernel.
+      await this.#compilePass(kernel === 'prefillMatmul', faster, signal);
+      this.#adopt({ [kernel]: faster }, report);
+    }
+  }
+
+  /** Compiles what evaluates one token, or many, with `matmul` as the variant of the matrix kernel. */
+  async #compilePass(batched: boolean, matmul: MatmulVariant, signal?: AbortSignal): Promise<void> {
+    const cache = await KvCache.create(this.gpu, this.config, 1, this.variants.cacheFormat);
+    try {
+      await untilAborted(this.#dispatches({ cache, batched, matmul }), signal);
+    } finally {
+      cache.destroy();
+    }
+  }
+
+  /** Passes that are made from now on have `variants`, which `report` has found. */
+  #adopt(variants: Partial<Variants>, { chosen }: TuningReport): void {
+    this.#variants = { ...this.#variants, ...variants };
+    this.#passes = new WeakMap();
+    for (const [name, variant] of Object.entries(chosen)) {
+      if (Object.keys(variants).some((kernel) => name.startsWith(`${kernel} `)))
+        this.tuning.chosen[name] = variant;
+    }
+  }
+
+  /**
+   * Resolves when nothing goes on any more behind those who asked for it, however it ended: soon, once `gpu` is at its end
+   * (`GpuContext.end`), as no pipeline is waited for then.
+   */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#behind);
+  }
+
+  #watch<T>(work: Promise<T>): Promise<T> {
+    this.#behind.add(work);
+    const over = (): void => void this.#behind.delete(work);
+    work.then(over, over);
+    return work;
   }
 
   /** Tells the next dispatches where they stand: `count` tokens from `position`, `step` tokens sampled before. */
@@ -270,112 +408,22 @@ export class Transformer {
   }
 
   async #stages(context: LayerContext): Promise<PassStages> {
-    const { gpu, weights, work } = this;
-    const layers = await Promise.all(weights.layers.map((layer, i) => this.#layer(layer, i, context)));
+    const { gpu, config, weights, work, activations, variants } = this;
+    const { cache, batched, matmul } = context;
+    const stages = new LayerStages(gpu, config, work, activations, variants);
+    const layers = await Promise.all(
+      weights.layers.map((layer, i) => stages.of(layer, cache.layers[i]!, batched, matmul)),
+    );
     const { embedding } = this.config.scales;
     return { embed: await embed(gpu, weights.embedding, work.ids, work.x, embedding), layers };
   }
+}
 
-  async #layer(layer: LayerWeights, index: number, { cache, batched }: LayerContext): Promise<LayerStage[]> {
-    const { work, variants, gpu, activations, config } = this;
-    const variant = batched ? variants.prefillMatmul : variants.decodeMatmul;
-    const { normThreads } = variants;
-    const settings = { gpu, work, activations, eps: config.eps, normThreads, variant };
-    const { attnSubNorm, attnOutput, ffnSubNorm, ffnDown } = layer;
-    const { x, attended, hidden } = work;
-    const output = { name: 'attn output', x: attended, weight: attnSubNorm, matrix: attnOutput };
-    const down = { name: 'down', x: hidden, weight: ffnSubNorm, matrix: ffnDown };
-    // All async, so that a failure is a rejection of its own and leaves none of those before it unheard.
-    const parts = await Promise.all([
-      this.#qkv(layer, settings),
-      this.#attention(layer, cache.layers[index]!, batched),
-      this.#product('attnSubNorm', 'attnOutput', settings, { ...output, epilogue: 'add', y: x }),
-      this.#gateUp(layer, settings),
-      this.#product('ffnSubNorm', 'ffnDown', settings, { ...down, epilogue: 'add', y: x }),
-    ]);
-    return parts.flat();
-  }
-
-  /** A matrix and what stands before it: two stages, unless they are one dispatch. */
-  async #product(
-    before: QuantizeStep,
-    step: FloatStep,
-    settings: ProductSettings,
-    what: Product,
-  ): Promise<LayerStage[]> {
-    const dispatches = await product(settings, what);
-    const multiplies = { step, writes: what.y, dispatches: dispatches.slice(-1) };
-    if (dispatches.length === 1) return [multiplies];
-    const writes = inputOf(this.work, what.matrix, this.activations);
-    return [{ step: before, writes, dispatches: dispatches.slice(0, -1) }, multiplies];
-  }
-
-  /** From the residual stream to queries, keys and values, side by side. */
-  async #qkv(
-    { attnNorm, inputNorms, qkv: matrix }: LayerWeights,
-    settings: ProductSettings,
-  ): Promise<LayerStage[]> {
-    const { x, normed, qkv: y } = this.work;
-    const all = { matrix, epilogue: 'store', y } as const;
-    if (!inputNorms || !normed)
-      return this.#product('attnNorm', 'qkv', settings, { name: 'qkv', x, weight: attnNorm, ...all });
-    const parts = productParts(this.config);
-    const one = (name: 'q' | 'k' | 'v'): Promise<Dispatch[]> =>
-      product(settings, { name, x: normed, weight: inputNorms[name], part: parts[name], ...all });
-    const dispatches = [this.#norm(attnNorm, normed), one('q'), one('k'), one('v')];
-    return [{ step: 'qkv', writes: y, dispatches: (await Promise.all(dispatches)).flat() }];
-  }
-
-  /** From the residual stream to activation(gate)·up. */
-  async #gateUp(
-    { ffnNorm, inputNorms, gateUp: matrix }: LayerWeights,
-    settings: ProductSettings,
-  ): Promise<LayerStage[]> {
-    const { x, normed, hidden: y } = this.work;
-    const { activation } = this.config;
-    if (!inputNorms || !normed) {
-      const what = { name: 'gate·up', x, weight: ffnNorm, matrix, y } as const;
-      return this.#product('ffnNorm', 'gateUp', settings, { ...what, epilogue: `${activation}-gate` });
-    }
-    const parts = productParts(this.config);
-    const one = (name: 'up' | 'gate', epilogue: MatmulEpilogue): Promise<Dispatch[]> => {
-      const what = { name, x: normed, weight: inputNorms[name], matrix, y, part: parts[name] };
-      return product(settings, { ...what, epilogue });
-    };
-    const dispatches = [this.#norm(ffnNorm, normed), one('up', 'store'), one('gate', `${activation}-times`)];
-    return [{ step: 'gateUp', writes: y, dispatches: (await Promise.all(dispatches)).flat() }];
-  }
-
-  /** The residual stream, normalised, in `y`. */
-  async #norm(weight: GPUBuffer, y: GPUBuffer): Promise<Dispatch[]> {
-    const { gpu, config, work, variants } = this;
-    const shape = { cols: config.width, eps: config.eps, threads: variants.normThreads };
-    return [await rmsNorm(gpu, shape, undefined, work.x, weight, y)];
-  }
-
-  /** From the matrix's queries, keys and values to what attention makes of them. In decode one kernel may do all of it. */
-  async #attention({ headNorms }: LayerWeights, cache: LayerCache, batched: boolean): Promise<LayerStage[]> {
-    const { gpu, config, work } = this;
-    const variant = this.variants.attention;
-    const norms = headNorms && { ...headNorms, eps: config.eps };
-    const rope = { rotary: config.rotary, pairs: config.ropePairs, angles: work.angles, norms };
-    const { state, qkv, attended, partial } = work;
-    const append = async (): Promise<LayerStage> => {
-      const dispatch = await ropeAppend(gpu, config, rope, state, qkv, cache);
-      return { step: 'append', writes: qkv, dispatches: [dispatch] };
-    };
-    const attends = (dispatches: Dispatch[]): LayerStage => {
-      return { step: 'attention', writes: attended, dispatches };
-    };
-    if (batched) {
-      const appended = await append();
-      return [appended, attends([await attention(gpu, config, variant, state, qkv, cache, attended)])];
-    }
-    const args = [gpu, config, variant, state, qkv, cache, partial, attended] as const;
-    const appends = attentionAppends(variant, rope);
-    const dispatches = await decodeAttention(...args, appends ? rope : undefined);
-    return [...(appends ? [] : [await append()]), attends(dispatches)];
-  }
+/** Of the matrices of all layers, for one token. */
+function multiplyAdds({ layers }: ModelWeights): number {
+  return layers
+    .flatMap(({ qkv, attnOutput, gateUp, ffnDown }) => [qkv, attnOutput, gateUp, ffnDown])
+    .reduce((sum, { rows, cols }) => sum + rows * cols, 0);
 }
 
 /** As many pairs of (1, 0). */

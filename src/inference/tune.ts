@@ -1,7 +1,15 @@
 // Tunes the kernels of one model: what each variant is checked and timed with.
 
+import { isSoftwareAdapter } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
-import { Tuner, type TimedWork, type Tunable, type TunerOptions, type TuningReport } from '../gpu/tuner';
+import {
+  Tuner,
+  type TimedWork,
+  type Tunable,
+  type TunerOptions,
+  type TunerTimes,
+  type TuningReport,
+} from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
 import { checkAttention } from '../kernels/attention-check';
 import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
@@ -42,12 +50,25 @@ export interface TuningSubject {
   activations: Activations;
 }
 
-/** Chooses every variant; those that `pinned` names are taken as they are, after their check. */
+/** What was chosen, and what that took. */
+export interface Tuned {
+  variants: Variants;
+  report: TuningReport;
+  spent: TunerTimes;
+  /** Whether decode's variant of the matrix kernel stands in for that of prompts, which nobody has chosen. */
+  standsIn: boolean;
+}
+
+/**
+ * Chooses every variant; those that `pinned` names are taken as they are, after their check. With `prefillLater`, that of prompts is
+ * left to `choosePrefill` where decode's can stand in for it.
+ */
 export async function tune(
   subject: TuningSubject,
   pinned: Partial<Variants>,
   options: TunerOptions,
-): Promise<{ variants: Variants; report: TuningReport }> {
+  prefillLater = false,
+): Promise<Tuned> {
   const { gpu, config, head } = subject;
   const tuner = new Tuner(gpu, options);
   const possible = candidates(gpu.capabilities, config, subject.activations);
@@ -63,55 +84,126 @@ export async function tune(
     return tuner.choose({ name: `${kernel} ${shape}`, candidates: list, ...what });
   };
   const { width, ffnWidth, heads, kvHeads, headDim, rotary, ropePairs, headNorms } = config;
+  const layerShape = layerShapeOf(subject);
   const attentionShape = { heads, kvHeads, headDim, rotary, ropePairs, headNorms };
   const rowForms = normForms(subject);
   const forms = matmulForms(subject);
-  const formNames = forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
-  const layerShape = [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...formNames].join(' ');
-  const { activation, perMatrixNorms } = config;
-  const epilogues: MatmulEpilogue[] = ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
+  const formNames = namesOf(forms);
+  const epilogues = epiloguesOf(config);
   const fuses = [pinned.decodeMatmul, ...all.decodeMatmul].some((variant) => variant?.fused);
   const normThreads = pinned.normThreads ?? possible.normThreads[0]!;
   const length = Math.min(TIMED_CONTEXT, subject.contextLength);
   const { cacheFormat: format } = subject;
   const caches = new TimedCaches(subject, length, format);
-  const variants: Variants = {
-    decodeMatmul: await choose('decodeMatmul', layerShape, {
+  try {
+    const decodeMatmul = await choose('decodeMatmul', layerShape, {
       checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
       check: async (variant) =>
         (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
         checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
       work: (variant) => matmulWork(subject, variant, 1, normThreads),
-    }),
-    head: await choose('head', headShape(subject), {
-      checked: JSON.stringify(['head', head.format]),
-      check: (variant) => checkHeadOf(subject, variant),
-      work: async (variant) => {
-        const { work } = subject;
-        const q = work.quantized.get(width)!;
-        const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
-        return { dispatches: await timed };
-      },
-    }),
-    prefillMatmul: await choose('prefillMatmul', layerShape, {
-      checked: JSON.stringify(['matmul', epilogues, forms]),
-      check: (variant) => checkMatmul(gpu, variant, epilogues, forms),
-      work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
-    }),
-    attention: await choose('attention', `${layerShape} ${format}`, {
-      checked: JSON.stringify(['attention', attentionShape, format]),
-      check: (variant) => checkAttention(gpu, attentionShape, variant, format),
-      work: (variant) => attentionWork(subject, caches.all(), length, variant),
-    }),
-    normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
-      checked: JSON.stringify(['norm', rowForms]),
-      check: (threads) => checkNorm(gpu, threads, rowForms),
-      work: (threads) => normWork(subject, threads),
-    }),
-  };
-  caches.free();
+    });
+    const standsIn =
+      prefillLater && !options.unchecked && !pinned.prefillMatmul && canStandIn(subject, decodeMatmul);
+    const variants: Variants = {
+      decodeMatmul,
+      head: await choose('head', headShape(subject), {
+        checked: JSON.stringify(['head', head.format]),
+        check: (variant) => checkHeadOf(subject, variant),
+        work: async (variant) => {
+          const { work } = subject;
+          const q = work.quantized.get(width)!;
+          const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
+          return { dispatches: await timed };
+        },
+      }),
+      prefillMatmul: standsIn
+        ? decodeMatmul
+        : await choose('prefillMatmul', layerShape, prefillWork(subject, normThreads)),
+      attention: await choose('attention', `${layerShape} ${format}`, {
+        checked: JSON.stringify(['attention', attentionShape, format]),
+        check: (variant) => checkAttention(gpu, attentionShape, variant, format),
+        work: (variant) => attentionWork(subject, caches.all(), length, variant),
+      }),
+      normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
+        checked: JSON.stringify(['norm', rowForms]),
+        check: (threads) => checkNorm(gpu, threads, rowForms),
+        work: (threads) => normWork(subject, threads),
+      }),
+    };
+    await tuner.save();
+    return { variants, report: tuner.report, spent: tuner.spent, standsIn };
+  } catch (error) {
+    // What was found before it was ended is worth keeping, and nobody waits for that.
+    if (options.signal?.aborted) tuner.save().catch(() => {});
+    throw error;
+  } finally {
+    caches.free();
+  }
+}
+
+/** Chooses the variant of the matrix kernel for prompts alone, and times none. */
+export async function choosePrefill(
+  subject: TuningSubject,
+  options: TunerOptions,
+): Promise<{ variant: MatmulVariant; report: TuningReport }> {
+  const { gpu, config, activations } = subject;
+  const possible = candidates(gpu.capabilities, config, activations);
+  const tuner = new Tuner(gpu, { ...options, budgetMs: 0 });
+  const variant = await tuner.choose({
+    name: `prefillMatmul ${layerShapeOf(subject)}`,
+    candidates: possible.prefillMatmul,
+    ...prefillWork(subject, possible.normThreads[0]!),
+  });
   await tuner.save();
-  return { variants, report: tuner.report };
+  return { variant, report: tuner.report };
+}
+
+/**
+ * Whether prompts can be evaluated with decode's `variant` of the matrix kernel until there is one of their own: where that is to the bit
+ * the same. On a program on the CPU the kernel for prompts takes the longest to compile of all; a GPU has both soon.
+ */
+function canStandIn(subject: TuningSubject, { tokens, fused }: MatmulVariant): boolean {
+  return isSoftwareAdapter(subject.gpu.capabilities) && addsIntegers(subject) && tokens === 1 && !fused;
+}
+
+/**
+ * Whether variants of the matrix kernel give the same to the bit, so that one can take the other's place between two answers: with a
+ * seed they are what they were.
+ */
+export function isExchangeable(subject: TuningSubject, a: MatmulVariant, b: MatmulVariant): boolean {
+  if (!addsIntegers(subject)) return false;
+  // A norm inside adds up floats, in an order that depends on the threads.
+  return a.fused ? b.fused === true && a.split === b.split : !b.fused;
+}
+
+/** Whether the products of a whole row are integers, whose sum is the same in any order. */
+function addsIntegers(subject: TuningSubject): boolean {
+  const byRow = matmulForms(subject).every(({ groups, scaleGroup }) => !groups && scaleGroup === 'row');
+  return byRow && subject.activations === 'int8-token';
+}
+
+function prefillWork(subject: TuningSubject, normThreads: number): TunableWork<MatmulVariant> {
+  const [epilogues, forms] = [epiloguesOf(subject.config), matmulForms(subject)];
+  return {
+    checked: JSON.stringify(['matmul', epilogues, forms]),
+    check: (variant) => checkMatmul(subject.gpu, variant, epilogues, forms),
+    work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
+  };
+}
+
+function epiloguesOf({ activation, perMatrixNorms }: ModelConfig): MatmulEpilogue[] {
+  return ['store', 'add', `${activation}-${perMatrixNorms ? 'times' : 'gate'}`];
+}
+
+/** What the times of variants belong to that depend on the shape of a layer. */
+function layerShapeOf(subject: TuningSubject): string {
+  const { width, ffnWidth, heads, kvHeads, headDim } = subject.config;
+  return [`${width}x${ffnWidth}x${heads}x${kvHeads}x${headDim}`, ...namesOf(matmulForms(subject))].join(' ');
+}
+
+function namesOf(forms: readonly MatmulForm[]): string[] {
+  return forms.map(({ groups, scaleGroup }) => `${groups ? 'groups' : 'tokens'}/${scaleGroup}`);
 }
 
 /** What the times of head variants belong to. */
@@ -285,6 +377,7 @@ async function attentionWork(
   variant: AttentionVariant,
 ): Promise<TimedWork> {
   const { state, qkv, partial, attended } = work;
+  gpu.assertAlive();
   gpu.device.queue.writeBuffer(state, 0, new Uint32Array([length - 1, 1, 0, 0]));
   const layers = await Promise.all(
     caches.map((cache) => decodeAttention(gpu, config, variant, state, qkv, cache, partial, attended)),

@@ -45,6 +45,8 @@ export async function run(
 ): Promise<Float32Array> {
   const encoder = gpu.device.createCommandEncoder();
   encodePass(encoder, dispatches, tokens, position);
+  // A check may go on while its model is given up, and buffers are destroyed.
+  gpu.assertAlive();
   gpu.device.queue.submit([encoder.finish()]);
   return new Float32Array(await gpu.read(result));
 }

@@ -43,6 +43,11 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Bytes of tensor data that are on the GPU, and in all. */
   onProgress?: ((loaded: number, total: number) => void) | undefined;
+  /**
+   * Called before anything is read, with the weights as they will be, if nothing about them depends on what is read: how scales lie and
+   * how positions are turned, which kernels are made of. They are not to be used before all is loaded.
+   */
+  onAllocated?: ((weights: ModelWeights) => void) | undefined;
 }
 
 /** Where a tensor goes: its buffers exist already. */
@@ -61,12 +66,13 @@ const MAX_UPLOADS_IN_FLIGHT = 64 << 20;
 export async function loadWeights(
   gpu: UploadTarget,
   model: Pick<ModelFile, 'config' | 'tensors' | 'sources'>,
-  { vocabulary, signal, onProgress }: LoadOptions,
+  { vocabulary, signal, onProgress, onAllocated }: LoadOptions,
 ): Promise<ModelWeights> {
   const { config, tensors, sources } = model;
   checkTensors(model);
   const builder = new WeightBuilder(gpu, tensors, vocabulary);
   const finish = await gpu.checkedAllocation('the weights', () => builder.allocate(config));
+  if (onAllocated && builder.isSettled(config)) onAllocated(finish(true));
   const destinations = builder.destinations.toSorted(
     (a, b) => a.tensor.file - b.tensor.file || a.tensor.offset - b.tensor.offset,
   );
@@ -218,6 +224,13 @@ class WeightBuilder {
     private readonly tensors: ModelTensors,
     private readonly vocabulary: VocabularyPrecision,
   ) {}
+
+  /** Whether all that kernels are made of is known without the tensors' bytes. */
+  isSettled(config: ModelConfig): boolean {
+    const tensors = this.destinations.map(({ tensor }) => tensor);
+    const byRow = tensors.every((tensor) => !isTernaryTensor(tensor) || groupOf(tensor) === 'row');
+    return byRow && !ropeFactorTensors(config, this.tensors);
+  }
 
   allocate(config: ModelConfig): Finish<ModelWeights> {
     const embedding = this.#vocabulary('token_embd.weight', 'embedding');

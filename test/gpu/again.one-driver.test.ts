@@ -15,6 +15,7 @@ import { collect } from '../support/collect';
 import { defaultDriver, requestDevice } from '../support/dawn';
 import { openContext } from '../support/engine';
 import { heapMeter } from '../support/heap';
+import { until } from '../support/wait';
 import { TINY, watch } from '../support/watched-engine';
 
 const MIB = 1 << 20;
@@ -45,11 +46,30 @@ async function survivors(): Promise<Record<string, number>> {
 
 const NONE = Object.fromEntries(Object.keys(OWN).map((name) => [name, 0]));
 
-/** What a page does with a model: loads it, has an answer and lets go of it. */
-async function useOnce(options: LocalLoadOptions): Promise<void> {
+/** Waits for what a load leaves for later: until then it has more to make, and is held by what it waits for. */
+async function completed<T extends Pick<EngineHost, 'info'>>(engine: T): Promise<T> {
+  await until(() => Object.keys(engine.info.kernels.chosen).some((name) => name.startsWith('prefillMatmul')));
+  // What it was done with goes with the next turns.
+  await setImmediate();
+  return engine;
+}
+
+/** Loads a model and has an answer. */
+async function answerOnce(options: LocalLoadOptions): Promise<EngineHost> {
   const engine = await loadHosted(tiny, { tuning: false, contextLength: 64, ...options });
   await collect(engine.createSession().generate(PROMPT, { maxTokens: 3 }));
+  return engine;
+}
+
+/** What a page does with a model: loads it, has an answer and lets go of it. */
+async function useOnce(options: LocalLoadOptions): Promise<void> {
+  const engine = await completed(await answerOnce(options));
   await engine.dispose();
+}
+
+/** As {@link useOnce}, but lets go of it while kernels are still being compiled that the answer did without. */
+async function useShortly(options: LocalLoadOptions): Promise<void> {
+  await (await answerOnce(options)).dispose();
 }
 
 describe('on a device that stays', () => {
@@ -63,13 +83,23 @@ describe('on a device that stays', () => {
     device.destroy();
   });
 
+  test('no object of a model is left that goes amid what its load has left for later', async () => {
+    const device = await requestDevice();
+    await useShortly({ device });
+    expect(await survivors()).toMatchObject(NONE);
+    device.destroy();
+  });
+
   test('an engine that loads again has the objects of one model', async () => {
     const device = await requestDevice();
     const options = { device, tuning: false, contextLength: 64 };
-    const engine = await loadHosted(tiny, options);
+    const engine = await completed(await loadHosted(tiny, options));
     const once = await survivors();
     expect(once).toMatchObject({ EngineHost: 1, LocalEngine: 1, GpuContext: 1, Tokenizer: 1 });
-    for (let i = 0; i < 2; i++) await engine.load(tiny, options);
+    for (let i = 0; i < 2; i++) {
+      await engine.load(tiny, options);
+      await completed(engine);
+    }
     expect(await survivors()).toEqual(once);
     await engine.dispose();
     device.destroy();

@@ -50,7 +50,6 @@ test('a second model takes the place of the first: the engine is its own, and wh
 
 test('at no moment are both on the GPU', async () => {
   const { engine, counts, device, options } = await load();
-  const alone = counts.mostBytes;
   await collect(engine.createSession().generate(COUNT));
   counts.mostBytes = counts.liveBytes;
   let atFirstBuffer: number | undefined;
@@ -59,11 +58,12 @@ test('at no moment are both on the GPU', async () => {
     atFirstBuffer ??= counts.liveBytes;
     return createBuffer(descriptor);
   };
-  const withSession = counts.liveBytes;
   await engine.load(tiny, options);
+  // What there was is gone before anything is made: model, session, and what checked kernels behind the first answer.
   expect(atFirstBuffer).toBe(0);
-  // What the same model needed the first time, and the cache of the session that it found here, which went first.
-  expect(counts.mostBytes).toBe(Math.max(alone, withSession));
+  // How much there is at once beside one model depends on what comes first while its bytes do: what they pass through (staged rows),
+  // or what kernels are checked with. Another model would be as much as this one.
+  expect(counts.mostBytes).toBeLessThan(2 * engine.info.gpuBytes);
   await engine.dispose();
 });
 

@@ -3,7 +3,8 @@
 
 import { encodePass, type Dispatch } from '../../src/gpu/context';
 import { KvCache } from '../../src/inference/kv-cache';
-import type { LayerStage, QuantizeStep, Transformer } from '../../src/inference/transformer';
+import type { LayerStage, QuantizeStep } from '../../src/inference/layer-stages';
+import type { Transformer } from '../../src/inference/transformer';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import type { ModelConfig } from '../../src/model/config';
 import { ropeFrequencies } from '../../src/model/rope-frequencies';

@@ -31,7 +31,8 @@ function notingDevice() {
     submit: ([work = 0]: readonly number[]) => (ms += work),
     onSubmittedWorkDone: async () => {},
   };
-  const gpu = { device: { createCommandEncoder, queue } } as unknown as GpuContext;
+  const device = { createCommandEncoder, queue };
+  const gpu = { device, assertAlive() {} } as unknown as GpuContext;
   return { gpu, encoded, clock: { now: () => ms, stepMs: () => 0.001 } };
 }
 

@@ -111,7 +111,7 @@ async function undisturbed(options?: SamplingOptions): Promise<number[]> {
   const home = await Home.open();
   const continuation = continuationOf(options);
   await takeAll(home.run(continuation, guide()));
-  home.residence.destroy();
+  await home.residence.destroy();
   return continuation.sampled;
 }
 

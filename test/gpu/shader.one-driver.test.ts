@@ -1,6 +1,6 @@
 // The shader mechanism, and that every shader compiles in every combination that an engine on this device can ask for.
 import { readdirSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { shaderText } from '../../src/gpu/shader';
 import { unroll } from '../../src/gpu/shader-expansion';
 import { LocalEngine } from '../../src/engine/engine';
@@ -121,9 +121,13 @@ test('a pipeline that comes when all was given back is told to nobody', async ()
   gpu.onCompiled = (count) => counts.push(count);
   await gpu.pipeline({ shader: 'int8_rows' });
   expect(counts).toEqual([1]);
+  const compile = vi.spyOn(gpu.device, 'createComputePipelineAsync');
   const late = gpu.pipeline({ shader: 'logprobs', constants: { THREADS: 8, MOST: 20 } });
   gpu.destroy();
-  await late;
+  await expect(late).rejects.toMatchObject({ code: 'disposed' });
+  // Nobody waits for it, but it comes.
+  await Promise.all(compile.mock.results.map(({ value }) => value as Promise<GPUComputePipeline>));
+  expect(compile).toHaveBeenCalledOnce();
   expect(counts).toEqual([1]);
 });
 

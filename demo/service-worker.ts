@@ -57,8 +57,11 @@ async function tidy(): Promise<void> {
   await scope.clients.claim();
 }
 
+/** What a name stands for is the same for whoever asks, whatever a server says that its answers vary with: `Origin`, often. */
+const BY_NAME = { ignoreVary: true };
+
 async function fromCacheFirst(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  return (await caches.match(request, BY_NAME)) ?? fetch(request);
 }
 
 async function fromNetworkFirst(request: Request, page: string): Promise<Response> {
@@ -66,7 +69,7 @@ async function fromNetworkFirst(request: Request, page: string): Promise<Respons
     return await fetch(request);
   } catch (error) {
     // Of this version alone, whose scripts are all here.
-    const kept = await (await caches.open(NAME)).match(page);
+    const kept = await (await caches.open(NAME)).match(page, BY_NAME);
     if (kept) return kept;
     throw error;
   }

@@ -9,7 +9,7 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium, type BrowserContext } from 'playwright';
 import { build } from 'vite';
-import { findChromium } from '../test/support/machine.mjs';
+import { CHROMIUM_ARGS, findChromium } from '../test/support/machine.mjs';
 import { textTable } from './core/tables';
 import type { Visit } from './first-token/page';
 
@@ -18,16 +18,6 @@ const USAGE = `Usage: npm run bench -- first-token [--rounds N]
 Builds a page that loads the embedded model and asks it a question, and visits it in Chromium on SwiftShader with a profile that is
 kept: once with nothing there, then N times (default 5) in a browser that was started again, N times in the same one.
 Prints for each kind of visit the one with the soonest first token, in ms, and the CPU time of all of Chromium's processes.`;
-
-const ARGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 
 interface MeasuredVisit extends Visit {
   /** From navigation to the end of the answer, ms of all cores; undefined where /proc is not there. */
@@ -93,7 +83,11 @@ async function serve(folder: string): Promise<{ server: Server; url: string }> {
 async function inBrowser<T>(profile: string, use: (browser: BrowserContext) => Promise<T>): Promise<T> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('There is no Chromium here; CHROMIUM_PATH says where it is.');
-  const browser = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, timeout: 0 });
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: [...CHROMIUM_ARGS],
+    timeout: 0,
+  });
   try {
     return await use(browser);
   } finally {

@@ -10,7 +10,7 @@ import { chromium, type Browser } from 'playwright';
 import { GeneratedModel } from '../bench/core/generated-model';
 import { SHAPES } from '../bench/core/shapes';
 import { textTable } from '../bench/core/tables';
-import { findChromium } from '../test/support/machine.mjs';
+import { CHROMIUM_ARGS, findChromium } from '../test/support/machine.mjs';
 import { fetchPeers, PEERS, sizesOf } from './compare/peers';
 import { run, type Lap, type Runner } from './compare/race';
 import { serve } from './compare/server';
@@ -116,8 +116,7 @@ function rowOf(runner: Runner, { load, first, perToken, tokens, on }: Lap): stri
 async function launch(): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('No Chromium was found; CHROMIUM_PATH says where it is');
-  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-  return chromium.launch({ executablePath, args, timeout: 0 });
+  return chromium.launch({ executablePath, args: [...CHROMIUM_ARGS], timeout: 0 });
 }
 
 await main();

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright';
 import { preview } from 'vite';
-import { findChromium } from '../test/support/machine.mjs';
+import { CHROMIUM_ARGS, findChromium } from '../test/support/machine.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, 'docs/screenshots');
@@ -18,7 +18,6 @@ const SIZES = [
 /** The picture of the README. */
 const COVER = { width: 1100, height: 900 };
 const QUESTIONS = ['My name is Ravi.', 'Tell me a story about a fox named Mia.'];
-const ARGS = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /** The demo with a short conversation, whose tokens are shown. */
 async function talk(page) {
@@ -46,7 +45,7 @@ const server = await preview({
   logLevel: 'warn',
   preview: { host: '127.0.0.1', open: false },
 });
-const browser = await chromium.launch({ executablePath: findChromium(), args: ARGS });
+const browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_ARGS });
 try {
   const page = await browser.newPage({ reducedMotion: 'reduce' });
   await page.goto(server.resolvedUrls.local[0]);

@@ -9,7 +9,7 @@ import { extname, join } from 'node:path';
 import process, { argv, env, execPath, exit } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { chromium } from 'playwright';
-import { availableDrivers, driverManifest, findChromium } from '../test/support/machine.mjs';
+import { availableDrivers, CHROMIUM_ARGS, driverManifest, findChromium } from '../test/support/machine.mjs';
 import { installPacked, ROOT } from './package/packed.mjs';
 
 const QUESTION = [{ role: 'user', content: 'What is 3 + 4?' }];
@@ -79,8 +79,7 @@ function write(folder, files) {
 
 /** What `expression` is in the page at `url`, once it is not empty. */
 async function inChromium(url, expression) {
-  const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-  const browser = await chromium.launch({ executablePath: findChromium(), args });
+  const browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_ARGS });
   const page = await browser.newPage();
   page.on('pageerror', (error) => console.error(error.message));
   await page.goto(url);

@@ -54,6 +54,12 @@ inBrowsers(
     it('disposes of the engine with the component that loaded it', async () => {
       expect(await page.call('unmount')).toBe('disposed');
     });
+
+    it('says why its own model could not be loaded, and tries again when it is told to', async () => {
+      const { code, seen } = await page.call<Record<string, string>>('retry', MODEL, 'What is 3 + 4?');
+      expect(code).toBe('worker-unavailable');
+      expect(seen).toBe('user: What is 3 + 4?\nassistant: 3 + 4 = 7\n');
+    });
   },
   [chromium],
 );

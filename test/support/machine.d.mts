@@ -9,6 +9,9 @@ export type Driver = 'lavapipe' | 'swiftshader' | 'system';
 /** The path of the Chromium to test with: CHROMIUM_PATH, else an installed one, else Playwright's; or undefined. */
 export function findChromium(): string | undefined;
 
+/** What Chromium is started with, so that it has WebGPU on SwiftShader without a screen, and is silent towards the network. */
+export const CHROMIUM_ARGS: readonly string[];
+
 /** The path of the Firefox to test with: FIREFOX_PATH, else an installed one; or undefined. */
 export function findFirefox(): string | undefined;
 

@@ -77,6 +77,18 @@ export function findChromium() {
   return [...(CHROMIUM[platform] ?? []), ...fromPlaywright()].find((path) => existsSync(path));
 }
 
+/** What Chromium is started with, so that it has WebGPU on SwiftShader without a screen, and is silent towards the network. */
+export const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+  '--disable-quic',
+];
+
 /** The path of the Firefox to test with: FIREFOX_PATH, else an installed one; or undefined. */
 export function findFirefox() {
   if (env.FIREFOX_PATH) return existsSync(env.FIREFOX_PATH) ? env.FIREFOX_PATH : undefined;

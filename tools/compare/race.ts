@@ -28,11 +28,28 @@ export interface Lap {
 
 const PROMPT = 'What is the capital of Peru?';
 
+/** When what happened, ms of the page's clock. */
+interface Times {
+  begin: number;
+  loaded: number;
+  /** Of each token. */
+  tokens: number[];
+  on: string;
+}
+
 /** The files that pages import are served at `/ternion/` and `/wllama/`. */
-export async function run(page: Page, { runner, model, tokens }: Race): Promise<Lap> {
-  if (runner === 'ternion') return page.evaluate(ternion, { model, tokens, prompt: PROMPT });
-  const layers = runner === 'wllama-gpu' ? 999 : 0;
-  return page.evaluate(wllama, { model, tokens, prompt: PROMPT, layers });
+export async function run(page: Page, race: Race): Promise<Lap> {
+  const { begin, loaded, tokens, on } = await answer(page, race);
+  const [first = NaN] = tokens;
+  const last = tokens.at(-1) ?? NaN;
+  const perToken = (last - first) / (tokens.length - 1);
+  return { load: loaded - begin, first: first - loaded, perToken, tokens: tokens.length, on };
+}
+
+function answer(page: Page, { runner, model, tokens }: Race): Promise<Times> {
+  const task = { model, tokens, prompt: PROMPT };
+  if (runner === 'ternion') return page.evaluate(ternion, task);
+  return page.evaluate(wllama, { ...task, layers: runner === 'wllama-gpu' ? 999 : 0 });
 }
 
 interface Task {
@@ -42,7 +59,7 @@ interface Task {
 }
 
 /** In the page. */
-async function ternion({ model, tokens, prompt }: Task): Promise<Lap> {
+async function ternion({ model, tokens, prompt }: Task): Promise<Times> {
   interface Engine {
     info: { adapter: { vendor: string; architecture: string } };
     createSession(): { generate(prompt: string, options: object): AsyncIterable<{ tokenIds: number[] }> };
@@ -60,18 +77,11 @@ async function ternion({ model, tokens, prompt }: Task): Promise<Lap> {
     for (let i = 0; i < tokenIds.length; i++) times.push(performance.now());
   const { vendor, architecture } = engine.info.adapter;
   await engine.dispose();
-  const [first = NaN] = times;
-  return {
-    load: loaded - begin,
-    first: first - loaded,
-    perToken: ((times.at(-1) ?? NaN) - first) / (times.length - 1),
-    tokens: times.length,
-    on: `${vendor} ${architecture}`,
-  };
+  return { begin, loaded, tokens: times, on: `${vendor} ${architecture}` };
 }
 
 /** In the page. */
-async function wllama({ model, tokens, prompt, layers }: Task & { layers: number }): Promise<Lap> {
+async function wllama({ model, tokens, prompt, layers }: Task & { layers: number }): Promise<Times> {
   interface Engine {
     loadModelFromUrl(url: string, options: object): Promise<void>;
     createCompletion(options: object): Promise<AsyncIterable<unknown>>;
@@ -96,12 +106,5 @@ async function wllama({ model, tokens, prompt, layers }: Task & { layers: number
   times.length = Math.min(times.length, tokens);
   const on = `${engine.getNumThreads()} threads`;
   await engine.exit();
-  const [first = NaN] = times;
-  return {
-    load: loaded - begin,
-    first: first - loaded,
-    perToken: ((times.at(-1) ?? NaN) - first) / (times.length - 1),
-    tokens: times.length,
-    on,
-  };
+  return { begin, loaded, tokens: times, on };
 }

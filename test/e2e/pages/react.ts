@@ -45,6 +45,21 @@ function App({ url, talks }: { url: string; talks: boolean }): ReactElement {
   return talks ? createElement(Talk, { engine }) : createElement('p', {}, 'Nobody talks');
 }
 
+/** Whether the next worker of `Alone` cannot be had. */
+let isBroken = true;
+const BROKEN_AT_FIRST = {
+  createWorker: (): Worker => {
+    if (isBroken) throw new Error('no worker today');
+    return createQuick();
+  },
+};
+
+/** A chat that loads its model by itself. */
+function Alone({ url }: { url: string }): ReactElement {
+  chat = useChat({ source: url, load: BROKEN_AT_FIRST });
+  return createElement('pre', {}, chat.messages.map(({ role, content }) => `${role}: ${content}\n`).join(''));
+}
+
 let root: Root | undefined;
 
 async function until<T>(look: () => T | undefined | false): Promise<T> {
@@ -88,6 +103,21 @@ Object.assign(globalThis, {
     await until(() => shown() === 'Nobody talks');
     const answer = await engine!.createSession().send('What is 3 + 4?').text();
     return answer;
+  },
+  /** A chat whose first load fails: what it fails with, and what is shown behind a second try and a question. */
+  async retry(url: string, text: string) {
+    const alone = createRoot(document.getElementById('root')!);
+    alone.render(createElement(StrictMode, {}, createElement(Alone, { url })));
+    const failed = await until(() => chat?.status === 'error' && chat);
+    const { code } = failed.error as Error & { code: string };
+    isBroken = false;
+    failed.retry();
+    await until(() => chat!.status === 'ready');
+    await chat!.send(text);
+    await until(() => chat!.status === 'ready');
+    const seen = shown();
+    alone.unmount();
+    return { code, seen };
   },
   /** Unmounts all; what the engine says then. */
   async unmount() {

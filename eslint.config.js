@@ -21,6 +21,17 @@ export default defineConfig(
     },
   },
   {
+    // They share processes, where a module that another file has imported before would not be replaced.
+    files: ['test/unit/**/*.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'vi', property: 'mock', message: 'Give what is tested an option instead.' },
+        { object: 'vi', property: 'doMock', message: 'Give what is tested an option instead.' },
+      ],
+    },
+  },
+  {
     files: ['**/*.{js,mjs}'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
   },

@@ -12,8 +12,11 @@ import { shaders } from './tools/vite/shaders.ts';
 
 const watchdog = new Watchdog();
 
-/** Every file has a process of its own, and the watchdog an eye on it. Dawn, a native module, needs a process anyway. */
+/** The watchdog has an eye on every file. Those with a GPU or a browser have a process of their own: Dawn, a native module, needs one. */
 const WATCHED = { pool: watchdog.pool, isolate: true };
+
+/** Unit tests run one after the other in as many processes as there are cores: to start one for each file took a third of their time. */
+const IN_SHARED_PROCESSES = { pool: watchdog.pool, isolate: false };
 const PROGRESS = 'test/support/watchdog/progress.ts';
 
 /**
@@ -101,12 +104,12 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'src/**/*.test.ts'],
           exclude: quick ? ['test/unit/watchdog.test.ts'] : [],
-          setupFiles: [PROGRESS],
+          setupFiles: [PROGRESS, 'test/support/leave-nothing.ts'],
           sequence: { groupOrder: 0 },
           // Vitest would leave a core to itself, which has little to do meanwhile.
           maxWorkers: availableParallelism(),
           ...UNIT_TIMEOUT,
-          ...WATCHED,
+          ...IN_SHARED_PROCESSES,
         },
       },
       ...driversToTest().map(gpuProject),

@@ -71,6 +71,8 @@ export interface TunerOptions {
   budgetMs?: number | undefined;
   /** What earlier loads have found here is not looked for again. */
   store?: TuningStore | undefined;
+  /** Resolves to what is remembered only as long as it stays the same; of all shaders if it is not given. */
+  shadersHash?: (() => Promise<string>) | undefined;
   /** Ends the tuning: a check that waits for its kernels goes on for nobody, a measurement comes to its end. */
   signal?: AbortSignal | undefined;
   /** Takes the first candidate of each kernel as it is: for tools that look for the fault in a kernel that is wrong. */
@@ -201,7 +203,7 @@ export class Tuner {
   }
 
   #open(): Promise<TuningMemory> {
-    this.#memory ??= TuningMemory.open(this.gpu, this.options.store);
+    this.#memory ??= TuningMemory.open(this.gpu, this.options.store, this.options.shadersHash);
     return this.#memory;
   }
 

@@ -75,9 +75,13 @@ export class TuningMemory {
   }
 
   /** A store that fails, and what is not as it should be in it, counts as empty. */
-  static async open(gpu: GpuContext, store: TuningStore | undefined): Promise<TuningMemory> {
+  static async open(
+    gpu: GpuContext,
+    store: TuningStore | undefined,
+    hash = shadersHash,
+  ): Promise<TuningMemory> {
     const loaded = await store?.load().catch(() => undefined);
-    return new TuningMemory(store, soundRecords(loaded, Date.now()), await adapterKey(gpu));
+    return new TuningMemory(store, soundRecords(loaded, Date.now()), adapterKey(gpu, await hash()));
   }
 
   /** The times of `kernel`, to be added to. */
@@ -113,13 +117,13 @@ export async function forgetEverything(store: TuningStore | undefined): Promise<
 }
 
 /** Everything that decides whether a kernel that was right before still is. */
-async function adapterKey({ device, capabilities }: GpuContext): Promise<string> {
+function adapterKey({ device, capabilities }: GpuContext, shaders: string): string {
   const { vendor, architecture, device: name, description } = device.adapterInfo;
   const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } =
     device.limits;
   return JSON.stringify([
     VERSION,
-    await shadersHash(),
+    shaders,
     runtime(),
     [vendor, architecture, name, description],
     capabilities,

@@ -12,6 +12,7 @@ import {
 } from 'vitest/node';
 import { killTree, nativeStacks, processTree } from './processes.mjs';
 
+const POOL = 'watched-forks';
 /** How often the watchdog looks, ms. */
 const INTERVAL = 500;
 /** How long a process has for a report of its JavaScript, ms. One that is blocked in native code never writes it. */
@@ -36,8 +37,18 @@ export interface Hang {
 /** What progress.ts writes down. */
 interface Progress {
   pid: number;
+  file: string;
+  /** Counted anew in each file. */
   step: number;
   doing: string;
+}
+
+function stepOf({ file, step }: Progress): string {
+  return `${file} ${step}`;
+}
+
+function sameStep(a: Progress | undefined, b: Progress | undefined): boolean {
+  return (a && stepOf(a)) === (b && stepOf(b));
 }
 
 /** The folder that holds, while tests run, a file for each process with what it does. .ci/vitest.mjs reads it too. */
@@ -64,16 +75,19 @@ export class Watchdog {
 
   /** For `pool` in the configuration: one process for each file, as `forks` has them. */
   readonly pool: PoolRunnerInitializer = {
-    name: 'watched-forks',
+    name: POOL,
     createPoolWorker: (options) =>
       new WatchedWorker(this, options, join(this.#folder, `${process.pid}-${++this.#workers}`)),
   };
 }
 
-/** One test file in a process of its own. To Vitest it is one worker, even if the process was replaced. */
+/**
+ * A process that runs one test file, or one after the other where a project isolates none. To Vitest it is one worker, even if the
+ * process was replaced.
+ */
 class WatchedWorker implements PoolWorker {
-  // What the runtime in the process is told; it is that of the pool called so.
-  readonly name = 'forks';
+  // Only by this name would Vitest give another file to it.
+  readonly name = POOL;
   readonly cacheFs = true;
   readonly #watchdog: Watchdog;
   readonly #options: PoolOptions;
@@ -84,7 +98,7 @@ class WatchedWorker implements PoolWorker {
   readonly #requests: WorkerRequest[] = [];
   #fork: ForksPoolWorker;
   #file = '';
-  #step = 0;
+  #step = '';
   #since = 0;
   #limit: number;
   #hung = false;
@@ -114,14 +128,22 @@ class WatchedWorker implements PoolWorker {
   }
 
   send(message: WorkerRequest): void {
-    if (message.type === 'run') this.#file = message.context.files.map(({ filepath }) => filepath).join(', ');
-    if (message.type === 'start' || message.type === 'run') this.#requests.push(message);
+    if (message.type === 'start') this.#requests.push(message);
+    if (message.type === 'run') this.#begin(message);
     if (message.type === 'stop') {
       this.#limit = Math.min(this.#limit, ENDING_LIMIT);
       this.#since = performance.now();
       this.#requests.length = 0;
     }
     if (!this.#replacing) this.#fork.send(message);
+  }
+
+  /** What the process ran before has ended: in its place another one runs this file alone. */
+  #begin(message: WorkerRequest & { type: 'run' }): void {
+    this.#file = message.context.files.map(({ filepath }) => filepath).join(', ');
+    this.#requests.splice(0, Infinity, ...this.#requests.filter(({ type }) => type === 'start'), message);
+    this.#since = performance.now();
+    this.#hung = false;
   }
 
   async start(): Promise<void> {
@@ -169,8 +191,9 @@ class WatchedWorker implements PoolWorker {
 
   #look(): void {
     const progress = this.#progress();
-    if (progress && progress.step !== this.#step) {
-      this.#step = progress.step;
+    const step = progress && stepOf(progress);
+    if (step !== undefined && step !== this.#step) {
+      this.#step = step;
       this.#since = performance.now();
     } else if (this.#watchdog.limitMs > 0 && performance.now() - this.#since > this.#limit) {
       clearInterval(this.#timer);
@@ -190,13 +213,13 @@ class WatchedWorker implements PoolWorker {
   async #dealWithHang(progress: Progress | undefined): Promise<void> {
     const hang = this.#hang(progress);
     this.#watchdog.hangs.push(hang);
-    const { length } = this.#requests;
+    const request = this.#requests.at(-1);
     console.error(
       `\nWATCHDOG: ${hang.file} (${hang.project}) hangs: no progress for ${this.#limit / 1000} s in ${hang.doing}.`,
     );
     if (progress) console.error(await describeProcess(progress.pid, `${this.#path}.reports`));
     rmSync(`${this.#path}.reports`, { recursive: true, force: true });
-    if (this.#ended || this.#requests.length !== length || this.#progress()?.step !== progress?.step) {
+    if (this.#ended || this.#requests.at(-1) !== request || !sameStep(this.#progress(), progress)) {
       hang.outcome = 'recovered';
       if (!this.#ended) this.#watch();
     } else if (hang.outcome === 'rerun') {
@@ -230,7 +253,7 @@ class WatchedWorker implements PoolWorker {
     await this.#kill(progress);
     // In the same turn as the kill: it would wait for ever for an end that has come already.
     if (progress) await this.#fork.stop();
-    this.#step = 0;
+    this.#step = '';
     this.#fork = this.#newFork();
     await this.#fork.start();
     for (const [event, callback] of this.#listeners) this.#fork.on(event, callback);

@@ -7,12 +7,6 @@ import { fixedGrid } from '../../../src/gpu/grid';
 import { Tuner, type Tunable } from '../../../src/gpu/tuner';
 import type { TuningRecords, TuningStore } from '../../../src/gpu/tuning-memory';
 
-const shaders = vi.hoisted(() => ({ hash: 'as they are' }));
-vi.mock('../../../src/gpu/shader', async (original) => ({
-  ...(await original<object>()),
-  shadersHash: async () => shaders.hash,
-}));
-
 /** A device on which time passes only when dispatches run. */
 function fakeDevice(description = 'x') {
   let time = 0;
@@ -93,14 +87,22 @@ function memoryStore(text = '{}') {
   return store;
 }
 
+interface LoadOptions {
+  right?: Finding[];
+  budgetMs?: number;
+  description?: string;
+  shaders?: string;
+}
+
 /** One load with a tunable kernel: which variant it picks, which it checks and which it rejects. */
 async function load(
   store: TuningStore | undefined,
   ms: number[],
-  { right, budgetMs, description }: { right?: Finding[]; budgetMs?: number; description?: string } = {},
+  { right, budgetMs, description, shaders }: LoadOptions = {},
 ) {
   const device = fakeDevice(description);
-  const tuner = new Tuner(device.gpu, { clock: device.clock, budgetMs, store });
+  const shadersHash = shaders === undefined ? undefined : async () => shaders;
+  const tuner = new Tuner(device.gpu, { clock: device.clock, budgetMs, store, shadersHash });
   const tunable = kernel(device, ms, right);
   const picked = await tuner.choose(tunable);
   await tuner.save();
@@ -257,9 +259,7 @@ describe('what is remembered', () => {
   it('is not of other shaders', async () => {
     const store = memoryStore();
     await load(store, [2, 1]);
-    shaders.hash = 'changed';
-    expect(await load(store, [2, 1])).toMatchObject({ checked: [0, 1] });
-    shaders.hash = 'as they are';
+    expect(await load(store, [2, 1], { shaders: 'changed' })).toMatchObject({ checked: [0, 1] });
     expect(await load(store, [2, 1])).toMatchObject({ checked: [] });
   });
 

@@ -1,16 +1,13 @@
 // How often the tuner finds a variant that is as good as the best, on adapters whose true times are known.
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Tuner } from '../../../src/gpu/tuner';
 import { storeInMemory, type TuningRecords } from '../../../src/gpu/tuning-memory';
 import { verdictOf } from '../../../src/gpu/variant-race';
 import { random } from '../../support/random';
 import { SimulatedAdapter, type AdapterTraits } from '../../support/simulated-adapter';
 
-// The hash of all shaders is part of what is remembered, and takes longer than a draw.
-vi.mock('../../../src/gpu/shader', async (original) => ({
-  ...(await original<object>()),
-  shadersHash: async () => 'as they are',
-}));
+/** The hash of all shaders is part of what is remembered, and takes longer than a draw. */
+const shadersHash = async () => 'as they are';
 
 const DRAWS = 100;
 const BUDGET_MS = 300;
@@ -110,7 +107,7 @@ async function tuned({ costMs, checkMs, traits }: Scenario, seed: number): Promi
   for (let loads = 1; ; loads++) {
     const adapter = new SimulatedAdapter(traits, 1000 * seed + loads);
     const { gpu, clock } = adapter;
-    const tuner = new Tuner(gpu, { clock, budgetMs: BUDGET_MS, store });
+    const tuner = new Tuner(gpu, { clock, budgetMs: BUDGET_MS, store, shadersHash });
     const picked = await tuner.choose(adapter.kernel(costs, checkMs));
     await tuner.save();
     over = Math.max(over, adapter.ms - BUDGET_MS - checkMs);

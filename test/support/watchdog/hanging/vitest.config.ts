@@ -12,9 +12,11 @@ export default defineConfig({
     name: 'hanging',
     include: ['test/support/watchdog/hanging/*.hang.ts'],
     pool: watchdog.pool,
+    // Fewer processes than files, so that one is given another file after its first.
+    isolate: false,
+    maxWorkers: 2,
     setupFiles: ['test/support/watchdog/progress.ts'],
     reporters: ['default', new SummaryReporter(watchdog)],
-    maxWorkers: 3,
     testTimeout: 0,
   },
 });

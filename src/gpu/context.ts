@@ -1,6 +1,6 @@
 // One device and all that Ternion holds on it for one model: buffers that are counted, and the kernels that run on them.
 
-import { TernionError, untilFired } from '../errors';
+import { TernionError } from '../errors';
 import {
   bufferBytes,
   sumByPart,
@@ -54,8 +54,9 @@ export class GpuContext implements BufferMaker {
   onCompiled: ((count: number) => void) | undefined;
   /** Why nothing more can be made here: the device was lost, or all is given back. */
   #over: TernionError | undefined;
-  /** Fires with that. */
-  readonly #ending = new AbortController();
+  /** Rejects with that; one promise for all that wait, as Node warns of many listeners of one signal. */
+  readonly #ended: Promise<never>;
+  #endFor: (why: TernionError) => void = () => {};
 
   /** `cache` has what was compiled for other contexts on the same device; `log` sees what is compiled for this one. */
   constructor(
@@ -64,6 +65,9 @@ export class GpuContext implements BufferMaker {
     private readonly log: ShaderLog | undefined = shaderLog(),
     private readonly cache: PipelineCache = new PipelineCache(device),
   ) {
+    this.#ended = new Promise<never>((_, reject) => (this.#endFor = reject));
+    // Where nobody waits, nobody needs to hear of it.
+    this.#ended.catch(() => {});
     whenLost(device, this, (context, info) => {
       context.#end(deviceLost(`${info.reason}: ${info.message}`));
     });
@@ -225,11 +229,7 @@ export class GpuContext implements BufferMaker {
     try {
       const compiled = this.cache.get({ ...spec, conditions }, this.log);
       // What is being compiled cannot be stopped. It goes on for the cache, and nobody here waits for it any more.
-      const pipeline = await untilFired(
-        compiled,
-        this.#ending.signal,
-        () => this.#ending.signal.reason as TernionError,
-      );
+      const pipeline = await Promise.race([compiled, this.#ended]);
       this.onCompiled?.(++this.#compiledCount);
       return pipeline;
     } catch (error) {
@@ -298,7 +298,7 @@ export class GpuContext implements BufferMaker {
 
   #end(why: TernionError): void {
     this.#over ??= why;
-    this.#ending.abort(this.#over);
+    this.#endFor(this.#over);
   }
 
   /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */

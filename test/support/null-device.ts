@@ -11,8 +11,8 @@ function nothing(properties: Readonly<Record<string, unknown>> = {}): unknown {
   return self;
 }
 
-/** The limits are those of desktop GPUs, so that no shape is refused. */
-export function nullDevice(): GPUDevice {
+/** The limits are those of desktop GPUs, so that no shape is refused; `properties` take the place of its own. */
+export function nullDevice(properties: Partial<GPUDevice> = {}): GPUDevice {
   const limits = {
     maxBufferSize: 2 ** 32,
     maxStorageBufferBindingSize: 2 ** 32 - 4,
@@ -22,5 +22,5 @@ export function nullDevice(): GPUDevice {
     minStorageBufferOffsetAlignment: 256,
   };
   const lost = new Promise<never>(() => {});
-  return nothing({ limits, lost, popErrorScope: async () => null }) as GPUDevice;
+  return nothing({ limits, lost, popErrorScope: async () => null, ...properties }) as GPUDevice;
 }

@@ -46,7 +46,7 @@ const NO_TIMEOUT = { testTimeout: 0, hookTimeout: 0 };
 const UNIT_TIMEOUT = { testTimeout: 600_000, hookTimeout: 600_000 };
 
 /** A software GPU compiles on one core and computes on all, and so do browsers: measured, two files keep two cores busy, and a third one gains nothing. */
-const TWO_AT_A_TIME = { maxWorkers: 2, ...NO_TIMEOUT };
+const TWO_AT_A_TIME = { maxWorkers: 3, ...NO_TIMEOUT };
 
 /** All drivers and browsers at once: a core that waits for the last file of one of them would have nothing to do. */
 const AFTER_UNIT_TESTS = 1;

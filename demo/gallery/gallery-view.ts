@@ -36,6 +36,8 @@ export class GalleryView {
       this.#choose,
       (kept) => this.#note(kept),
     );
+    // However it is closed.
+    this.#dialog.addEventListener('close', () => this.#keptView.stop());
     void this.#fill();
   }
 
@@ -43,7 +45,7 @@ export class GalleryView {
     this.#dialog.showModal();
     // Not the first button, which would close it again.
     byId('gallery-title', HTMLElement).focus({ preventScroll: true });
-    void this.#keptView.refresh();
+    this.#keptView.start();
   }
 
   close(): void {

@@ -8,11 +8,24 @@ import { explain } from '../failures';
 import type { Source } from '../source';
 import { askTwice } from './ask-twice';
 
+/** How often it is looked at what is here, ms: a download writes its pieces, and so do other tabs, and nobody tells of it. */
+const INTERVAL = 1000;
+
+/** A model as the list shows it. */
+interface Row {
+  element: HTMLElement;
+  /** The model, as JSON. */
+  shown: string;
+}
+
 export class KeptView {
   readonly #list = byId('kept', HTMLElement);
   readonly #usage = byId('kept-usage', HTMLElement);
   readonly #persist = byId('persist', HTMLButtonElement);
   readonly #status = byId('kept-status', HTMLElement);
+  /** By the model's id. */
+  #rows = new Map<string, Row>();
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   /** @param sourceAt what the gallery has at the URL of a model's main file. */
   constructor(
@@ -23,17 +36,43 @@ export class KeptView {
     this.#persist.addEventListener('click', () => void this.#keepForGood());
   }
 
+  /** Shows what is here, and what becomes of it, until `stop`. */
+  start(): void {
+    this.stop();
+    this.#timer = setInterval(() => void this.#refresh(), INTERVAL);
+    void this.#refresh();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
   /** Looks again at what is here. */
-  async refresh(): Promise<void> {
+  async #refresh(): Promise<void> {
     try {
       const kept = await listModels();
-      const rows = kept.map((model) => create('li', { class: 'kept' }, ...this.#row(model)));
-      this.#list.replaceChildren(...rows);
+      this.#update(kept);
       this.#show(await storageUsage());
       this.changed(kept);
     } catch (error) {
       this.#usage.textContent = `What is kept could not be read. ${explain(error).message}`;
     }
+  }
+
+  /** Leaves rows alone that say what they should: somebody may be about to press a button of theirs. */
+  #update(kept: readonly CachedModel[]): void {
+    const before = this.#rows;
+    this.#rows = new Map(kept.map((model) => [model.id, this.#updated(model, before.get(model.id))]));
+    for (const [id, { element }] of before) if (!this.#rows.has(id)) element.remove();
+  }
+
+  #updated(model: CachedModel, row: Row | undefined): Row {
+    const shown = JSON.stringify(model);
+    if (row?.shown === shown) return row;
+    const element = create('li', { class: 'kept' }, ...this.#row(model));
+    if (row) row.element.replaceWith(element);
+    else this.#list.append(element);
+    return { element, shown };
   }
 
   #row(model: CachedModel): Node[] {
@@ -61,14 +100,14 @@ export class KeptView {
     } catch (error) {
       this.#status.textContent = explain(error).message;
     }
-    await this.refresh();
+    await this.#refresh();
     // The button that was clicked is gone.
     byId('kept-title', HTMLElement).focus({ preventScroll: true });
   }
 
   async #keepForGood(): Promise<void> {
     const granted = await persist();
-    await this.refresh();
+    await this.#refresh();
     if (!granted)
       this.#status.textContent =
         'The browser did not promise it. It may when this page is a bookmark or is installed, or when you come back often.';

@@ -122,39 +122,43 @@ function writeValue(out: ByteWriter, value: GgufValue): void {
   }
 }
 
-/** Bytes that grow. Little endian. */
+/** Bytes that grow. Little endian. Vocabularies are hundreds of thousands of small values, so nothing is allocated for each. */
 class ByteWriter {
   length = 0;
   private data = new Uint8Array(1024);
+  private view = new DataView(this.data.buffer);
+  private readonly encoder = new TextEncoder();
 
   bytes(bytes: Uint8Array): void {
     this.bytesAt(this.length, bytes);
   }
 
   bytesAt(offset: number, bytes: Uint8Array): void {
-    const end = offset + bytes.length;
-    if (end > this.data.length) {
-      const grown = new Uint8Array(end * 2);
-      grown.set(this.data);
-      this.data = grown;
-    }
+    this.reserve(offset + bytes.length);
     this.data.set(bytes, offset);
-    this.length = Math.max(this.length, end);
+    this.length = Math.max(this.length, offset + bytes.length);
   }
 
   number(type: IntegerType | 'f32' | 'f64', value: number | bigint): void {
-    const view = new DataView(new ArrayBuffer(8));
-    const bits = Number(type.slice(1));
-    if (type === 'f32') view.setFloat32(0, Number(value), true);
-    else if (type === 'f64') view.setFloat64(0, Number(value), true);
-    else view.setBigInt64(0, BigInt(value), true);
-    this.bytes(new Uint8Array(view.buffer, 0, bits / 8));
+    const bytes = Number(type.slice(1)) / 8;
+    // An integer is written with eight bytes, of which those that are too many are zeros again.
+    this.reserve(this.length + 8);
+    if (type === 'f32') this.view.setFloat32(this.length, Number(value), true);
+    else if (type === 'f64') this.view.setFloat64(this.length, Number(value), true);
+    else this.view.setBigUint64(this.length, BigInt.asUintN(bytes * 8, BigInt(value)), true);
+    this.length += bytes;
   }
 
   string(value: string | Uint8Array): void {
-    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
-    this.number('u64', bytes.length);
-    this.bytes(bytes);
+    if (typeof value !== 'string') {
+      this.number('u64', value.length);
+      return this.bytes(value);
+    }
+    // A code unit takes three bytes at most.
+    this.reserve(this.length + 8 + 3 * value.length);
+    const { written } = this.encoder.encodeInto(value, this.data.subarray(this.length + 8));
+    this.number('u64', written);
+    this.length += written;
   }
 
   pad(alignment: number): void {
@@ -163,6 +167,14 @@ class ByteWriter {
 
   finish(): Uint8Array<ArrayBuffer> {
     return this.data.slice(0, this.length);
+  }
+
+  private reserve(end: number): void {
+    if (end <= this.data.length) return;
+    const grown = new Uint8Array(end * 2);
+    grown.set(this.data);
+    this.data = grown;
+    this.view = new DataView(grown.buffer);
   }
 }
 

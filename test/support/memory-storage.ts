@@ -11,8 +11,10 @@ import { DEFAULT_POLICY, type NetworkPolicy } from '../../src/storage/http/netwo
 interface FileState {
   bytes: Uint8Array<ArrayBuffer>;
   unsafe: { at: number; bytes: Uint8Array }[];
-  /** The bytes as they were at the last flush. */
+  /** The bytes as they were at the last flush, in memory of their own: writes change `bytes` in place. */
   safe: Uint8Array<ArrayBuffer>;
+  /** It was cut since the last flush: what is unsafe no longer says all that has changed. */
+  cut: boolean;
   open: boolean;
 }
 
@@ -34,7 +36,7 @@ export class MemoryFolder implements CacheFolder {
     if (!file)
       this.files.set(
         name,
-        (file = { bytes: new Uint8Array(), unsafe: [], safe: new Uint8Array(), open: true }),
+        (file = { bytes: new Uint8Array(), unsafe: [], safe: new Uint8Array(), cut: false, open: true }),
       );
     file.open = true;
     return new MemoryFile(this, file, true);
@@ -67,17 +69,23 @@ export class MemoryFolder implements CacheFolder {
         if (random() < 0.5)
           bytes = written(bytes, write.at, write.bytes.subarray(0, write.bytes.length * random()));
       }
-      after.files.set(name, { bytes, unsafe: [], safe: bytes, open: false });
+      after.files.set(name, { bytes, unsafe: [], safe: bytes.slice(), cut: false, open: false });
     }
     return after;
   }
 }
 
-function written(into: Uint8Array, at: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const target = new Uint8Array(Math.max(into.length, at + bytes.length));
-  target.set(into);
-  target.set(bytes, at);
-  return target;
+/**
+ * `into`, which nobody else may hold, with `bytes` at `at`: in the same memory if there is room in it, else in twice as much, so that
+ * a file that is written piece by piece is not copied for each of them.
+ */
+function written(into: Uint8Array<ArrayBuffer>, at: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const length = Math.max(into.length, at + bytes.length);
+  const room = into.buffer.byteLength;
+  const memory = length > room ? new Uint8Array(Math.max(length, 2 * room)) : new Uint8Array(into.buffer);
+  if (length > room) memory.set(into);
+  memory.set(bytes, at);
+  return memory.subarray(0, length);
 }
 
 class MemoryFile implements StoredFile {
@@ -109,12 +117,16 @@ class MemoryFile implements StoredFile {
   truncate(size: number): void {
     this.file.bytes = this.file.bytes.slice(0, size);
     this.file.safe = this.file.safe.slice(0, size);
+    this.file.cut = true;
   }
 
   flush(): void {
     this.folder.onWrite();
-    this.file.safe = this.file.bytes.slice();
-    this.file.unsafe = [];
+    const { file } = this;
+    if (file.cut) file.safe = file.bytes.slice();
+    else for (const { at, bytes } of file.unsafe) file.safe = written(file.safe, at, bytes);
+    file.unsafe = [];
+    file.cut = false;
   }
 
   close(): void {

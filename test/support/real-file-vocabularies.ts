@@ -26,8 +26,8 @@ export interface FileVocabulary {
   tokens: readonly string[];
   /** `tokenizer.ggml.…` but for the ids of special tokens. */
   metadata: [string, GgufValue][];
-  /** The tokenizer.json of a byte-level one. */
-  json?: object;
+  /** The tokenizer.json of a byte-level one, which is made when it is asked for. */
+  json?: () => object;
   /** The ids of `text`, the marks written in it recognised. */
   encode: (text: string) => number[];
 }
@@ -41,7 +41,8 @@ function byteLevel(
   ignoreMerges: boolean,
   pre?: string,
 ): FileVocabulary {
-  const json = jsonOf(tokens, types, merges, words, ignoreMerges);
+  const json = once(() => jsonOf(tokens, types, merges, words, ignoreMerges));
+  const independent = once(() => new Independent(json(), {}));
   return {
     tokens,
     metadata: [
@@ -52,7 +53,7 @@ function byteLevel(
       ['tokenizer.ggml.merges', texts(merges)],
     ],
     json,
-    encode: (line) => new Independent(json, {}).encode(line, { add_special_tokens: false }).ids,
+    encode: (line) => independent().encode(line, { add_special_tokens: false }).ids,
   };
 }
 

@@ -16,6 +16,7 @@ import { headCandidates } from '../../src/kernels/lm-head-int8';
 import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
 import { sample } from '../../src/kernels/sample';
 import { allocateWeights } from '../../src/model/load';
+import type { ModelFile } from '../../src/model/model-file';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
 import { nullDevice } from './null-device';
 import { BLOCK_ENCODINGS } from './random-blocks';
@@ -54,11 +55,13 @@ class RecordingContext extends GpuContext {
 /** Each pipeline once. */
 export async function shaderRequests(): Promise<PipelineSpec[]> {
   const specs = new Map<string, PipelineSpec>();
-  for (const shape of SHAPE_NAMES)
+  for (const shape of SHAPE_NAMES) {
+    const model = await modelOf(shape);
     for (const capabilities of DEVICES)
       for (const precision of ['fast', 'exact'] as const)
-        for (const spec of await requestsOf(shape, capabilities, precision))
+        for (const spec of await requestsOf(model, capabilities, precision))
           specs.set(JSON.stringify(spec), spec);
+  }
   for (const capabilities of DEVICES)
     for (const spec of await blockRequests(capabilities)) specs.set(JSON.stringify(spec), spec);
   return [...specs.values()];
@@ -80,14 +83,17 @@ async function blockRequests(capabilities: Capabilities): Promise<PipelineSpec[]
   return gpu.specs;
 }
 
+async function modelOf(shape: ShapeName): Promise<ModelFile> {
+  const bytes = new GeneratedModel(shape, { ...SHAPES[shape], layers: 1 });
+  return (await readModel(filesAtHand([{ name: `${shape}.gguf`, bytes }]))).model;
+}
+
 async function requestsOf(
-  shape: ShapeName,
+  model: ModelFile,
   capabilities: Capabilities,
   precision: 'fast' | 'exact',
 ): Promise<PipelineSpec[]> {
   const gpu = new RecordingContext(nullDevice(), capabilities);
-  const bytes = new GeneratedModel(shape, { ...SHAPES[shape], layers: 1 });
-  const { model } = await readModel(filesAtHand([{ name: `${shape}.gguf`, bytes }]));
   const { activations, headPrecision } = choosePrecisions(model, { precision });
   const weights = allocateWeights(gpu, model, headPrecision);
   if (weights.embedding.format === 'int8') (await Int8RowWriter.create(gpu, weights.embedding)).free();

@@ -12,7 +12,9 @@ export const MIB = 1 << 20;
 /** `length` bytes, the same for the same seed. */
 export function randomBytes(length: number, seed: number): Uint8Array {
   const random = xorshift(seed);
-  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random() * 2 ** 32);
+  const words = new Uint32Array(Math.ceil(length / 4));
+  // `Uint32Array.from` with a function takes eight times as long, which is 0.4 s for 40 MiB.
+  for (let i = 0; i < words.length; i++) words[i] = random() * 2 ** 32;
   return new Uint8Array(words.buffer, 0, length);
 }
 
@@ -25,19 +27,20 @@ export function sha256(bytes: Uint8Array): string {
  * piece's limits, each run of them begun by a look at its end. The SHA-256 of all.
  */
 export async function readAll(source: ByteSource, headerBytes = 1000, signal?: AbortSignal): Promise<string> {
-  const all = new Uint8Array(source.size);
-  const copy = async (from: number, to: number, ahead = false): Promise<void> =>
-    all.set(await source.read(from, to - from, { signal, ahead }), from);
-  await copy(0, Math.min(headerBytes, source.size));
+  const hash = createHash('sha256');
+  const read = (from: number, to: number, ahead = false): Promise<Uint8Array> =>
+    source.read(from, to - from, { signal, ahead });
+  hash.update(await read(0, Math.min(headerBytes, source.size)));
   source.prefetch?.(headerBytes, source.size);
   const TENSOR = 5 * MIB + 321;
   const READ = MIB + 77;
   for (let tensor = headerBytes; tensor < source.size; tensor += TENSOR) {
     const end = Math.min(tensor + TENSOR, source.size);
-    if (end - tensor > 32) await copy(end - 32, end, true);
-    for (let at = tensor; at < end; at += READ) await copy(at, Math.min(at + READ, end));
+    // What is looked at here is read again in its turn, which is what counts.
+    if (end - tensor > 32) await read(end - 32, end, true);
+    for (let at = tensor; at < end; at += READ) hash.update(await read(at, Math.min(at + READ, end)));
   }
-  return sha256(all);
+  return hash.digest('hex');
 }
 
 /** How many pieces the folder vouches for; fails if one of them does not have the bytes of the file at `url`. */

@@ -19,14 +19,26 @@ const SOURCES: Readonly<Record<string, string>> = Object.fromEntries(
     .map((path) => [path.replaceAll('\\', '/'), readFileSync(new URL(path, FOLDER), 'utf8')]),
 );
 
-/** What WESL makes of it, `@unroll` being expanded before. */
+/**
+ * What WESL makes of it, `@unroll` being expanded before. It parses all modules that it is given, for every shader anew, so it gets
+ * those alone that the shader imports; without one that it needs it fails.
+ */
 async function linked(
   sources: Readonly<Record<string, string>>,
   { shader, constants = {}, conditions = {} }: PipelineSpec,
 ): Promise<string> {
-  const texts = Object.entries(sources).filter(([path]) => path.includes('/') || path === `${shader}.wgsl`);
-  const weslSrc = Object.fromEntries(texts.map(([path, text]) => [path, unroll(text, constants)]));
+  const paths = importedBy(sources, `${shader}.wgsl`);
+  const weslSrc = Object.fromEntries(paths.map((path) => [path, unroll(sources[path] ?? '', constants)]));
   return (await link({ weslSrc, rootModuleName: shader, constants, conditions })).dest;
+}
+
+/** The file at `path` and all that it imports, and those import. */
+function importedBy(sources: Readonly<Record<string, string>>, path: string): string[] {
+  const paths = new Set([path]);
+  for (const each of paths)
+    for (const [, module = ''] of (sources[each] ?? '').matchAll(/package::((?:\w+::)+)/g))
+      paths.add(`${module.slice(0, -2).replaceAll('::', '/')}.wgsl`);
+  return [...paths];
 }
 
 /**
@@ -73,13 +85,17 @@ describe('what kernels ask of shaders', async () => {
     );
   });
 
-  it.each([true, false])('becomes what WESL makes of it, compact: %s', async (compact) => {
-    const templates = templatesOf(SOURCES, compact);
+  it('becomes what WESL makes of it, compact or not', async () => {
+    const templates = [true, false].map((compact) => templatesOf(SOURCES, compact));
     for (const request of requests) {
       const { shader, constants = {}, conditions = {} } = request;
-      const own = expandShader(templates, shader, constants, conditions);
-      const expected = await linked(SOURCES, request);
-      expect(declarationsOf(own), JSON.stringify(request)).toEqual(declarationsOf(expected));
+      const expected = declarationsOf(await linked(SOURCES, request));
+      for (const [i, each] of templates.entries()) {
+        const own = expandShader(each, shader, constants, conditions);
+        expect(declarationsOf(own), `${JSON.stringify(request)}${i === 0 ? ', compact' : ''}`).toEqual(
+          expected,
+        );
+      }
     }
   });
 });
@@ -116,12 +132,12 @@ describe('a template', () => {
 
   it.each(Object.entries(CASES))('expands as WESL does: %s', async (_, body) => {
     const sources = { 'main.wgsl': `${NEEDED}\n${body}`, 'lib/a.wgsl': LIBRARY };
-    for (const compact of [true, false]) {
-      for (const conditions of CONDITIONS) {
-        const constants = { K: -0.5 };
+    const constants = { K: -0.5 };
+    for (const conditions of CONDITIONS) {
+      const expected = declarationsOf(await linked(sources, { shader: 'main', constants, conditions }));
+      for (const compact of [true, false]) {
         const own = expandShader(templatesOf(sources, compact), 'main', constants, conditions);
-        const expected = await linked(sources, { shader: 'main', constants, conditions });
-        expect(declarationsOf(own), JSON.stringify(conditions)).toEqual(declarationsOf(expected));
+        expect(declarationsOf(own), JSON.stringify(conditions)).toEqual(expected);
       }
     }
   });

@@ -222,8 +222,6 @@ export function turnsOf(messages: readonly ChatMessage[]): { question: string; a
   return messages.flatMap(({ role, content }, i) => {
     if (role !== 'user') return [];
     const next = messages[i + 1];
-    return [
-      { question: textOf(content), answer: next?.role === 'assistant' ? textOf(next.content) : '' },
-    ];
+    return [{ question: textOf(content), answer: next?.role === 'assistant' ? textOf(next.content) : '' }];
   });
 }

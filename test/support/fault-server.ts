@@ -73,10 +73,19 @@ export class FaultServer {
 
   /** How often each byte of a file was asked for: [least, most], over requests with a Range header. */
   timesAsked(path: string): [number, number] {
-    const times = new Uint8Array(this.files.get(path)!.bytes.length);
-    for (const { range, path: asked } of this.exchanges) {
-      if (asked === path && range)
-        for (let i = range[0]; i < Math.min(range[1], times.length); i++) times[i]!++;
+    return this.#times(path, ({ range }) => range);
+  }
+
+  /** How often each byte of a file was sent, [least, most], over requests with a Range header. */
+  timesSent(path: string): [number, number] {
+    return this.#times(path, ({ range, sent }) => range && [range[0], range[0] + sent]);
+  }
+
+  #times(path: string, part: (exchange: Exchange) => [number, number] | undefined): [number, number] {
+    const times = new Uint8Array(this.files.get(path)?.bytes.length ?? 0);
+    for (const exchange of this.exchanges) {
+      const [from, to] = (exchange.path === path && part(exchange)) || [0, 0];
+      for (const [i, count] of times.subarray(from, to).entries()) times[from + i] = count + 1;
     }
     return [times.reduce((a, b) => Math.min(a, b), 255), times.reduce((a, b) => Math.max(a, b), 0)];
   }

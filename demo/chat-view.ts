@@ -48,6 +48,26 @@ export class ChatView {
 
   /** Shows what the reader sent, and an empty answer below it. */
   addTurn(question: string): AnswerView {
+    const { question: asked, answer } = this.#begin(question);
+    this.log.append(asked, answer.element);
+    this.#countBranches();
+    scrollToEnd();
+    return answer;
+  }
+
+  /** Shows turns of an earlier visit, all at once: the page is laid out once and not with every turn. */
+  restore(turns: readonly { question: string; answer: string }[]): void {
+    const elements = turns.flatMap((turn) => {
+      const { question, answer } = this.#begin(turn.question);
+      answer.restore(turn.answer);
+      return [question, answer.element];
+    });
+    this.log.append(...elements);
+    scrollToEnd();
+  }
+
+  /** The next turn, which is not on the page yet. */
+  #begin(question: string): Turn {
     const index = this.#turns.length;
     const again = (text: string): void => this.actions.resend(index, text);
     const answer = new AnswerView(index + 1, {
@@ -55,13 +75,10 @@ export class ChatView {
       goOn: (beginning) => this.actions.goOn(index, beginning),
       popover: this.#popover,
     });
-    const asked = questionElement(question, again);
+    const turn = { text: question, question: questionElement(question, again), answer };
     this.#turns.at(-1)?.answer.setLast(false);
-    this.#turns.push({ text: question, question: asked, answer });
-    this.log.append(asked, answer.element);
-    this.#countBranches();
-    scrollToEnd();
-    return answer;
+    this.#turns.push(turn);
+    return turn;
   }
 
   /** Removes turn `index` and all behind it. */

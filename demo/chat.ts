@@ -1,10 +1,9 @@
 // The chat with the model that is loaded: asks, stops, takes back, begins anew and saves, and keeps the page in line with it.
 
 import type { ChatMessage, Engine, GenerateChunk, SampledLogprob } from '../src/index';
-import type { AnswerView } from './answer-view';
 import { ChatView } from './chat-view';
 import { ContextView } from './context-view';
-import { Conversation, textOf } from './conversation';
+import { Conversation, textOf, turnsOf } from './conversation';
 import { byId, create } from './dom';
 import { explain } from './failures';
 import type { KeptConversation } from './history/conversation-store';
@@ -94,11 +93,7 @@ export class Chat {
     this.#id = id;
     this.#clear();
     this.events.asked();
-    let answer: AnswerView | undefined;
-    for (const { role, content } of messages) {
-      if (role === 'user') answer = this.#view.addTurn(textOf(content));
-      if (role === 'assistant') answer?.restore(textOf(content));
-    }
+    this.#view.restore(turnsOf(messages));
     this.#updateControls();
     focusMessage();
     announce('The conversation is open again.');
@@ -258,7 +253,7 @@ export class Chat {
     this.#export.disabled = !this.#conversation || this.#conversation.length === 0;
     this.#view.setBusy(busy);
     this.#view.showMemory(this.#conversation?.forgotten ?? 0);
-    this.#context.show(this.#conversation?.context);
+    this.#context.show(this.#conversation?.context, busy);
     if (focused === this.#send || focused === this.#stop) focusMessage();
   }
 }

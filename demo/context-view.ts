@@ -8,12 +8,19 @@ export class ContextView {
   readonly #text = byId('context-text', HTMLElement);
   readonly #bar = byId('context-bar', HTMLMeterElement);
 
-  /** Shows `use`; nothing where there is no conversation yet. */
-  show(use: ContextUse | undefined): void {
-    this.#element.hidden = !use || use.used === 0;
+  /**
+   * Shows `use`; nothing where there is no conversation yet.
+   * @param busy whether an answer is written: before the first one has ended the bar has its place, so that nothing moves then.
+   */
+  show(use: ContextUse | undefined, busy: boolean): void {
+    this.#element.hidden = !use || (use.used === 0 && !busy);
     if (!use) return;
     this.#bar.max = use.length;
     this.#bar.value = use.used;
-    this.#text.textContent = `${formatNumber(use.used)} of ${formatNumber(use.length)} tokens of context`;
+    const length = formatNumber(use.length);
+    this.#text.textContent =
+      use.used === 0
+        ? `A context of ${length} tokens`
+        : `${formatNumber(use.used)} of ${length} tokens of context`;
   }
 }

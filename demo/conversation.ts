@@ -216,3 +216,12 @@ export class Conversation {
 export function textOf(content: ChatMessage['content']): string {
   return typeof content === 'string' ? content : '';
 }
+
+/** The questions of a conversation with their answers; one that was never answered has an empty one. */
+export function turnsOf(messages: readonly ChatMessage[]): { question: string; answer: string }[] {
+  return messages.flatMap(({ role, content }, i) => {
+    if (role !== 'user') return [];
+    const next = messages[i + 1];
+    return [{ question: textOf(content), answer: next?.role === 'assistant' ? textOf(next.content) : '' }];
+  });
+}

@@ -59,3 +59,16 @@ export class LoadView {
 export function progressText(text: string, rate = 0): string {
   return text.startsWith('Downloading') && rate > 0 ? `${text}, at ${formatBytes(rate)}/s` : text;
 }
+
+/** What there is of a load that was paused. `isKept`: whether the browser keeps what comes, so that it can go on from there. */
+export function pausedText(
+  name: string,
+  isKept: boolean,
+  download?: Pick<LoadProgress, 'loaded' | 'total'>,
+): string {
+  if (!download?.total) return `Paused ${name}.`;
+  const { loaded, total } = download;
+  return isKept
+    ? `Paused: ${formatBytes(loaded)} of ${formatBytes(total)} are here.`
+    : `Paused. Nothing of it could be kept here, so it will begin anew.`;
+}

@@ -1,9 +1,9 @@
 // Loads one model at a time: a load that begins ends the one before it, and the model that is there stays until the next one is.
 
-import { loadModel } from '../src/index';
+import { listModels, loadModel } from '../src/index';
 import type { Engine, LoadProgress } from '../src/index';
-import { formatBytes } from './dom';
-import { LoadView } from './load-view';
+import { urlOf } from '../src/storage/http/address';
+import { LoadView, pausedText } from './load-view';
 import { announce } from './reader';
 import { BUILT_IN, type Source } from './source';
 
@@ -21,7 +21,7 @@ export interface LoaderEvents {
   loaded: (model: LoadedModel) => void;
   /** Cancelling is no failure. */
   failed: (error: unknown, source: Source) => void;
-  cancelled: () => void;
+  cancelled: (source: Source) => void;
 }
 
 /** A load that is under way or paused. */
@@ -67,26 +67,36 @@ export class Loader {
     }
   }
 
-  /** Ends the load that is under way or paused, if there is one. What was downloaded is kept. */
+  /** Ends the load that is under way or paused, if there is one. What came of it is not wanted. */
   cancel(): void {
     const load = this.#load;
     if (!load) return;
     if (!load.paused) return load.control.abort();
     this.#end();
-    this.#cancelled();
+    this.#cancelled(load.source);
   }
 
-  /** Ends a download for now, or takes it up again: what came of it is kept, and the next load goes on from there. */
+  /** Ends a download for now, or takes it up again: the next load goes on from what is kept of it. */
   pauseOrResume(): void {
     const load = this.#load;
     if (!load) return;
     if (load.paused) return void this.load(load.source);
     load.paused = true;
     load.control.abort();
-    const text = pausedText(load);
+    this.#view.pause(`Paused ${load.source.name}.`);
+    void this.#sayPaused(load);
+    this.events.changed();
+  }
+
+  /** Says how much of a load that was paused is here: nothing where the browser keeps no files, or has no room. */
+  async #sayPaused(load: Load): Promise<void> {
+    const kept = await listModels().catch(() => []);
+    const { name, model } = load.source;
+    const isKept = typeof model === 'string' && kept.some(({ url }) => url === urlOf(model));
+    if (this.#load !== load || !load.paused) return;
+    const text = pausedText(name, isKept, load.download);
     this.#view.pause(text);
     announce(text);
-    this.events.changed();
   }
 
   #open(load: Load): Promise<Engine> {
@@ -112,13 +122,13 @@ export class Loader {
   }
 
   #failed({ source, control }: Load, error: unknown): void {
-    if (control.signal.aborted) this.#cancelled();
+    if (control.signal.aborted) this.#cancelled(source);
     else this.events.failed(error, source);
   }
 
-  #cancelled(): void {
+  #cancelled(source: Source): void {
     announce('Loading was cancelled.');
-    this.events.cancelled();
+    this.events.cancelled(source);
   }
 
   #end(): void {
@@ -126,10 +136,4 @@ export class Loader {
     this.#view.end(this.#current !== undefined);
     this.events.changed();
   }
-}
-
-function pausedText({ source, download }: Load): string {
-  if (!download?.total) return `Paused ${source.name}.`;
-  const { loaded, total } = download;
-  return `Paused: ${formatBytes(loaded)} of ${formatBytes(total)} are here.`;
 }

@@ -1,7 +1,6 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings. Here its parts are put together.
 
 import { listModels } from '../src/index';
-import { urlOf } from '../src/storage/http/address';
 import { Chat } from './chat';
 import { wireComposer } from './composer';
 import { button, byId, create } from './dom';
@@ -10,7 +9,7 @@ import { explain } from './failures';
 import { acceptFiles } from './file-drop';
 import { GalleryView } from './gallery/gallery-view';
 import { HistoryView } from './history/history-view';
-import { lastModel, rememberModel } from './history/last-model';
+import { firstModel, lastModel, rememberModel } from './history/last-model';
 import { Loader } from './loader';
 import { keepForOffline } from './offline';
 import { focusMessage } from './reader';
@@ -66,8 +65,9 @@ const loader = new Loader({
     rememberModel(source, () => localStorage);
   },
   failed: showFailure,
-  cancelled: () => {
+  cancelled: (source) => {
     focusMessage();
+    void gallery.forget(source);
     // Without any model the page is of no use.
     if (!loader.current) void load(BUILT_IN);
   },
@@ -101,15 +101,15 @@ async function load(source: Source): Promise<void> {
   if (document.activeElement === document.body && page.unsupported.hidden) focusMessage();
 }
 
-/** The model of the last visit, if it is all here; else the built-in one, and an offer of the other. */
+/** Loads what a visit begins with, and offers the model of the last one if that is not all here any more. */
 async function loadFirst(): Promise<void> {
   const last = lastModel(() => localStorage);
-  if (!last || last.model === BUILT_IN.model) return load(BUILT_IN);
-  const kept = await listModels().catch(() => []);
-  if (kept.some(({ url, complete }) => complete && url === urlOf(last.model))) return load(last);
-  await load(BUILT_IN);
-  const text = `Last time you used ${last.name}, which is not all on this device any more.`;
-  page.alert.append(create('p', { class: 'notice', text }), retryButton(`Load ${last.name}`, last));
+  const kept = last ? await listModels().catch(() => []) : [];
+  const { load: first, offer } = firstModel(last, kept, BUILT_IN);
+  await load(first);
+  if (!offer) return;
+  const text = `Last time you used ${offer.name}, which is not all on this device any more.`;
+  page.alert.append(create('p', { class: 'notice', text }), retryButton(`Load ${offer.name}`, offer));
 }
 
 function showFailure(error: unknown, source: Source): void {

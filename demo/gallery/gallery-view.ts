@@ -52,6 +52,11 @@ export class GalleryView {
     this.#dialog.close();
   }
 
+  /** Nobody wants the rest of this model: what is here of it goes, unless it is all here. */
+  forget(source: Source): Promise<void> {
+    return this.#keptView.forget(source);
+  }
+
   /** Shows which model is in use, and what it is. */
   use(source: Source, info: ModelInfo): void {
     this.#inUse = source;

@@ -2,6 +2,9 @@
 
 import { deleteModel, listModels, persist, storageUsage } from '../../src/index';
 import type { CachedModel, StorageUsage } from '../../src/index';
+import { openBrowserCache } from '../../src/storage/cache/browser-cache';
+import { NoCache } from '../../src/storage/cache/cache';
+import { deleteUnfinished } from '../../src/storage/cache/models';
 import { nameIn } from '../../src/storage/http/address';
 import { button, byId, create, formatBytes } from '../dom';
 import { explain } from '../failures';
@@ -52,7 +55,9 @@ export class KeptView {
     try {
       const kept = await listModels();
       this.#update(kept);
-      this.#show(await storageUsage());
+      const cache = await openBrowserCache();
+      if (cache instanceof NoCache) this.#showNone(cache.reason);
+      else this.#show(await storageUsage());
       this.changed(kept);
     } catch (error) {
       this.#usage.textContent = `What is kept could not be read. ${explain(error).message}`;
@@ -73,6 +78,13 @@ export class KeptView {
     if (row) row.element.replaceWith(element);
     else this.#list.append(element);
     return { element, shown };
+  }
+
+  /** Deletes what an unfinished download has left of `source`. */
+  async forget({ model }: Source): Promise<void> {
+    if (typeof model !== 'string') return;
+    await deleteUnfinished(model).catch(() => undefined);
+    await this.#refresh();
   }
 
   #row(model: CachedModel): Node[] {
@@ -106,11 +118,19 @@ export class KeptView {
   }
 
   async #keepForGood(): Promise<void> {
-    const granted = await persist();
+    const granted = await persist().catch(() => false);
     await this.#refresh();
-    if (!granted)
-      this.#status.textContent =
-        'The browser did not promise it. It may when this page is a bookmark or is installed, or when you come back often.';
+    this.#status.textContent = granted
+      ? 'The browser has promised it.'
+      : 'The browser did not promise it. It may when this page is a bookmark or is installed, or when you come back often.';
+    // The button that was clicked is gone.
+    if (granted) byId('kept-title', HTMLElement).focus({ preventScroll: true });
+  }
+
+  /** Says that nothing can be kept, as in some private windows. */
+  #showNone(reason: string): void {
+    this.#usage.textContent = `Models are not kept: ${reason}. They are downloaded again on the next visit.`;
+    this.#persist.hidden = true;
   }
 
   #show({ models, quota, persisted }: StorageUsage): void {

@@ -1,15 +1,39 @@
 // The gallery of the demo page: models of a host's own list, on a server that takes its time, and models that a visitor brings.
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Locator, Page } from 'playwright';
-import { chromiumUnavailable } from '../support/chromium';
+import { builtFolder } from '../support/builds/built';
+import { chromiumUnavailable, NO_TIMEOUT } from '../support/chromium';
 import { openDemo, type DemoPage } from '../support/demo-page';
-import { FaultServer } from '../support/fault-server';
+import { FaultServer, type Exchange, type Fault } from '../support/fault-server';
 
 const reason = chromiumUnavailable();
 const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 const FOLDER = path('test/fixtures/models/ternion-tiny-safetensors');
+const MIB = 1 << 20;
+
+/** What a server does that sends a megabyte a second, and falls silent after the first MiB: all of one piece, and nothing of the next. */
+const stallBehindOne = ({ range }: Exchange): Fault =>
+  range && range[0] >= MIB ? { stallAfter: 0 } : { bytesPerSecond: 1e6 };
+
+/** In the scripts of a page and its workers: storage that refuses, as that of some private windows does. */
+const REFUSE_STORAGE = `{
+  const refuse = () => { throw new DOMException('The operation is insecure.', 'SecurityError'); };
+  Object.defineProperty(globalThis, 'localStorage', { get: refuse, configurable: true });
+  IDBFactory.prototype.open = refuse;
+  StorageManager.prototype.getDirectory = async () => refuse();
+}
+`;
+
+/** In the page: how many files the engine has in the private file system. */
+async function filesKept(): Promise<number> {
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('ternion-models');
+  let count = 0;
+  for await (const name of folder.keys()) if (name) count++;
+  return count;
+}
 
 describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let server: FaultServer;
@@ -36,7 +60,10 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
   beforeAll(async () => {
     // As large as the built-in model, which it is: a piece of 1 MiB, and a rest.
     const bytes = await readFile(path('public/models/ternion-tiny-i2_s.gguf'));
-    server = await FaultServer.start({ '/slow.gguf': { bytes, etag: '"one"' } });
+    server = await FaultServer.start({
+      '/slow.gguf': { bytes, etag: '"one"' },
+      '/paused.gguf': { bytes, etag: '"one"' },
+    });
     const list = [
       {
         title: 'Slow Model',
@@ -47,7 +74,14 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
       },
       { title: 'No Model', goodAt: 'Nothing.', licence: 'none', source: 'index.html' },
     ];
-    demo = await openDemo({ files: { 'list.json': JSON.stringify(list) }, query: '?models=list.json' });
+    const named = [{ ...list[0], title: 'Named Model' }];
+    const built = await readFile(join(await builtFolder('demo'), 'index.html'), 'utf8');
+    const files = {
+      'list.json': JSON.stringify(list),
+      'named.json': JSON.stringify(named),
+      'named.html': built.replace('<head>', '<head><meta name="ternion-models" content="named.json" />'),
+    };
+    demo = await openDemo({ files, query: '?models=list.json' });
     ({ page } = demo);
   });
   afterAll(async () => {
@@ -70,52 +104,80 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
   });
 
   it('can be paused amid their download, and go on from there', async () => {
-    // The first piece comes, or was here; of the rest only 128 KiB do.
-    server.fault = ({ range }) =>
-      range && range[0] >= 1 << 20 ? { stallAfter: 128 << 10, bytesPerSecond: 4e5 } : { bytesPerSecond: 4e6 };
+    server.fault = stallBehindOne;
     await open();
-    await button('Load Slow Model').click();
-    await progress(/^Downloading 1.* MB of 1.4.* MB.*, at .+ [kM]B\/s$/).waitFor();
+    await gallery().getByRole('textbox').fill(`${server.origin}/paused.gguf`);
+    await page.keyboard.press('Enter');
+    // All of the first piece has come.
+    await progress(/^Downloading 1.05 MB of 1.45 MB, .+ left, at .+ [kM]B\/s$/).waitFor();
+    // And it is kept when the rest is asked for.
+    while (server.timesAsked('/paused.gguf')[0] === 0) await page.waitForTimeout(20);
     await button('Pause').click();
-    await progress('Paused: 1.2 MB of 1.4 MB are here.').waitFor();
+    await progress('Paused: 1 MB of 1.4 MB are here.').waitFor();
     expect(await button('Resume').evaluate((element) => element === document.activeElement)).toBe(true);
     // The model that is there goes on.
     expect(await demo.ask('Spell planet.', 1)).toBe('p-l-a-n-e-t');
     server.fault = () => undefined;
-    server.exchanges.length = 0;
-    await button('Resume').click();
+    // With the list of what is kept open, though no hand could reach the button: it follows the download.
+    await open();
+    const kept = gallery().getByRole('listitem').filter({ hasText: 'paused.gguf' });
+    await kept.getByText('1 MB of 1.4 MB').waitFor();
+    await button('Resume').dispatchEvent('click');
     await progress(/./).waitFor({ state: 'hidden' });
-    expect(await inUse()).toBe('Slow Model');
-    // What came before was not asked for again.
-    expect(server.timesAsked('/slow.gguf')).toEqual([0, 1]);
-    expect(server.bytesSent).toBeLessThan(1 << 20);
+    await kept.getByText('1.4 MB · paused.gguf', { exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    // What came before the pause was not sent again.
+    expect(server.timesSent('/paused.gguf')).toEqual([1, 1]);
   });
 
   it('are kept until they are deleted, which takes two clicks', async () => {
     await open();
-    const kept = gallery().getByRole('listitem').filter({ hasText: 'slow.gguf' });
+    const kept = gallery().getByRole('listitem').filter({ hasText: 'paused.gguf' });
     expect(await kept.innerText()).toContain('1.4 MB');
     await kept.getByRole('button', { name: 'Delete' }).click();
     await kept.getByRole('button', { name: 'Really delete' }).click();
     await kept.waitFor({ state: 'detached' });
-    await gallery().getByText('Slow Model was deleted.').waitFor();
+    await gallery().getByText('paused.gguf was deleted.').waitFor();
     await page.keyboard.press('Escape');
   });
 
-  it('can be cancelled, and the one that is there stays', async () => {
-    server.fault = ({ range }) =>
-      range && range[0] >= 1 << 20 ? { stallAfter: 128 << 10, bytesPerSecond: 4e5 } : {};
+  it('can be cancelled, of which nothing stays, and the one that is there goes on', async () => {
+    server.fault = stallBehindOne;
     await open();
     await button('Load Slow Model').click();
     await progress(/^Downloading 1.* MB of/).waitFor();
-    // With the list open, though no hand could reach the button: what the download writes as it ends is seen without another look.
+    // With the list open, though no hand could reach the button: what is no longer here is seen without another look.
     await open();
+    await gallery().getByRole('listitem').filter({ hasText: 'slow.gguf' }).waitFor();
     await button('Cancel').dispatchEvent('click');
     await progress(/./).waitFor({ state: 'hidden' });
     server.fault = () => undefined;
-    await gallery().getByText('1 MB of 1.4 MB').waitFor();
+    // Of the first piece, which the check of the model has kept, nothing stays either.
+    await gallery().getByRole('listitem').filter({ hasText: 'slow.gguf' }).waitFor({ state: 'detached' });
+    // Two files of the built-in model: its data, and what of them is sound.
+    expect(await page.evaluate(filesKept)).toBe(2);
     await page.keyboard.press('Escape');
     expect(await demo.ask('Spell planet.', 1)).toBe('p-l-a-n-e-t');
+  });
+
+  it('are kept for good where the browser promises it, which it may not', async () => {
+    await open();
+    for (const granted of [false, true]) {
+      // Chromium decides by what it knows of a site and its visitor, which is not for a test to say.
+      await page.evaluate((answer) => {
+        StorageManager.prototype.persist = async () => answer;
+        StorageManager.prototype.persisted = async () => answer;
+      }, granted);
+      await button('Keep for good').click();
+      await gallery()
+        .getByText(granted ? 'The browser has promised it.' : 'The browser did not promise it.')
+        .waitFor();
+      expect(await button('Keep for good').isVisible()).toBe(!granted);
+    }
+    expect(await gallery().getByText('The browser keeps them until you delete them.').isVisible()).toBe(true);
+    // The button is gone, and the focus was on it.
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('kept-title');
+    await page.keyboard.press('Escape');
   });
 
   it('load by an address that is pasted', async () => {
@@ -171,5 +233,51 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
     await chats();
     await page.getByText('None is kept yet.').waitFor();
     await page.keyboard.press('Escape');
+  });
+
+  it('are those that the page itself names, where its address names none', async () => {
+    const other = await demo.browser.newPage();
+    // Nothing is loaded then, and the list is there all the same.
+    await other.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
+    await other.goto(new URL('named.html', demo.url).href);
+    await other.locator('#models h3').nth(1).waitFor({ state: 'attached' });
+    expect(await other.locator('#models h3').allTextContents()).toEqual(['Ternion Tiny', 'Named Model']);
+    await other.close();
+  });
+
+  it('load in a window where nothing can be kept, and are not said to be', async () => {
+    const context = await demo.browser.newContext();
+    context.setDefaultTimeout(NO_TIMEOUT);
+    await context.route('**/*.js', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: REFUSE_STORAGE + (await response.text()) });
+    });
+    const window = await context.newPage();
+    const errors: string[] = [];
+    window.on('pageerror', (error) => errors.push(error.message));
+    const press = (name: string | RegExp): Promise<void> =>
+      window.getByRole('button', { name, exact: true }).first().click();
+    await window.goto(demo.url);
+    await window.getByRole('button', { name: 'Send' }).and(window.locator(':enabled')).waitFor();
+    await window.getByRole('button', { name: 'Spell' }).or(window.locator('#chips button')).first().click();
+    await window.locator('.answer:not(.busy)').waitFor();
+    await press('Chats');
+    await window.getByText('None is kept yet.').waitFor();
+    await window.keyboard.press('Escape');
+
+    server.fault = stallBehindOne;
+    await press(/^Models:/);
+    await window.getByText('Models are not kept: this browser keeps no files here').waitFor();
+    expect(await window.getByRole('button', { name: 'Keep for good' }).isVisible()).toBe(false);
+    await press('Load Slow Model');
+    await window
+      .locator('#loading-text')
+      .filter({ hasText: /^Downloading .+ of / })
+      .waitFor();
+    await press('Pause');
+    await window.getByText('Nothing of it could be kept here').first().waitFor();
+    await context.close();
+    server.fault = () => undefined;
+    expect(errors).toEqual([]);
   });
 });

@@ -108,7 +108,8 @@ describe.skipIf(reason)(`tokens and shapes on the demo page${reason ? ` (skipped
     await newChat();
     const first = await demo.ask('Count from 3 to 9.', 1);
     const after = await demo.ask('Spell planet.', 2);
-    const other = tokens(1).nth(2);
+    // What comes behind “3, 4”: this branch ends soon, where others count on until the context is full.
+    const other = tokens(1).nth(4);
     await other.click();
     const choice = popover().getByRole('button').first();
     const name = /“(.*)”/.exec((await choice.getAttribute('aria-label')) ?? '')?.[1] ?? '';
@@ -117,9 +118,9 @@ describe.skipIf(reason)(`tokens and shapes on the demo page${reason ? ` (skipped
     await demo.finished(1);
     const branched = await demo.answer(1).locator('.text').innerText();
     expect(branched).not.toBe(first);
-    // Two tokens stay, “3” and “,”, then comes the one that was chosen.
-    expect(branched.startsWith(`3,${name}`)).toBe(true);
-    expect(await tokens(1).count()).toBeGreaterThan(3);
+    // The tokens before it stay, then comes the one that was chosen.
+    expect(branched.startsWith(`3, 4${name}`)).toBe(true);
+    expect(await tokens(1).count()).toBeGreaterThan(5);
     expect(await page.getByRole('article').count()).toBe(1);
 
     await demo.answer(1).getByRole('button', { name: 'Previous answer' }).click();
@@ -173,39 +174,5 @@ describe.skipIf(reason)(`tokens and shapes on the demo page${reason ? ` (skipped
     expect(await schema.getAttribute('aria-invalid')).toBe('true');
     await page.getByRole('tab', { name: 'Chat' }).click();
     expect(await page.getByRole('textbox', { name: 'Message' }).isVisible()).toBe(true);
-  });
-
-  it('touches no older turn while an answer comes, however many there are', async () => {
-    await newChat();
-    await demo.ask('Spell planet.', 1);
-    await page.evaluate(() => {
-      const log = document.querySelector('#log');
-      // Copies of a turn that the page has made, so that there are 200 before the next one.
-      const turns = Array.from({ length: 199 }, () => [...(log?.children ?? [])].slice(0, 2));
-      log?.prepend(...turns.flat().map((element) => element.cloneNode(true)));
-      const touched = { older: 0, newest: 0 };
-      Object.assign(globalThis, { touched });
-      new MutationObserver((records) => {
-        for (const { target } of records) {
-          const turn =
-            target instanceof Element ? target.closest('.answer') : target.parentElement?.closest('.answer');
-          if (turn) touched[turn === log?.lastElementChild ? 'newest' : 'older']++;
-        }
-      }).observe(document.body, { subtree: true, childList: true, characterData: true });
-    });
-    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Tell me a story.');
-    await page.keyboard.press('Enter');
-    await demo.finished(2);
-    const touched = await page.evaluate(() => (globalThis as { touched?: object }).touched);
-    expect(touched).toMatchObject({ older: 0 });
-    expect((touched as { newest: number }).newest).toBeGreaterThan(0);
-    const hidden = await page.evaluate(
-      () =>
-        [...document.querySelectorAll('.log .answer')].filter(
-          (answer) => getComputedStyle(answer).contentVisibility === 'auto',
-        ).length,
-    );
-    // All but the last of 201.
-    expect(hidden).toBe(200);
   });
 });

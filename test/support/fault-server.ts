@@ -73,11 +73,21 @@ export class FaultServer {
 
   /** How often each byte of a file was asked for: [least, most], over requests with a Range header. */
   timesAsked(path: string): [number, number] {
+    return this.#times(path, ({ range }) => range);
+  }
+
+  /** How often each byte of a file was sent, [least, most], over requests with a Range header. */
+  timesSent(path: string): [number, number] {
+    return this.#times(path, ({ range, sent }) => range && [range[0], range[0] + sent]);
+  }
+
+  #times(path: string, part: (exchange: Exchange) => [number, number] | undefined): [number, number] {
     const { length } = this.files.get(path)!.bytes;
-    const ranges = this.exchanges.flatMap(({ range, path: asked }) =>
-      asked === path && range ? [range] : [],
-    );
-    // Between two ends of ranges all bytes were asked for equally often.
+    const ranges = this.exchanges.flatMap((exchange) => {
+      const range = exchange.path === path ? part(exchange) : undefined;
+      return range ? [range] : [];
+    });
+    // Between two ends of ranges all bytes have the same count.
     const starts = new Set([0, ...ranges.flat()].filter((at) => at < length));
     const times = Array.from(
       starts,

@@ -32,7 +32,15 @@ export async function listModels(): Promise<CachedModel[]> {
  * is loading it. Resolves to whether there was one.
  */
 export async function deleteCached(model: string, signal?: AbortSignal): Promise<boolean> {
-  return deleteIn(await openBrowserCache(), model, signal);
+  return deleteIn(await openBrowserCache(), model, { signal });
+}
+
+/**
+ * Deletes what an unfinished download has left of a model, as {@link deleteCached} does; one that is whole by then, since another tab
+ * or a later load has finished it meanwhile, stays. Resolves to whether there was something.
+ */
+export async function deleteUnfinished(model: string): Promise<boolean> {
+  return deleteIn(await openBrowserCache(), model, { unfinishedOnly: true });
 }
 
 /** {@link listModels} of the given cache. */
@@ -58,16 +66,18 @@ export async function listIn(cache: Cache | NoCache): Promise<CachedModel[]> {
 export async function deleteIn(
   cache: Cache | NoCache,
   model: string,
-  signal?: AbortSignal,
+  { signal, unfinishedOnly = false }: { signal?: AbortSignal | undefined; unfinishedOnly?: boolean } = {},
 ): Promise<boolean> {
   if (cache instanceof NoCache) return false;
   const id = /^[0-9a-f]{32}$/.test(model) ? model : await keyOf(urlOf(model));
   let found = false;
   for (const [key, entry] of await allEntries(cache.folder)) {
     if ((await keyOf(entry.model)) !== id) continue;
-    found = true;
     const release = await cache.locks.acquire(lockName(key), 'exclusive', signal);
     try {
+      // Asked for with the lock: what had it may have finished the file.
+      if (unfinishedOnly && !found && (await isWhole(cache, id))) return false;
+      found = true;
       await removeEntry(cache.folder, key);
     } catch (cause) {
       throw new TernionError('internal', `The cached file ${entry.url} could not be deleted.`, { cause });
@@ -76,4 +86,8 @@ export async function deleteIn(
     }
   }
   return found;
+}
+
+async function isWhole(cache: Cache, id: string): Promise<boolean> {
+  return (await listIn(cache)).some((model) => model.id === id && model.complete);
 }

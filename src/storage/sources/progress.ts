@@ -14,13 +14,15 @@ export interface DownloadProgress {
 const REPORT_MS = 100;
 const WINDOW_MS = 4000;
 
-/** Adds up the files of a model and reports, at most ten times a second. */
+/** Adds up the files of a model and reports, at most ten times a second, and the last of what came soon after it came. */
 export class ProgressMeter {
   readonly #files: { loaded: number; total: number }[] = [];
   /** Bytes received so far, at several times of the last seconds. */
   #samples: { at: number; received: number }[] = [];
   #received = 0;
   #lastReport = -Infinity;
+  /** Reports what came too soon after the last report, if nothing else does before. */
+  #later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly report: (progress: DownloadProgress) => void) {}
 
@@ -50,7 +52,13 @@ export class ProgressMeter {
 
   #tell(atOnce = false): void {
     const now = performance.now();
-    if (!atOnce && now - this.#lastReport < REPORT_MS) return;
+    const wait = this.#lastReport + REPORT_MS - now;
+    if (!atOnce && wait > 0) {
+      this.#later ??= setTimeout(() => this.#tell(true), wait);
+      return;
+    }
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#lastReport = now;
     const { loaded, total } = this.#sum();
     const bytesPerSecond = this.#rate(now);

@@ -1,7 +1,7 @@
 // Reading lists of models that the host of the demo has written, and what is remembered from one visit to the next.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConversationStore } from '../../../demo/history/conversation-store';
-import { lastModel, rememberModel } from '../../../demo/history/last-model';
+import { firstModel, lastModel, rememberModel } from '../../../demo/history/last-model';
 import type * as ModelList from '../../../demo/gallery/model-list';
 
 const ENTRY = { title: 'A model', goodAt: 'Things.', licence: 'MIT', source: 'model.gguf' };
@@ -65,6 +65,19 @@ describe('what is remembered', () => {
     expect(() => rememberModel({ name: 'A', model: 'hf:a/b/c.gguf' }, refusing)).not.toThrow();
     expect(lastModel(refusing)).toBeUndefined();
     expect(lastModel(() => ({ getItem: () => '{"name":7' }) as never)).toBeUndefined();
+  });
+
+  it('is what a visit begins with, if it is all here still, and else is offered', () => {
+    const builtIn = { name: 'the built-in model', model: 'https://host.example/models/tiny.gguf' };
+    const last = { name: 'A model', model: 'https://host.example/a.gguf' };
+    const kept = (complete: boolean) => [{ url: last.model, complete }];
+    expect(firstModel(last, kept(true), builtIn)).toEqual({ load: last });
+    for (const gone of [[], kept(false)])
+      expect(firstModel(last, gone, builtIn)).toEqual({ load: builtIn, offer: last });
+    expect(firstModel(undefined, kept(true), builtIn)).toEqual({ load: builtIn });
+    expect(firstModel(builtIn, [], builtIn)).toEqual({ load: builtIn });
+    // An address that is none cannot be offered.
+    expect(firstModel({ ...last, model: 'hf:' }, [], builtIn)).toEqual({ load: builtIn });
   });
 
   it('are no conversations where there is no database, or it refuses', async () => {

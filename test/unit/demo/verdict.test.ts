@@ -1,5 +1,6 @@
-// What the gallery of the demo says of a plan, and of the rate of a download.
+// What the demo says of a plan, of the rate of a download, and of one that is paused.
 import { describe, expect, it } from 'vitest';
+import { pausedText, progressText } from '../../../demo/load-view';
 import { verdictOf } from '../../../demo/gallery/verdict';
 import type { ModelPlan, PlannedModel } from '../../../src/index';
 
@@ -56,5 +57,23 @@ describe('a verdict', () => {
     });
     const plan: ModelPlan = { ...PLAN, verdict: 'not-supported', reason: 'It is a poem.', model: undefined };
     expect(verdictOf(plan)).toEqual({ kind: 'not', text: 'Not supported. It is a poem.' });
+  });
+});
+
+describe('a download', () => {
+  it('has its rate behind what the engine says of it, and nothing else has', () => {
+    const text = 'Downloading 12.5 MB of 1.2 GB, 40 s left';
+    expect(progressText(text, 25e6)).toBe(`${text}, at 25 MB/s`);
+    expect(progressText(text)).toBe(text);
+    expect(progressText('Compiling kernels', 25e6)).toBe('Compiling kernels');
+  });
+
+  it('that is paused says how much of it is here, where anything is kept', () => {
+    const download = { loaded: 1.2e9, total: 2e9 };
+    expect(pausedText('A model', true, download)).toBe('Paused: 1.2 GB of 2 GB are here.');
+    expect(pausedText('A model', false, download)).toContain('it will begin anew');
+    // Nothing came yet, or nobody knows how much there is.
+    expect(pausedText('A model', false)).toBe('Paused A model.');
+    expect(pausedText('A model', true, { loaded: 5, total: 0 })).toBe('Paused A model.');
   });
 });

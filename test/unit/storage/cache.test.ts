@@ -174,6 +174,19 @@ describe('an interrupted download', () => {
     expect(asked).toBe(BYTES.length - bytes);
   });
 
+  it('is deleted when nobody wants the rest, unless a load has finished it meanwhile', async () => {
+    await interrupted(4 * MIB);
+    const loading = await openSource(url(), {}, environment({ folder, locks }));
+    const deleting = deleteIn(cache(), url(), { unfinishedOnly: true });
+    expect(await loadAll(loading)).toBe(HASH);
+    expect(await deleting).toBe(false);
+    expect(await listIn(cache())).toMatchObject([{ complete: true }]);
+    expect(await deleteIn(cache(), url())).toBe(true);
+    await interrupted(4 * MIB);
+    expect(await deleteIn(cache(), url(), { unfinishedOnly: true })).toBe(true);
+    expect(folder.files.size).toBe(0);
+  });
+
   it('is hashed from its first byte when it goes on', async () => {
     await interrupted(4 * MIB);
     expect(await load({ sha256: HASH })).toBe(HASH);

@@ -94,6 +94,7 @@ export class AnswerView {
       create('div', { class: 'body' }, ...parts),
     );
     this.element.setAttribute('aria-labelledby', title.id);
+    this.element.setAttribute('aria-busy', 'true');
   }
 
   /** The text so far, as it came. */
@@ -118,7 +119,7 @@ export class AnswerView {
 
   /** Shows an answer of an earlier visit, of which the text is known and nothing else. */
   restore(text: string): void {
-    this.element.classList.remove('busy');
+    this.#settle();
     this.#text.append(text);
     this.#details.hidden = true;
   }
@@ -126,7 +127,7 @@ export class AnswerView {
   /** Ends the answer with what went wrong. */
   fail(message: string): void {
     this.#show();
-    this.element.classList.remove('busy');
+    this.#settle();
     this.#setState(this.#rate, 'failed');
     this.#following(() => {
       this.#text.element.hidden = this.text === '';
@@ -138,6 +139,12 @@ export class AnswerView {
   /** Shows the tokens that the answer begins with, of which everything is known: it goes on from an older one. */
   begin(tokens: readonly SampledLogprob[]): void {
     this.#tokenView.append(tokens);
+  }
+
+  /** From now on nothing more comes. */
+  #settle(): void {
+    this.element.classList.remove('busy');
+    this.element.removeAttribute('aria-busy');
   }
 
   #goOn(index: number, alternative: TokenLogprob): void {
@@ -203,7 +210,7 @@ export class AnswerView {
   }
 
   #finish(reason: FinishReason, usage: Usage | undefined): void {
-    this.element.classList.remove('busy');
+    this.#settle();
     this.#setState(usage?.tokensPerSecond ?? this.#rate, ENDINGS[reason]);
     if (!usage) return;
     const [cached, all] = [usage.cachedTokens, usage.promptTokens].map(formatNumber);

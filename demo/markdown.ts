@@ -3,6 +3,7 @@
 import DOMPurify from 'dompurify';
 import { Marked, type Token, type TokensList } from 'marked';
 import { create } from './dom';
+import { announce } from './reader';
 
 /** The last blocks of a text can still change: a paragraph becomes a heading by the line behind it, a list goes on. */
 const UNSETTLED = 2;
@@ -113,6 +114,7 @@ export function copyButton(label: string, text: () => string): HTMLButtonElement
     navigator.clipboard.writeText(text()).then(
       () => {
         button.textContent = 'Copied';
+        announce('Copied.');
         setTimeout(() => (button.textContent = label), COPIED_FOR);
       },
       () => (button.textContent = 'Not allowed here'),

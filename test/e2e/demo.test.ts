@@ -1,7 +1,7 @@
 // The built demo page, used as a visitor would: by keyboard and mouse, found by roles and labels.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
-import type { Page } from 'playwright';
+import type { Locator, Page } from 'playwright';
 import { chromiumUnavailable, NO_TIMEOUT } from '../support/chromium';
 import { openDemo, type DemoPage } from '../support/demo-page';
 
@@ -21,11 +21,41 @@ function stopAtFirstWord(): void {
   observer.observe(document.body, { subtree: true, childList: true, characterData: true });
 }
 
+/** What a screen reader is given of an answer. */
+interface Heard {
+  /** What was announced, in its order. */
+  announced: string[];
+  /** `aria-busy` of the answer when its first text came, and `aria-live` of what it is in. */
+  busy?: string | null;
+  live?: string | null;
+}
+
+/** In the page: notes what is announced from now on, and how the next answer comes. */
+function listen(): void {
+  const heard: Heard = { announced: [] };
+  Object.assign(globalThis, { heard });
+  const announcer = document.querySelector('#announcer');
+  new MutationObserver((records) => {
+    for (const { target } of records) {
+      const element = target instanceof Element ? target : target.parentElement;
+      if (announcer?.contains(element)) heard.announced.push(announcer.textContent);
+      const text = element?.closest('.answer .text');
+      if (!text?.textContent || heard.busy !== undefined) continue;
+      heard.busy = text.closest('.answer')?.getAttribute('aria-busy') ?? null;
+      heard.live =
+        text.closest('[aria-live], [role=status], [role=alert]')?.getAttribute('aria-live') ?? null;
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}
+
 describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let demo: DemoPage;
   let page: Page;
   const answer = (n: number) => demo.answer(n);
   const ask = (question: string, n: number) => demo.ask(question, n);
+  const box = (): Locator => page.getByRole('textbox', { name: 'Message', exact: true });
+  /** Resolves when it has the focus. */
+  const focused = (locator: Locator): Promise<void> => locator.and(page.locator(':focus')).waitFor();
 
   beforeAll(async () => {
     demo = await openDemo();
@@ -69,6 +99,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     await page.evaluate(stopAtFirstWord);
     await page.getByRole('button', { name: 'Send' }).click();
     await answer(1).locator('summary').filter({ hasText: 'stopped' }).waitFor();
+    await focused(box());
     const partial = await answer(1).locator('.text').innerText();
     expect(partial.length).toBeLessThan(300);
     expect(await ask('Spell planet.', 2)).toBe('p-l-a-n-e-t');
@@ -92,6 +123,94 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     await page.getByLabel('Model files').setInputFiles(file);
     await page.getByRole('alert').filter({ hasText: 'unsupported-format' }).waitFor();
     expect(await ask('Show me a fox emoji.', 1)).toBe('🦊');
+  });
+
+  it('tells a screen reader an answer once, when it is complete', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await page.evaluate(listen);
+    const text = await ask('Count from 3 to 9.', 1);
+    expect(await page.evaluate(() => (globalThis as unknown as { heard: Heard }).heard)).toEqual({
+      announced: [text],
+      // While there was only a part of it.
+      busy: 'true',
+      live: 'off',
+    });
+    expect(await answer(1).getAttribute('aria-busy')).toBeNull();
+  });
+
+  it('is read as headings, groups and buttons with names of their own', async () => {
+    const snapshot = await page.getByRole('log').ariaSnapshot();
+    // How many tokens a second there were is not for a test to say.
+    expect(snapshot.replace(/[\d.]+ tokens\/s/, 'N tokens/s')).toMatchInlineSnapshot(`
+      "- log "Conversation":
+        - heading "You" [level=2]
+        - paragraph: Count from 3 to 9.
+        - button "Edit"
+        - article "Answer 1":
+          - heading "Answer 1" [level=2]
+          - paragraph: 3, 4, 5, 6, 7, 8, 9
+          - button "Copy"
+          - button "Regenerate"
+          - paragraph: 0 of 15 prompt tokens were in the KV cache
+          - group: Chunks 20 tokens · N tokens/s · complete"
+    `);
+    expect(await page.getByRole('form').ariaSnapshot()).toMatchInlineSnapshot(`
+      "- form "Write a message":
+        - text: Message
+        - textbox "Message":
+          - /placeholder: Write a message
+        - text: Temperature
+        - slider "Temperature": "0"
+        - button "Send"
+        - meter "35 of 1,024 tokens of context"
+        - text: 35 of 1,024 tokens of context
+        - paragraph: Enter sends Shift + Enter new line Esc stops"
+    `);
+    await page.getByRole('button', { name: /^Models:/ }).click();
+    await page.getByRole('article', { name: 'Ternion Tiny' }).waitFor();
+    expect(await page.getByRole('article', { name: 'Ternion Tiny' }).ariaSnapshot()).toMatchInlineSnapshot(`
+      "- article "Ternion Tiny":
+        - heading "Ternion Tiny" [level=3]
+        - text: in use
+        - paragraph: "Trying things out: it counts, spells, names capitals, and is part of this package."
+        - paragraph: MIT · 1.4 MB to download · 4.5 MB on the GPU · context of 1,024
+        - status: Not checked on this device yet.
+        - button "Check whether Ternion Tiny fits"
+        - button "Load Ternion Tiny""
+    `);
+    await page.keyboard.press('Escape');
+  });
+
+  it('gives the focus back to what opened something, and to the box where one writes', async () => {
+    for (const name of [/^Models:/, 'Settings', 'Chats']) {
+      const opener = page.getByRole('banner').getByRole('button', { name, exact: true });
+      await opener.focus();
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Escape');
+      await focused(opener);
+    }
+    const edit = page.getByRole('button', { name: 'Edit' });
+    await edit.focus();
+    await page.keyboard.press('Enter');
+    const change = page.getByRole('textbox', { name: 'Change the message' });
+    await focused(change);
+    await page.keyboard.press('Escape');
+    await focused(edit);
+    await page.keyboard.press('Enter');
+    await change.fill('Spell planet.');
+    await page.keyboard.press('Enter');
+    await answer(1).getByText('p-l-a-n-e-t').waitFor();
+    await focused(box());
+    await demo.finished(1);
+    await answer(1).getByRole('button', { name: 'Regenerate' }).focus();
+    await page.keyboard.press('Enter');
+    await focused(box());
+  });
+
+  it('is told that an answer was copied', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await answer(1).getByRole('button', { name: 'Copy' }).click();
+    await page.locator('#announcer').filter({ hasText: 'Copied.' }).waitFor({ state: 'attached' });
   });
 
   it('says which browsers have WebGPU where there is none', async () => {

@@ -13,7 +13,8 @@ import { halvesToFloats } from '../src/formats/half';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { GpuContext } from '../src/gpu/context';
 import { KvCache } from '../src/inference/kv-cache';
-import { BOUNDS, candidates, moments, quantized, step, type Codes } from './head-planes/study';
+import { DITHERED, ditheredStep } from './head-planes/dithered';
+import { BOUNDS, candidates, moments, quantized, step, type Codes, type Step } from './head-planes/study';
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
 const SPLITS = [4, 3, 2];
@@ -37,32 +38,45 @@ async function main(): Promise<void> {
 function report({ name, head, inputs }: Subject): void {
   const rows = SPLITS.flatMap((low) => {
     const steps = inputs.map((x) => step(head, x, low));
-    return BOUNDS.map((bound) => {
-      const shares = steps.map((each) => candidates(each, each.bounds[bound], 0));
-      const near = steps.map((each) =>
-        candidates(each, each.bounds[bound], SAMPLED * moments(each.logits).deviation),
-      );
-      const width = steps.map((each) => moments(each.bounds[bound]).mean / moments(each.logits).deviation);
-      const mean = average(shares);
-      return [
-        `${8 - low} + ${low}`,
-        bound,
-        digits(average(width)),
-        percent(mean),
-        percent(Math.max(...shares)),
-        percent(average(near)),
-        percent(low / BITS - mean),
-      ];
-    });
+    return BOUNDS.map((bound) => line(`${8 - low} + ${low}`, bound, steps, low / BITS));
   });
-  const tops = inputs.map((x) => {
-    const { logits } = step(head, x, 0);
+  const steps = inputs.map((x) => ditheredStep(head, x));
+  rows.unshift(line('4 + 4', DITHERED, steps, 4 / BITS));
+  const tops = steps.map(({ logits }) => {
     const { mean, deviation } = moments(logits);
     return (logits.reduce((most, logit) => Math.max(most, logit), -Infinity) - mean) / deviation;
   });
   const title = `${name}: ${head.rows} × ${head.cols}, ${inputs.length} steps, the best ${digits(average(tops))} deviations above the mean`;
-  const columns = ['bits', 'bound', '± deviations', 'rows', 'at most', 'to sample', 'bytes saved'];
+  const columns = ['bits', 'bound', '± deviations', 'rows', 'at most', 'to sample', 'of the bound', 'bytes saved'];
   console.log(textTable({ title, columns, rows }));
+}
+
+/** What comes of one bound, where `unread` of the bytes are not read of all rows. */
+function line<Bound extends string>(
+  bits: string,
+  bound: Bound,
+  steps: readonly Step<Bound>[],
+  unread: number,
+): string[] {
+  const shares = steps.map((each) => candidates(each, each.bounds[bound], 0));
+  const near = steps.map((each) =>
+    candidates(each, each.bounds[bound], SAMPLED * moments(each.logits).deviation),
+  );
+  const width = steps.map((each) => moments(each.bounds[bound]).mean / moments(each.logits).deviation);
+  const used = steps.map(({ errors, bounds }) =>
+    errors.reduce((most, error, row) => Math.max(most, Math.abs(error) / bounds[bound][row]!), 0),
+  );
+  const mean = average(shares);
+  return [
+    bits,
+    bound,
+    digits(average(width)),
+    percent(mean),
+    percent(Math.max(...shares)),
+    percent(average(near)),
+    percent(Math.max(...used)),
+    percent(unread - mean),
+  ];
 }
 
 /** How far below the best a token still counts, in deviations of the logits: 8 nats, where a deviation is 2.5. */

@@ -1,15 +1,9 @@
 // The one place that looks behind the engine's interface: a benchmark times parts that a user never sees.
 
 import type { LocalEngine } from '../../src/engine/engine';
-import type { Dispatch } from '../../src/gpu/context';
 import type { Transformer } from '../../src/inference/transformer';
 
 /** The forward pass of `engine`; it belongs to it. */
 export function transformerOf(engine: LocalEngine): Transformer {
   return engine['residence'].latest.transformer;
-}
-
-/** What makes logits of the last token, as generations do. */
-export function headOf(transformer: Transformer): readonly Dispatch[] {
-  return transformer['heads'].fast;
 }

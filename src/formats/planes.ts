@@ -68,3 +68,32 @@ export function boundFactor(cols: number): number {
   const rounding = 2 * (groups + 8) * 2 ** -24 * 144 * Math.sqrt(cols);
   return Math.sqrt(-48 * Math.log(MISS)) + rounding;
 }
+
+/** int8 [rows, cols] in the two planes, rows padded to whole blocks: what shaders/int8_rows.wgsl makes of the same codes. */
+export function packPlanes(codes: Int8Array, cols: number): { high: Uint32Array; low: Uint32Array } {
+  const { pieces, tops, high: highWords, low: lowWords } = planeRow(cols);
+  const rows = codes.length / cols;
+  const blocks = Math.ceil(rows / 8);
+  const high = new Uint32Array(blocks * 8 * highWords);
+  const low = new Uint32Array(blocks * 8 * lowWords);
+  for (let row = 0; row < rows; row++) {
+    const [block, inBlock] = [row >> 3, row & 7];
+    for (let piece = 0; piece < pieces; piece++) {
+      const vector = (block * pieces + piece) * 16 + inBlock;
+      const top = blocks * pieces * 16 + (block * tops + (piece >> 3)) * 8 + inBlock;
+      for (let quad = 0; quad < 16; quad++) {
+        const at = (vector + (quad >> 3) * 8) * 4;
+        let number = 0;
+        for (let i = 3; i >= 0; i--) {
+          const col = piece * PIECE + quad * 4 + i;
+          const split = splitCode(col < cols ? codes[row * cols + col]! : 0, ditherOf(col));
+          high[at + (quad & 3)]! |= (split.high & 15) << (8 * i + 4 * ((quad >> 2) & 1));
+          number = number * PLANE_STEP + split.low;
+        }
+        low[at + ((quad >> 1) & 3)]! |= (number & 0xffff) << (16 * (quad & 1));
+        low[top * 4 + ((piece >> 1) & 3)]! |= (number >> 16) << (16 * (piece & 1) + quad);
+      }
+    }
+  }
+  return { high, low };
+}

@@ -1,6 +1,8 @@
-// Whether an LM head in two planes would pay: `node tools/head-planes.mjs`. Reads only the high bits of all rows, in thought, and
-// counts the rows of which the low ones would be needed. docs/performance.md has the results.
+// An LM head in two planes: `node tools/head-planes.mjs` reads only the high bits of all rows, in float64, and counts the rows of which the
+// low ones are needed; with `--steps 10000` it compares the tokens that such a head chooses with those of one in int8, so many of each
+// kind. docs/performance.md has the results.
 
+import { parseArgs } from 'node:util';
 import { openDevice } from '../bench/node-device';
 import { openFile } from '../bench/node-file';
 import { transformerOf } from '../bench/core/internals';
@@ -14,6 +16,7 @@ import { probeCapabilities } from '../src/gpu/capabilities';
 import { GpuContext } from '../src/gpu/context';
 import { KvCache } from '../src/inference/kv-cache';
 import { DITHERED, ditheredStep } from './head-planes/dithered';
+import { HeadPair, randomModel, type Way } from './head-planes/steps';
 import { BOUNDS, candidates, moments, quantized, step, type Codes, type Step } from './head-planes/study';
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
@@ -29,10 +32,33 @@ interface Subject {
 }
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { steps: { type: 'string' } } });
+  if (values.steps !== undefined) return compareSteps(Number(values.steps));
   const { head, normal } = randomHead(8192, 2560);
   for (const columns of [0, 25])
     for (const distance of [4.5, 6, 8, 10, 15]) report(randomSubject(head, normal, distance, columns));
   report(await embeddedSubject());
+}
+
+const WAYS: readonly Way[] = [
+  { name: 'greedy', options: { temperature: 0 } },
+  { name: 'temperature 1', options: { temperature: 1 } },
+  { name: 'temperature 0.7, top-p 0.9', options: { temperature: 0.7, topP: 0.9 } },
+  { name: 'temperature 0.1, top-p 0.9', options: { temperature: 0.1, topP: 0.9 } },
+  { name: 'temperature 1, min-p 0.05', options: { temperature: 1, minP: 0.05 } },
+];
+
+async function compareSteps(steps: number): Promise<void> {
+  const { source } = await openFile(EMBEDDED);
+  for (const [name, bytes] of [['embedded', source] as const, ['random', randomModel()] as const]) {
+    const pair = await HeadPair.open(bytes);
+    const rows: string[][] = [];
+    for (const way of WAYS) {
+      const { steps: done, differing, contenders } = await pair.compare(steps, way);
+      rows.push([way.name, `${done}`, `${differing}`, percent(contenders)]);
+    }
+    console.log(textTable({ title: name, columns: ['', 'steps', 'differing', 'rows made exact'], rows }));
+  }
 }
 
 function report({ name, head, inputs }: Subject): void {

@@ -73,7 +73,16 @@ function report({ name, head, inputs }: Subject): void {
     return (logits.reduce((most, logit) => Math.max(most, logit), -Infinity) - mean) / deviation;
   });
   const title = `${name}: ${head.rows} × ${head.cols}, ${inputs.length} steps, the best ${digits(average(tops))} deviations above the mean`;
-  const columns = ['bits', 'bound', '± deviations', 'rows', 'at most', 'to sample', 'of the bound', 'bytes saved'];
+  const columns = [
+    'bits',
+    'bound',
+    '± deviations',
+    'rows',
+    'at most',
+    'to sample',
+    'of the bound',
+    'bytes saved',
+  ];
   console.log(textTable({ title, columns, rows }));
 }
 

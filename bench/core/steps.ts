@@ -60,7 +60,11 @@ export class StepBench {
       transformer.variants.cacheFormat,
     );
     const pass = await transformer.forwardPass(cache);
-    const { dispatches, wanted } = await transformer.sampler({ penalties: false, random: false, masked: false });
+    const { dispatches, wanted } = await transformer.sampler({
+      penalties: false,
+      random: false,
+      masked: false,
+    });
     return new StepBench(transformer, cache, pass, dispatches, wanted);
   }
 

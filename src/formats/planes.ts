@@ -44,7 +44,7 @@ export function ditherOf(column: number): number {
   let x = Math.imul(column + 1, 0x9e3779b1);
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return ((x ^ (x >>> 16)) >>> 0) % PLANE_STEP - 8;
+  return (((x ^ (x >>> 16)) >>> 0) % PLANE_STEP) - 8;
 }
 
 /** h and l of a number of -127…127. */

@@ -27,7 +27,11 @@ export async function profileStep(
   { tokens, context, repeats }: { tokens: number; context: number; repeats: number },
 ): Promise<StepProfile | undefined> {
   const pass = await transformer.forwardPass(cache);
-  const { dispatches, wanted } = await transformer.sampler({ penalties: false, random: false, masked: false });
+  const { dispatches, wanted } = await transformer.sampler({
+    penalties: false,
+    random: false,
+    masked: false,
+  });
   const ids = new Uint32Array(tokens);
   const runs: KernelTime[][] = [];
   for (let i = 0; i < repeats; i++) {

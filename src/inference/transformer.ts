@@ -389,11 +389,7 @@ export class Transformer {
    * Encodes the logits of the last token, with the head that generations use, and what comes behind them: the choice of the
    * next token, or only what looks at the logits before they are changed. `contenders` are those within the window of `writeWindow`.
    */
-  encodeNext(
-    encoder: GPUCommandEncoder,
-    behind: readonly Dispatch[],
-    wanted: LogitsWanted = 'all',
-  ): void {
+  encodeNext(encoder: GPUCommandEncoder, behind: readonly Dispatch[], wanted: LogitsWanted = 'all'): void {
     encodePass(encoder, [...this.head(wanted), ...behind]);
   }
 

@@ -34,8 +34,12 @@ export async function lmHeadPlanes(
 ): Promise<PlanesHead> {
   const [upper, exact, all] = await Promise.all([
     Promise.all(head.shards.map((shard) => upperHalf(gpu, variant, head, shard, q, logits))),
-    Promise.all(head.shards.map((shard) => exactHalf(gpu, variant.split, head, shard, q.values, logits, 'contenders'))),
-    Promise.all(head.shards.map((shard) => exactHalf(gpu, variant.split, head, shard, q.values, logits, 'all'))),
+    Promise.all(
+      head.shards.map((shard) => exactHalf(gpu, variant.split, head, shard, q.values, logits, 'contenders')),
+    ),
+    Promise.all(
+      head.shards.map((shard) => exactHalf(gpu, variant.split, head, shard, q.values, logits, 'all')),
+    ),
   ]);
   // The best of all shards is known before any row is looked at again.
   return { upper, contenders: [...upper, ...exact], all };
@@ -52,9 +56,7 @@ export function exactLmHeadPlanes(
   logits: GPUBuffer,
 ): Promise<Dispatch[]> {
   const split = isSoftwareAdapter(gpu.capabilities) ? 1 : 8;
-  return Promise.all(
-    head.shards.map((shard) => exactHalf(gpu, split, head, shard, x, logits, 'floats')),
-  );
+  return Promise.all(head.shards.map((shard) => exactHalf(gpu, split, head, shard, x, logits, 'floats')));
 }
 
 function upperHalf(

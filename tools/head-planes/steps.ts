@@ -1,7 +1,7 @@
 // Whether a head in planes chooses the tokens that one in int8 does: both answer the same, step by step, and differences are counted.
 
 import { openDevice } from '../../bench/node-device';
-import { transformerOf } from '../../bench/core/internals';
+import { contenderShare, transformerOf } from '../../bench/core/internals';
 import { GeneratedModel } from '../../bench/core/generated-model';
 import { randomIds } from '../../bench/core/random';
 import { SHAPES } from '../../bench/core/shapes';
@@ -63,7 +63,7 @@ export class HeadPair {
       const first = expected.findIndex((id, i) => id !== actual[i]);
       total.steps += first < 0 ? expected.length : first + 1;
       if (first >= 0 || actual.length !== expected.length) total.differing++;
-      shares.push(await this.#share());
+      shares.push(await contenderShare(this.planes));
     }
     return { ...total, contenders: shares.reduce((sum, share) => sum + share, 0) / shares.length };
   }
@@ -77,19 +77,5 @@ export class HeadPair {
       ids.push(...chunk.tokenIds);
     await session.dispose();
     return ids;
-  }
-
-  /** Of all rows, those that may be within the window of the best, by what the last step has left. */
-  async #share(): Promise<number> {
-    const transformer = transformerOf(this.planes);
-    const { gpu, config } = transformer;
-    const { head } = transformer['weights'];
-    if (head.format !== 'planes') throw new Error('The head is not in planes.');
-    const { upper, bound } = head.scratch;
-    const [key, window] = [new Uint32Array(await gpu.read(bound)), new Float32Array(await gpu.read(bound))];
-    const bits = key[0]! >= 2 ** 31 ? key[0]! & 0x7fffffff : ~key[0]!;
-    const least = new Float32Array(Uint32Array.of(bits).buffer)[0]! - window[1]!;
-    const values = new Float32Array(await gpu.read(upper, 0, config.vocabularySize * 4));
-    return values.filter((value) => !(value < least)).length / values.length;
   }
 }

@@ -96,7 +96,11 @@ export function step(matrix: Codes, x: Float64Array, low: number): Step {
 }
 
 /** The share of rows whose logit may be the largest, or within `distance` of it, by what the high bits say. */
-export function candidates({ logits, errors }: Pick<Step, 'logits' | 'errors'>, bound: Float64Array, distance: number): number {
+export function candidates(
+  { logits, errors }: Pick<Step, 'logits' | 'errors'>,
+  bound: Float64Array,
+  distance: number,
+): number {
   const known = logits.map((logit, row) => logit - errors[row]!);
   const least = known.reduce((most, value, row) => Math.max(most, value - bound[row]!), -Infinity);
   return known.filter((value, row) => value + bound[row]! >= least - distance).length / known.length;

@@ -132,7 +132,8 @@ class Uses {
 }
 
 async function loadKernels(gpu: CompilingContext, { embedding }: ModelWeights): Promise<MadeDispatch[]> {
-  if (embedding.format === 'int8' || embedding.format === 'planes') (await Int8RowWriter.create(gpu, embedding)).free();
+  if (embedding.format === 'int8' || embedding.format === 'planes')
+    (await Int8RowWriter.create(gpu, embedding)).free();
   return gpu.takeMade();
 }
 

@@ -1,16 +1,29 @@
 // LM head with int8 rows in two planes: the same logits as the int8 head's to the bit, of all rows or of those that can be the best.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { boundFactor, ditherOf, PLANE_STEP, splitCode } from '../../../src/formats/planes';
-import type { GpuContext } from '../../../src/gpu/context';
-import { createInt8Matrix, createPlaneMatrix, Int8RowWriter } from '../../../src/kernels/int8-rows';
-import { exactLmHeadInt8, headCandidates, lmHeadInt8, type HeadVariant } from '../../../src/kernels/lm-head-int8';
+import type { GpuContext, PipelineSpec } from '../../../src/gpu/context';
+import { createInt8Matrix } from '../../../src/kernels/int8-rows';
+import {
+  exactLmHeadInt8,
+  headCandidates,
+  lmHeadInt8,
+  type HeadVariant,
+} from '../../../src/kernels/lm-head-int8';
 import { exactLmHeadPlanes, lmHeadPlanes } from '../../../src/kernels/lm-head-planes';
 import { checkPlanesHead } from '../../../src/kernels/lm-head-planes-check';
 import type { Int8Matrix, PlaneMatrix, QuantizedRows } from '../../../src/kernels/matrices';
 import { rmsNormQuantize } from '../../../src/kernels/rms-norm-quantize';
 import { openContext } from '../../support/engine';
-import { halves, largestError, normals } from '../../support/reference';
-import { filled, readFloats, readInt8, readWords, run } from '../../support/reference-gpu';
+import { largestError, normals } from '../../support/reference';
+import {
+  filled,
+  planeShards,
+  readFloats,
+  readInt8,
+  readWords,
+  run,
+  writeInt8,
+} from '../../support/reference-gpu';
 
 let gpu: GpuContext;
 beforeAll(async () => {
@@ -35,21 +48,9 @@ interface Heads {
 }
 
 async function make(rows: number, cols: number, cuts: readonly number[] = [rows]): Promise<Heads> {
-  const { bits } = halves(normals(rows * cols, rows + cols));
-  const int8 = createInt8Matrix(gpu, 'head', rows, cols, 'work');
-  const whole = createPlaneMatrix(gpu, 'planes', rows, cols, 'work');
-  let firstRow = 0;
-  const shards = cuts.map((own) => {
-    const shard = { ...createPlaneMatrix(gpu, 'shard', own, cols, 'work').shards[0]!, firstRow };
-    firstRow += own;
-    return shard;
-  });
-  const planes = { ...whole, shards };
-  for (const matrix of [int8, planes]) {
-    const writer = await Int8RowWriter.create(gpu, matrix, 3 * cols * 2);
-    writer.write(bits);
-    writer.free();
-  }
+  const elements = normals(rows * cols, rows + cols);
+  const [int8, planes] = [createInt8Matrix(gpu, 'head', rows, cols, 'work'), planeShards(gpu, cols, cuts)];
+  for (const matrix of [int8, planes]) await writeInt8(gpu, matrix, elements, { stagingBytes: 3 * cols * 2 });
   return { int8, planes };
 }
 
@@ -136,14 +137,16 @@ test('rows that can be the best are exact, others about what they are, and few a
     const x = await input(heads, towards);
     const { about, bounds } = await known(heads, x);
     for (const window of [0, 3]) {
-      const least = about.reduce((most, value, row) => Math.max(most, value - bounds[row]!), -Infinity) - window;
+      const least =
+        about.reduce((most, value, row) => Math.max(most, value - bounds[row]!), -Infinity) - window;
       const isNear = Array.from(about, (value, row) => value + bounds[row]! >= least);
       expect(isNear.filter(Boolean).length).toBeLessThan(window > 0 ? 200 : 20);
       for (const variant of variants) {
         const { expected, near } = await logitsOf(heads, x, variant, window);
         expect(best(near)).toBe(best(expected));
         expect(near.filter((_, row) => isNear[row])).toEqual(expected.filter((_, row) => isNear[row]));
-        const rest = <T extends Float32Array | Float64Array>(values: T) => values.filter((_, row) => !isNear[row]);
+        const rest = <T extends Float32Array | Float64Array>(values: T) =>
+          values.filter((_, row) => !isNear[row]);
         // Some hundred additions in f32, whose units are 6e-8.
         expect(largestError(rest(near), rest(about))).toBeLessThan(2e-6);
         // The bound is one of probability, for which see src/formats/planes.ts.
@@ -160,20 +163,42 @@ test('an unlimited window makes all of them exact', async () => {
   expect(near).toEqual(expected);
 });
 
-test.each(SHAPES)('%i rows of %i columns times what is not rounded are as of the int8 head', async (rows, cols) => {
-  const heads = await make(rows, cols);
-  const padded = new Float32Array(Math.ceil(cols / 64) * 64);
-  padded.set(normals(cols, cols + 1));
-  const x = gpu.upload('x', padded);
-  const [ofInt8, ofPlanes] = [filled(gpu, 'logits', rows), filled(gpu, 'logits', rows)];
-  run(gpu, await exactLmHeadInt8(gpu, heads.int8, x, ofInt8));
-  run(gpu, await exactLmHeadPlanes(gpu, heads.planes, x, ofPlanes));
-  expect(await readFloats(gpu, ofPlanes, rows)).toEqual(await readFloats(gpu, ofInt8, rows));
-});
+test.each(SHAPES)(
+  '%i rows of %i columns times what is not rounded are as of the int8 head',
+  async (rows, cols) => {
+    const heads = await make(rows, cols);
+    const padded = new Float32Array(Math.ceil(cols / 64) * 64);
+    padded.set(normals(cols, cols + 1));
+    const x = gpu.upload('x', padded);
+    const [ofInt8, ofPlanes] = [filled(gpu, 'logits', rows), filled(gpu, 'logits', rows)];
+    run(gpu, await exactLmHeadInt8(gpu, heads.int8, x, ofInt8));
+    run(gpu, await exactLmHeadPlanes(gpu, heads.planes, x, ofPlanes));
+    expect(await readFloats(gpu, ofPlanes, rows)).toEqual(await readFloats(gpu, ofInt8, rows));
+  },
+);
 
 describe('known answers', () => {
   test('all candidates of this device are right', async () => {
     for (const variant of [...headCandidates(gpu.capabilities), PORTABLE[1]!])
       expect(await checkPlanesHead(gpu, variant)).toBe(true);
   });
+
+  test.each<[string, (spec: PipelineSpec) => PipelineSpec]>([
+    ['bounds are nothing', (spec) => changed(spec, 'lm_head_planes', { FACTOR: 0 })],
+    [
+      'half of the rows are not looked at again',
+      (spec) => changed(spec, 'lm_head_planes_exact', { ROW_BLOCKS: 4 }),
+    ],
+    ['the last columns are not summed', (spec) => changed(spec, 'rms_norm_quantize', { PADDED: 128 })],
+  ])('are not given where %s', async (_name, change) => {
+    const own = await openContext();
+    const compile = own.pipeline.bind(own);
+    own.pipeline = (spec) => compile(change(spec));
+    expect(await checkPlanesHead(own, PORTABLE[1]!)).toBe(false);
+    own.destroy();
+  });
 });
+
+function changed(spec: PipelineSpec, shader: string, constants: Record<string, number>): PipelineSpec {
+  return spec.shader === shader ? { ...spec, constants: { ...spec.constants, ...constants } } : spec;
+}

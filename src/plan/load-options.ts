@@ -69,9 +69,10 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
   /**
    * How embedding and LM head are kept, which are one matrix in most models: in `int8` (default, unless `precision` is
    * `exact`) with a scale for every 32 columns, or in `f16`, which takes twice the memory. `planes` are the same numbers as
-   * `int8`, arranged so that most tokens read about half of them; see docs/performance.md for what that saves and costs. Ternary ones are kept as the file
-   * has them either way, and so are those in Q4_0, Q4_K and Q6_K unless `f16` is asked for: they take less. With `int8`
-   * generations round the activations before the head to int8 too; `nextLogits` never does.
+   * `int8`, arranged so that a greedy token reads about half of the head; docs/performance.md says what that saves and costs.
+   * Ternary ones are kept as the file has them either way, and so are those in Q4_0, Q4_K and Q6_K unless `f16` is asked for:
+   * they take less. With `int8` and `planes` generations round the activations before the head to int8 too; `nextLogits` never
+   * does.
    */
   headPrecision?: 'int8' | 'planes' | 'f16' | undefined;
   /**

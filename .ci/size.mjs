@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 /** kB (of 1000 bytes), gzip. Lower it when something became smaller; whoever raises it says why in CHANGELOG.md. */
-const BUDGET_KB = 177;
+const BUDGET_KB = 181;
 
 /**
  * What only some need is loaded by those: the thread for grammars, the converter of valibot's schemas, and sharing an engine among

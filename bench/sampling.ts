@@ -16,11 +16,13 @@ import { openDevice } from './node-device';
 import { openFile } from './node-file';
 import { writeModel } from './write-model';
 
-const USAGE = `Usage: npm run bench -- sampling SHAPE [--rounds N] [--steps N] [--context N] [--temperature T]
+const USAGE = `Usage: npm run bench -- sampling SHAPE [--rounds N] [--steps N] [--context N] [--temperature T] [--head int8|planes]
 
 Decodes N steps in each way to choose, N rounds over, and prints the median time of a step, and its least CPU time,
 which on a software adapter is the adapter's. Weights are random, and so are logits: at --temperature 1 they are flat, and at 0.05 about
-as peaked as those of a model that knows what comes next.`;
+as peaked as those of a model that knows what comes next. --head planes keeps the LM head in planes.`;
+
+const HEADS = ['int8', 'planes'] as const;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -30,13 +32,15 @@ async function main(): Promise<void> {
       steps: { type: 'string', default: '24' },
       context: { type: 'string', default: '64' },
       temperature: { type: 'string', default: '1' },
+      head: { type: 'string', default: 'int8' },
       help: { type: 'boolean', default: false },
     },
   });
   const shape = shapeNamed(positionals[0] ?? '125m');
   const [rounds, steps, context] = [values.rounds, values.steps, values.context].map(Number);
   const temperature = Number(values.temperature);
-  if (values.help || !shape || !rounds || !steps || !context || !(temperature > 0)) {
+  const head = HEADS.find((each) => each === values.head);
+  if (values.help || !shape || !rounds || !steps || !context || !(temperature > 0) || !head) {
     console.log(USAGE);
     process.exitCode = values.help ? 0 : 1;
     return;
@@ -45,7 +49,7 @@ async function main(): Promise<void> {
   const gpu = new GpuContext(device, await probeCapabilities(device));
   const { source, close } = await openFile(await writeModel(shape));
   const files = filesAtHand([{ name: 'model.gguf', bytes: source }]);
-  const engine = await LocalEngine.load(gpu, files, { tuning: false });
+  const engine = await LocalEngine.load(gpu, files, { tuning: false, headPrecision: head });
   const bench = await StepBench.create(transformerOf(engine), context + steps + 2);
   const ways = Object.entries(waysToChoose(temperature)).map(([name, choice]) => {
     return { name, choice, wall: [] as number[], cpu: [] as number[] };
@@ -62,7 +66,7 @@ async function main(): Promise<void> {
   const first = ways[0];
   console.log(
     textTable({
-      title: `${shape} on ${device.adapterInfo.description}: ms a token, ${steps} steps at context ${context}, temperature ${temperature}`,
+      title: `${shape} on ${device.adapterInfo.description}: ms a token, ${steps} steps at context ${context}, temperature ${temperature}, head in ${head}`,
       columns: ['', 'median', 'of the first', 'least CPU', 'of the first', 'rounds of CPU'],
       rows: ways.map(({ name, wall, cpu }) => [
         name,

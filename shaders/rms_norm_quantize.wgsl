@@ -7,7 +7,10 @@
 //           first a·2^16 + c, then b·2^16 + d, as ternary_matmul multiplies them. With `floats` f32: y itself
 //   scales  vec2f [count]: (1/s, Σ q), what the matrix kernels need beside the products; (1, 0) with `floats`.
 //           With `groups` vec2f [count, PADDED/64]: the same for every group of 64 columns
+//           With `plane_sums` (and only one token) behind that what an LM head in planes needs, from the third on
+//           vec2f [PADDED/32] (Σ (d + 8)·q, Σ q²) for every group of 32 columns, d as in src/formats/planes.ts
 //   weight  f32 [COLS], unless `plain`
+//   bound   u32, with `plane_sums`: becomes 0
 //   state   State, with `last_row`: only the last token, row count - 1 of x, is wanted, as row 0 of the result
 //
 // With `group_scale` each group has an s of its own; else all of a row have one, which is the scale of models that were
@@ -18,8 +21,9 @@
 // Where Σ x² is summed and is no finite number, 1/s is none either: integers alone would make a row like any other of it.
 
 import constants::{COLS, PADDED, THREADS, EPSILON};
-import package::lib::dot::pack_bytes;
+import package::lib::dot::{dot4, pack_bytes};
 import package::lib::finite::is_finite;
+import package::lib::planes::dithers_of;
 import package::lib::reduce::reduce_sum_max;
 import package::lib::state::State;
 
@@ -32,6 +36,7 @@ import package::lib::state::State;
 @group(0) @binding(2) var<storage, read_write> scales: array<vec2f>;
 @if(!plain) @group(0) @binding(3) var<storage, read> weight: array<vec4f>;
 @if(last_row) @group(0) @binding(4) var<storage, read> state: State;
+@if(plane_sums) @group(0) @binding(5) var<storage, read_write> bound: array<u32>;
 
 const vectors = u32(COLS) / 4u;
 const groups = u32(PADDED) / 64u;
@@ -169,5 +174,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     @if(!one_subgroup) workgroupBarrier();
     let total = reduce_sum_max(vec2f(f32(sum), 0.0), lane);
     if (lane == 0u) { scales[token] = vec2f(inverse_of(s, squares), total.x); }
+  }
+  @if(plane_sums) {
+    // What other threads of the workgroup have written.
+    storageBarrier();
+    for (var index = lane; index < u32(PADDED) / 32u; index += THREADS) {
+      var sums = vec2i(0);
+      @unroll(j, 8) {
+        {
+          let four = q[index * 8u + $ju];
+          sums += vec2i(dot4(four, pack_bytes(dithers_of(index * 32u + $(4*j)u) + vec4i(8))), dot4(four, four));
+        }
+      }
+      scales[2u + index] = vec2f(sums);
+    }
+    if (lane == 0u) { bound[0] = 0u; }
   }
 }

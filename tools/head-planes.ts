@@ -1,6 +1,8 @@
-// Whether an LM head in two planes would pay: `node tools/head-planes.mjs`. Reads only the high bits of all rows, in thought, and
-// counts the rows of which the low ones would be needed. docs/performance.md has the results.
+// An LM head in two planes: `node tools/head-planes.mjs` reads only the high bits of all rows, in float64, and counts the rows of which the
+// low ones are needed; with `--steps 10000` it compares the tokens that such a head chooses with those of one in int8, so many of each
+// kind. docs/performance.md has the results.
 
+import { parseArgs } from 'node:util';
 import { openDevice } from '../bench/node-device';
 import { openFile } from '../bench/node-file';
 import { transformerOf } from '../bench/core/internals';
@@ -13,7 +15,9 @@ import { halvesToFloats } from '../src/formats/half';
 import { probeCapabilities } from '../src/gpu/capabilities';
 import { GpuContext } from '../src/gpu/context';
 import { KvCache } from '../src/inference/kv-cache';
-import { BOUNDS, candidates, moments, quantized, step, type Codes } from './head-planes/study';
+import { DITHERED, ditheredStep } from './head-planes/dithered';
+import { HeadPair, randomModel, type Way } from './head-planes/steps';
+import { BOUNDS, candidates, moments, quantized, step, type Codes, type Step } from './head-planes/study';
 
 const EMBEDDED = 'public/models/ternion-tiny-i2_s.gguf';
 const SPLITS = [4, 3, 2];
@@ -28,41 +32,86 @@ interface Subject {
 }
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { steps: { type: 'string' } } });
+  if (values.steps !== undefined) return compareSteps(Number(values.steps));
   const { head, normal } = randomHead(8192, 2560);
   for (const columns of [0, 25])
     for (const distance of [4.5, 6, 8, 10, 15]) report(randomSubject(head, normal, distance, columns));
   report(await embeddedSubject());
 }
 
+const WAYS: readonly Way[] = [
+  { name: 'greedy', options: { temperature: 0 } },
+  { name: 'temperature 1', options: { temperature: 1 } },
+  { name: 'temperature 0.7, top-p 0.9', options: { temperature: 0.7, topP: 0.9 } },
+  { name: 'temperature 0.1, top-p 0.9', options: { temperature: 0.1, topP: 0.9 } },
+  { name: 'temperature 1, min-p 0.05', options: { temperature: 1, minP: 0.05 } },
+];
+
+async function compareSteps(steps: number): Promise<void> {
+  const { source } = await openFile(EMBEDDED);
+  for (const [name, bytes] of [['embedded', source] as const, ['random', randomModel()] as const]) {
+    const pair = await HeadPair.open(bytes);
+    const rows: string[][] = [];
+    for (const way of WAYS) {
+      const { steps: done, differing, contenders } = await pair.compare(steps, way);
+      rows.push([way.name, `${done}`, `${differing}`, percent(contenders)]);
+    }
+    console.log(textTable({ title: name, columns: ['', 'steps', 'differing', 'rows made exact'], rows }));
+  }
+}
+
 function report({ name, head, inputs }: Subject): void {
   const rows = SPLITS.flatMap((low) => {
     const steps = inputs.map((x) => step(head, x, low));
-    return BOUNDS.map((bound) => {
-      const shares = steps.map((each) => candidates(each, each.bounds[bound], 0));
-      const near = steps.map((each) =>
-        candidates(each, each.bounds[bound], SAMPLED * moments(each.logits).deviation),
-      );
-      const width = steps.map((each) => moments(each.bounds[bound]).mean / moments(each.logits).deviation);
-      const mean = average(shares);
-      return [
-        `${8 - low} + ${low}`,
-        bound,
-        digits(average(width)),
-        percent(mean),
-        percent(Math.max(...shares)),
-        percent(average(near)),
-        percent(low / BITS - mean),
-      ];
-    });
+    return BOUNDS.map((bound) => line(`${8 - low} + ${low}`, bound, steps, low / BITS));
   });
-  const tops = inputs.map((x) => {
-    const { logits } = step(head, x, 0);
+  const steps = inputs.map((x) => ditheredStep(head, x));
+  rows.unshift(line('4 + 4', DITHERED, steps, 4 / BITS));
+  const tops = steps.map(({ logits }) => {
     const { mean, deviation } = moments(logits);
     return (logits.reduce((most, logit) => Math.max(most, logit), -Infinity) - mean) / deviation;
   });
   const title = `${name}: ${head.rows} × ${head.cols}, ${inputs.length} steps, the best ${digits(average(tops))} deviations above the mean`;
-  const columns = ['bits', 'bound', '± deviations', 'rows', 'at most', 'to sample', 'bytes saved'];
+  const columns = [
+    'bits',
+    'bound',
+    '± deviations',
+    'rows',
+    'at most',
+    'to sample',
+    'of the bound',
+    'bytes saved',
+  ];
   console.log(textTable({ title, columns, rows }));
+}
+
+/** What comes of one bound, where `unread` of the bytes are not read of all rows. */
+function line<Bound extends string>(
+  bits: string,
+  bound: Bound,
+  steps: readonly Step<Bound>[],
+  unread: number,
+): string[] {
+  const shares = steps.map((each) => candidates(each, each.bounds[bound], 0));
+  const near = steps.map((each) =>
+    candidates(each, each.bounds[bound], SAMPLED * moments(each.logits).deviation),
+  );
+  const width = steps.map((each) => moments(each.bounds[bound]).mean / moments(each.logits).deviation);
+  const used = steps.map(({ errors, bounds }) =>
+    errors.reduce((most, error, row) => Math.max(most, Math.abs(error) / bounds[bound][row]!), 0),
+  );
+  const mean = average(shares);
+  return [
+    bits,
+    bound,
+    digits(average(width)),
+    percent(mean),
+    percent(Math.max(...shares)),
+    percent(average(near)),
+    percent(Math.max(...used)),
+    percent(unread - mean),
+  ];
 }
 
 /** How far below the best a token still counts, in deviations of the logits: 8 nats, where a deviation is 2.5. */

@@ -6,16 +6,19 @@ import { encodePass, type GpuContext } from '../../src/gpu/context';
 import type { TimedWork } from '../../src/gpu/tuner';
 import { blockRowSize } from '../../src/formats/block-rows';
 import { canonicalWords } from '../../src/formats/canonical';
+import { planeRow } from '../../src/formats/planes';
 import type { BlockEncoding } from '../../src/formats/encodings';
 import { attentionCandidates, attentionRoom, decodeAttention } from '../../src/kernels/attention';
 import { checkAttention } from '../../src/kernels/attention-check';
 import { createBlockMatrix } from '../../src/kernels/block-matrix';
-import { createInt8Matrix } from '../../src/kernels/int8-rows';
+import { createInt8Matrix, createPlaneMatrix } from '../../src/kernels/int8-rows';
 import { lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
 import { checkBlocksHead } from '../../src/kernels/lm-head-blocks-check';
 import { headCandidates, lmHeadInt8 } from '../../src/kernels/lm-head-int8';
 import { cacheFormatFor, createLayerCache } from '../../src/kernels/kv-layout';
 import { checkHead } from '../../src/kernels/lm-head-int8-check';
+import { lmHeadPlanes } from '../../src/kernels/lm-head-planes';
+import { checkPlanesHead } from '../../src/kernels/lm-head-planes-check';
 import type { QuantizedRows } from '../../src/kernels/matrices';
 import { normThreadsCandidates, rmsNormQuantize } from '../../src/kernels/rms-norm-quantize';
 import { checkNorm } from '../../src/kernels/rms-norm-quantize-check';
@@ -59,6 +62,7 @@ export interface VariantTime {
 export const KERNELS: Readonly<Record<string, TimedKernel>> = {
   ternary_matmul: { dimensions: 'ROWSxCOLS', shape: [6912, 2560], open: openMatmul },
   lm_head_int8: { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openHead },
+  lm_head_planes: { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openPlanes },
   'lm_head_blocks:Q4_0': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q4_0') },
   'lm_head_blocks:Q4_K': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q4_K') },
   'lm_head_blocks:Q6_K': { dimensions: 'ROWSxCOLS', shape: [128256, 2560], open: openBlocks('Q6_K') },
@@ -175,6 +179,30 @@ function openHead(gpu: GpuContext, { shape }: KernelProblem): KernelCase {
     work: async (variant) => {
       const made = await Promise.all(heads.map((head) => lmHeadInt8(gpu, variant, head, q, logits)));
       return { dispatches: made.flat() };
+    },
+    least: { bytes, multiplyAdds: rows * cols },
+    copies,
+  });
+}
+
+/** The half that reads all rows; the other one reads few of them. */
+function openPlanes(gpu: GpuContext, { shape }: KernelProblem): KernelCase {
+  const [rows = 0, cols = 0] = shape;
+  const size = planeRow(cols);
+  const bytes = rows * (size.high + size.scales) * 4;
+  const copies = copiesOf(bytes);
+  const heads = Array.from({ length: copies }, (_, i) =>
+    createPlaneMatrix(gpu, `head ${i}`, rows, cols, 'head'),
+  );
+  for (const { codes } of heads.flatMap(({ shards }) => shards)) fill(gpu, codes);
+  const q = randomRows(gpu, cols, 1);
+  const logits = gpu.createBuffer('logits', rows * 4);
+  return kernelCase({
+    candidates: headCandidates(gpu.capabilities),
+    check: (variant) => checkPlanesHead(gpu, variant),
+    work: async (variant) => {
+      const made = await Promise.all(heads.map((head) => lmHeadPlanes(gpu, variant, head, q, logits)));
+      return { dispatches: made.flatMap(({ upper }) => upper) };
     },
     least: { bytes, multiplyAdds: rows * cols },
     copies,

@@ -6,11 +6,11 @@ import { ReadbackRing } from '../../src/gpu/readback';
 import { Generation } from '../../src/inference/generation';
 import { KvCache } from '../../src/inference/kv-cache';
 import { resolveOptions, type SamplingOptions } from '../../src/engine/sampling';
+import type { LogitsWanted } from '../../src/inference/samplers';
 import type { TokenGuide } from '../../src/inference/token-guide';
 import type { ForwardPass, Transformer } from '../../src/inference/transformer';
 import { profileStep, type StepProfile } from '../../src/inference/step-profile';
 import type { Dispatch } from '../../src/gpu/context';
-import { headOf } from './internals';
 import { sample, type Timing } from './measure';
 import type { StepCost } from './report';
 import { randomIds } from './random';
@@ -46,6 +46,7 @@ export class StepBench {
     private readonly cache: KvCache,
     private readonly pass: ForwardPass,
     private readonly sampler: readonly Dispatch[],
+    private readonly wanted: LogitsWanted,
   ) {
     this.#readbacks = new ReadbackRing(transformer.gpu);
   }
@@ -59,8 +60,12 @@ export class StepBench {
       transformer.variants.cacheFormat,
     );
     const pass = await transformer.forwardPass(cache);
-    const { dispatches } = await transformer.sampler({ penalties: false, random: false, masked: false });
-    return new StepBench(transformer, cache, pass, dispatches);
+    const { dispatches, wanted } = await transformer.sampler({
+      penalties: false,
+      random: false,
+      masked: false,
+    });
+    return new StepBench(transformer, cache, pass, dispatches, wanted);
   }
 
   /** Milliseconds of a prompt of `tokens` tokens up to the token that follows it, which has come back to the CPU. */
@@ -112,7 +117,7 @@ export class StepBench {
   countMemory(context: number): Pick<StepCost, 'rounds' | 'traffic'> {
     const all: readonly CostedDispatch[] = [
       ...this.pass.decode,
-      ...headOf(this.transformer),
+      ...this.transformer.head(this.wanted),
       ...this.sampler,
     ];
     const needed = all.filter(({ grid }) => grid(1, context));
@@ -182,7 +187,7 @@ export class StepBench {
     const { transformer } = this;
     return (encoder) => {
       transformer.encodeTokens(encoder, this.pass, tokens, context);
-      transformer.encodeNext(encoder, this.sampler);
+      transformer.encodeNext(encoder, this.sampler, this.wanted);
     };
   }
 

@@ -77,7 +77,7 @@ export function plannable(template: TemplateReader): Fields<Omit<ModelOptions, '
     contextLength: optional(number({ min: 1, max: MOST, integer: true })),
     memoryBudget: optional(number({ min: 1, max: Infinity })),
     precision: optional(oneOf('fast', 'exact')),
-    headPrecision: optional(oneOf('int8', 'f16')),
+    headPrecision: optional(oneOf('int8', 'planes', 'f16')),
     kvCache: optional(oneOf('auto', 'f16', 'int8')),
     debug: optional(text()),
     headers: optional(headers),

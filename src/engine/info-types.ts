@@ -86,9 +86,9 @@ export interface ModelInfo {
      * or floats, where activations are not int8.
      */
     int8Dot: 'dot4I8Packed' | 'unpack' | 'pairs' | 'floats';
-    /** How the embedding is kept: in int8, in f16, as the ternary codes of the file, or in the blocks of the file. */
-    embedding: 'int8' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
+    /** How the embedding is kept: in int8, the same in two planes, in f16, as the ternary codes or in the blocks of the file. */
+    embedding: 'int8' | 'planes' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
     /** The same of the LM head; the two are one matrix where the model has one. */
-    head: 'int8' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
+    head: 'int8' | 'planes' | 'f16' | 'ternary' | 'Q4_0' | 'Q4_K' | 'Q6_K';
   };
 }

@@ -12,7 +12,7 @@ import type { Activations } from '../model/activations';
 import { loadWeights } from '../model/load';
 import type { ModelWeights } from '../model/weights';
 import type { ModelFile } from '../model/model-file';
-import type { VocabularyPrecision } from '../model/vocabulary';
+import { roundsActivations, type VocabularyPrecision } from '../model/vocabulary';
 import { LoadClock, type LoadTimes } from '../plan/load-clock';
 import type { PhaseProgress } from '../plan/load-options';
 
@@ -90,7 +90,7 @@ export class Resident {
     const create = (of: ModelWeights): Promise<Transformer> => {
       const creating = Transformer.create(gpu, model.config, of, {
         ...rest,
-        exactHead: headPrecision !== 'int8',
+        exactHead: !roundsActivations(headPrecision),
         tuner: { ...tuner, ...(behind && { budgetMs: 0 }), signal },
         prefillLater: behind,
         compile: true,

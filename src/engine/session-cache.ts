@@ -34,7 +34,8 @@ export function keyKindOf({ transformer, formats }: Resident): KeyKind {
   return {
     format: variants.cacheFormat,
     activations,
-    embedding: formats.embedding,
+    // Planes are the same numbers.
+    embedding: formats.embedding === 'planes' ? 'int8' : formats.embedding,
     rope: isLongContext(config.ropeScaling, contextLength) ? 'long' : 'short',
   };
 }

@@ -1,6 +1,7 @@
 // What the loops that decode have in common: what they work with, and what the GPU is told before it chooses.
 
 import type { ReadbackRing } from '../gpu/readback';
+import { contenderWindow } from '../kernels/lm-head-planes';
 import { packSamplerOptions } from '../kernels/sample';
 import type { Continuation } from './continuation';
 import type { KvCache } from './kv-cache';
@@ -38,6 +39,7 @@ export function writeSampler({ transformer, continuation }: LoopParts): void {
   const { promptIds, sampled, sampling } = continuation;
   const { sampler, mode, logitBias } = sampling;
   gpu.write(work.options, 0, packSamplerOptions(sampler));
+  transformer.writeWindow(contenderWindow(mode.random, sampler, config.vocabularySize));
   if (!mode.penalties) return;
   const history = new Uint32Array(config.vocabularySize);
   for (const id of promptIds) history[id] = IN_PROMPT;

@@ -4,11 +4,13 @@ import type { Dispatch, GpuContext } from '../gpu/context';
 import { exactLmHeadF16 } from '../kernels/lm-head-f16';
 import { exactLmHeadBlocks, lmHeadBlocks } from '../kernels/lm-head-blocks';
 import { exactLmHeadInt8, lmHeadInt8, type HeadVariant } from '../kernels/lm-head-int8';
+import { exactLmHeadPlanes, lmHeadPlanes } from '../kernels/lm-head-planes';
 import { lmHeadTernary } from '../kernels/lm-head-ternary';
 import type {
   ActivationPacking,
   BlockMatrix,
   Int8Matrix,
+  PlaneMatrix,
   QuantizedRows,
   TernaryTable,
   VocabularyMatrix,
@@ -33,6 +35,8 @@ export interface Heads {
   exact: () => Promise<Dispatch[]>;
   /** The logits that generations use; the same list as of `exact` where these are the exact ones. */
   fast: Dispatch[];
+  /** The same of tokens that can be chosen by `fast` alone, about right of others: all of them, but for a head in planes. */
+  contenders: Dispatch[];
   /** What `fast` multiplies; undefined where it is `exact`. */
   input: HeadInput | undefined;
 }
@@ -62,10 +66,10 @@ export async function createHeads(gpu: GpuContext, subject: HeadSubject): Promis
   const exact = async (): Promise<Dispatch[]> => [norm, ...(await exactHead(gpu, head, subject))];
   if (subject.exactOnly || head.format === 'f16') {
     const fast = await exact();
-    return { norm, exact: async () => fast, fast, input: undefined };
+    return { norm, exact: async () => fast, fast, contenders: fast, input: undefined };
   }
   const input = headInput(head, subject);
-  return { norm, exact, fast: await fastHead(gpu, head, input, subject), input };
+  return { norm, exact, ...(await fastHead(gpu, head, input, subject)), input };
 }
 
 function exactHead(
@@ -78,6 +82,8 @@ function exactHead(
       return exactLmHeadF16(gpu, variants.exactHead, head, work.last, work.logits);
     case 'int8':
       return exactLmHeadInt8(gpu, head, work.last, work.logits);
+    case 'planes':
+      return exactLmHeadPlanes(gpu, head, work.last, work.logits);
     case 'Q4_0':
     case 'Q4_K':
     case 'Q6_K':
@@ -94,17 +100,29 @@ function exactHead(
 type RoundedHead = Exclude<VocabularyMatrix, { format: 'f16' }>;
 
 /** A head that has variants of its own, and multiplies activations in int8 with one scale. */
-export type ByteHead = Int8Matrix | BlockMatrix;
+export type ByteHead = Int8Matrix | PlaneMatrix | BlockMatrix;
 
 export function isByteHead(head: VocabularyMatrix): head is ByteHead {
   return head.format !== 'f16' && head.format !== 'ternary';
 }
 
-/** `logits` f32 [rows] of one quantised row. One dispatch per shard of `head`. */
-export function byteHead(
+/** What variants of a head are timed by: all of it, or what of it runs for all rows. */
+export async function timedHead(
   gpu: GpuContext,
   variant: HeadVariant,
   head: ByteHead,
+  q: QuantizedRows,
+  logits: GPUBuffer,
+): Promise<Dispatch[]> {
+  if (head.format === 'planes') return (await lmHeadPlanes(gpu, variant, head, q, logits)).upper;
+  return byteHead(gpu, variant, head, q, logits);
+}
+
+/** `logits` f32 [rows] of one quantised row. One dispatch per shard of `head`. */
+function byteHead(
+  gpu: GpuContext,
+  variant: HeadVariant,
+  head: Exclude<ByteHead, PlaneMatrix>,
   q: QuantizedRows,
   logits: GPUBuffer,
 ): Promise<Dispatch[]> {
@@ -115,7 +133,12 @@ export function byteHead(
 
 /** Activations as they are before every other ternary matrix, or, where the head is not ternary, in int8 with one scale. */
 function headInput(head: RoundedHead, { config, work, activations, variants }: HeadSubject): HeadInput {
-  if (isByteHead(head)) return { rows: work.quantized.get(config.width)!, packing: 'bytes' };
+  if (isByteHead(head)) {
+    const rows = work.quantized.get(config.width)!;
+    // What goes with the scale has its place beside the head.
+    const scales = head.format === 'planes' ? head.scratch.sums : rows.scales;
+    return { rows: { ...rows, scales }, packing: 'bytes' };
+  }
   const rows = inputOf(work, head.shards[0]!.matrix, activations);
   return { rows, packing: variants.decodeMatmul.products };
 }
@@ -125,22 +148,35 @@ async function fastHead(
   head: RoundedHead,
   { rows, packing }: HeadInput,
   { config, weights, work, activations, variants }: HeadSubject,
-): Promise<Dispatch[]> {
+): Promise<Pick<Heads, 'fast' | 'contenders'>> {
   const shape = {
     cols: config.width,
     eps: config.eps,
     threads: variants.normThreads,
     packing,
     scalePer: rows.groups && activations === 'int8-group' ? 'group' : 'token',
+    bound: head.format === 'planes' ? head.scratch.bound : undefined,
   } as const;
   const label = 'output norm';
   const [norm, products] = await Promise.all([
     rmsNormQuantize(gpu, label, shape, work.x, weights.outputNorm, rows, work.state),
-    isByteHead(head)
-      ? byteHead(gpu, variants.head, head, rows, work.logits)
-      : lmHeadTernary(gpu, variants.decodeMatmul, head, rows, work.logits),
+    productsOf(gpu, head, rows, work.logits, variants),
   ]);
-  return [norm, ...products];
+  return { fast: [norm, ...products.all], contenders: [norm, ...products.contenders] };
+}
+
+async function productsOf(
+  gpu: GpuContext,
+  head: RoundedHead,
+  rows: QuantizedRows,
+  logits: GPUBuffer,
+  variants: Variants,
+): Promise<Record<'all' | 'contenders', Dispatch[]>> {
+  if (head.format === 'planes') return lmHeadPlanes(gpu, variants.head, head, rows, logits);
+  const all = await (isByteHead(head)
+    ? byteHead(gpu, variants.head, head, rows, logits)
+    : lmHeadTernary(gpu, variants.decodeMatmul, head, rows, logits));
+  return { all, contenders: all };
 }
 
 /** The same for all shards: see `allocateVocabulary`. */

@@ -72,7 +72,7 @@ export class RunAheadLoop implements DecodeLoop {
     const { device } = transformer.gpu;
     const encoder = device.createCommandEncoder();
     encode(encoder);
-    transformer.encodeNext(encoder, [...sampler.before, ...sampler.dispatches]);
+    transformer.encodeNext(encoder, [...sampler.before, ...sampler.dispatches], sampler.wanted);
     const read = readbacks.copyWords(encoder, sampler.result, sampler.words);
     device.queue.submit([encoder.finish()]);
     const sampled = read().then(sampler.read);

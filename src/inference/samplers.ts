@@ -23,10 +23,15 @@ export interface SampledToken {
   logprobs?: { own: number; likeliest: RatedToken[] };
 }
 
+/** Which logits have to be right: all, or those of tokens that could be chosen by logits alone. */
+export type LogitsWanted = 'all' | 'contenders';
+
 /** A way to choose. */
 export interface Sampler {
   /** What looks at the model's own logits, before anything changes them: right behind the head. */
   readonly before: readonly Dispatch[];
+  /** Which logits it has to find right: penalties, masks and log-probabilities look at any. */
+  readonly wanted: LogitsWanted;
   /** Behind that: from the logits to ids[0], and to `result`. */
   readonly dispatches: readonly Dispatch[];
   /** Where the mask is written before a masked choice; undefined for others. */
@@ -57,7 +62,8 @@ export class Samplers {
     if (count !== undefined)
       return remembered(this.#rated, `${keyOf(mode)} ${count}`, () => this.#createRated(mode, count));
     const read = (words: Uint32Array): SampledToken => ({ token: words[0]! });
-    return { before: [], ...(await this.#choice(mode)), result: this.work.ids, words: 1, read };
+    const wanted = mode.penalties || mode.masked ? 'all' : 'contenders';
+    return { before: [], wanted, ...(await this.#choice(mode)), result: this.work.ids, words: 1, read };
   }
 
   /** The dispatches that choose the next token from the logits. */
@@ -82,6 +88,7 @@ export class Samplers {
     const { dispatches, mask } = await this.#choice(mode);
     return {
       before: [before],
+      wanted: 'all',
       dispatches: [...dispatches, behind],
       mask,
       result: buffers.record,

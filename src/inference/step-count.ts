@@ -35,6 +35,10 @@ export async function countToken(
   position: number,
 ): Promise<StepCount> {
   const { decode } = await transformer.forwardPass(cache);
-  const { dispatches } = await transformer.sampler({ penalties: false, random: false, masked: false });
-  return countStep([...decode, ...transformer.head, ...dispatches], position);
+  const { dispatches, wanted } = await transformer.sampler({
+    penalties: false,
+    random: false,
+    masked: false,
+  });
+  return countStep([...decode, ...transformer.head(wanted), ...dispatches], position);
 }

@@ -27,7 +27,11 @@ export async function profileStep(
   { tokens, context, repeats }: { tokens: number; context: number; repeats: number },
 ): Promise<StepProfile | undefined> {
   const pass = await transformer.forwardPass(cache);
-  const { dispatches } = await transformer.sampler({ penalties: false, random: false, masked: false });
+  const { dispatches, wanted } = await transformer.sampler({
+    penalties: false,
+    random: false,
+    masked: false,
+  });
   const ids = new Uint32Array(tokens);
   const runs: KernelTime[][] = [];
   for (let i = 0; i < repeats; i++) {
@@ -35,7 +39,7 @@ export async function profileStep(
     transformer.writeState(context, tokens, 0);
     const run = await profile(transformer.gpu, (encoder) => {
       transformer.encodeTokens(encoder, pass, tokens, context);
-      transformer.encodeNext(encoder, dispatches);
+      transformer.encodeNext(encoder, dispatches, wanted);
     });
     if (!run) return undefined;
     runs.push(run);

@@ -16,7 +16,7 @@ import type { ModelWeights } from '../model/weights';
 import { createHeads, type HeadInput, type Heads } from './heads';
 import { KvCache } from './kv-cache';
 import { LayerStages, type LayerStage } from './layer-stages';
-import { Samplers, type Sampler } from './samplers';
+import { Samplers, type LogitsWanted, type Sampler } from './samplers';
 import { choosePrefill, isExchangeable, tune, type TuningSubject } from './tune';
 import { fixedChoices, possibleAttention, type FixedChoices, type Variants } from './variants';
 import { createWorkBuffers, type WorkBuffers } from './work-buffers';
@@ -192,9 +192,18 @@ export class Transformer {
     return this.heads.input;
   }
 
-  /** From the last token to the logits that generations use. */
-  get head(): readonly Dispatch[] {
-    return this.heads.fast;
+  /** From the last token to the logits that generations use: to all of them, or to those that can be chosen by these alone. */
+  head(wanted: LogitsWanted): readonly Dispatch[] {
+    return wanted === 'all' ? this.heads.fast : this.heads.contenders;
+  }
+
+  /**
+   * Says how far below the best token's, in logits, those of `contenders` go: all nearer ones are what the head gives, others may be
+   * about that.
+   */
+  writeWindow(window: number): void {
+    const { head } = this.weights;
+    if (head.format === 'planes') this.gpu.write(head.scratch.bound, 4, Float32Array.of(window));
   }
 
   /**
@@ -378,10 +387,10 @@ export class Transformer {
 
   /**
    * Encodes the logits of the last token, with the head that generations use, and what comes behind them: the choice of the
-   * next token, or only what looks at the logits before they are changed.
+   * next token, or only what looks at the logits before they are changed. `contenders` are those within the window of `writeWindow`.
    */
-  encodeNext(encoder: GPUCommandEncoder, behind: readonly Dispatch[]): void {
-    encodePass(encoder, [...this.heads.fast, ...behind]);
+  encodeNext(encoder: GPUCommandEncoder, behind: readonly Dispatch[], wanted: LogitsWanted = 'all'): void {
+    encodePass(encoder, [...this.head(wanted), ...behind]);
   }
 
   /** Encodes what the last norm makes of the last token: `work.last`. */

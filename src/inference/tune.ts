@@ -1,5 +1,6 @@
 // Tunes the kernels of one model: what each variant is checked and timed with.
 
+import { isBlockEncoding } from '../formats/encodings';
 import { isSoftwareAdapter } from '../gpu/capabilities';
 import type { Dispatch, GpuContext } from '../gpu/context';
 import {
@@ -16,6 +17,7 @@ import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } f
 import { checkBlocksHead } from '../kernels/lm-head-blocks-check';
 import type { HeadVariant } from '../kernels/lm-head-int8';
 import { checkHead } from '../kernels/lm-head-int8-check';
+import { checkPlanesHead } from '../kernels/lm-head-planes-check';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
 import { checkNormMatmul, type NormMatmulForm } from '../kernels/norm-matmul-check';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
@@ -25,7 +27,7 @@ import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
-import { byteHead, isByteHead } from './heads';
+import { isByteHead, timedHead } from './heads';
 import { isFused, product, type Product } from './products';
 import { candidates, type Variants } from './variants';
 import { inputOf, productParts, type WorkBuffers } from './work-buffers';
@@ -113,7 +115,7 @@ export async function tune(
         work: async (variant) => {
           const { work } = subject;
           const q = work.quantized.get(width)!;
-          const timed = isByteHead(head) ? byteHead(gpu, variant, head, q, work.logits) : [];
+          const timed = isByteHead(head) ? timedHead(gpu, variant, head, q, work.logits) : [];
           return { dispatches: await timed };
         },
       }),
@@ -209,11 +211,12 @@ function namesOf(forms: readonly MatmulForm[]): string[] {
 /** What the times of head variants belong to. */
 function headShape({ config: { vocabularySize, width }, head: { format } }: TuningSubject): string {
   const shape = `${vocabularySize}x${width}`;
-  return format === 'Q4_0' || format === 'Q4_K' || format === 'Q6_K' ? `${shape} ${format}` : shape;
+  return format === 'planes' || isBlockEncoding(format) ? `${shape} ${format}` : shape;
 }
 
 async function checkHeadOf({ gpu, head }: TuningSubject, variant: HeadVariant): Promise<boolean> {
   if (!isByteHead(head)) return true;
+  if (head.format === 'planes') return checkPlanesHead(gpu, variant);
   return head.format === 'int8' ? checkHead(gpu, variant) : checkBlocksHead(gpu, variant, head.format);
 }
 

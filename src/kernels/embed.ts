@@ -3,6 +3,7 @@
 import { blockRowBytes, blockRowSize, PLANES } from '../formats/block-rows';
 import { chunkCount, groupCount } from '../formats/canonical';
 import { isBlockEncoding } from '../formats/encodings';
+import { planeRow } from '../formats/planes';
 import type { Dispatch, GpuContext, PipelineSpec } from '../gpu/context';
 import { fixedRounds, trips, type Cost } from '../gpu/cost';
 import { gridByTokens } from '../gpu/grid';
@@ -15,6 +16,7 @@ interface TableShard {
   rows: number;
   table: GPUBuffer;
   scales?: GPUBuffer;
+  low?: GPUBuffer;
 }
 
 /**
@@ -30,8 +32,8 @@ export function embed(
 ): Promise<Dispatch[]> {
   const spec = embedSpec(table, scale);
   return Promise.all(
-    shardsOf(table).map(({ firstRow, rows, table: rowsOfShard, scales }) => {
-      const buffers = [ids, rowsOfShard, x, gpu.uniform([firstRow, rows]), ...(scales ? [scales] : [])];
+    shardsOf(table).map(({ firstRow, rows, table: rowsOfShard, scales, low }) => {
+      const buffers = [ids, rowsOfShard, x, gpu.uniform([firstRow, rows]), scales, low];
       return gpu.dispatch(
         'embed',
         spec,
@@ -62,6 +64,10 @@ function rowBytes({ cols, format }: VocabularyMatrix): number {
       return 2 * cols;
     case 'int8':
       return cols + cols / 16;
+    case 'planes': {
+      const { high, low, scales } = planeRow(cols);
+      return 4 * (high + low + scales);
+    }
     case 'ternary':
       return cols / 4;
     case 'Q4_0':
@@ -76,6 +82,7 @@ function shardsOf(table: VocabularyMatrix): TableShard[] {
     case 'f16':
       return table.shards.map(({ buffer, ...shard }) => ({ ...shard, table: buffer }));
     case 'int8':
+    case 'planes':
     case 'Q4_0':
     case 'Q4_K':
     case 'Q6_K':
@@ -92,12 +99,13 @@ function embedSpec(table: VocabularyMatrix, scale: number): PipelineSpec {
   const constants = { DIM: cols, PIECES: 0, PLANES: 0, GROUPS: 0, GROUP_QUADS: 0, THREADS, SCALE: scale };
   const conditions = {
     int8: format === 'int8',
+    planes: format === 'planes',
     ternary: format === 'ternary',
     q4_0: format === 'Q4_0',
     q4_k: format === 'Q4_K',
     q6_k: format === 'Q6_K',
   };
-  if (format === 'int8') constants.PIECES = pieceCount(cols);
+  if (format === 'int8' || format === 'planes') constants.PIECES = pieceCount(cols);
   if (isBlockEncoding(format)) {
     constants.PIECES = blockRowSize(format, cols).pieces;
     constants.PLANES = PLANES[format];

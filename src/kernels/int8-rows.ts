@@ -1,9 +1,10 @@
-// Matrices of int8 rows (shaders/int8_rows.wgsl), and making them from f16 rows that come piece by piece.
+// Matrices of int8 rows (shaders/int8_rows.wgsl), in bytes or in two planes, and making them from f16 rows that come piece by piece.
 
+import { planeRow } from '../formats/planes';
 import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
 import { encodePass, type Dispatch, type UploadTarget } from '../gpu/context';
 import { gridByTokens } from '../gpu/grid';
-import type { Int8Matrix } from './matrices';
+import type { Int8Matrix, PlaneMatrix } from './matrices';
 import { cutRows } from './shards';
 
 /** Columns that lie together, two groups with a scale each. */
@@ -38,6 +39,35 @@ export function createInt8Matrix(
   return { format: 'int8', rows, cols, shards };
 }
 
+/** The same numbers and scales in two planes, which takes a 34th more, and the little that its products need. */
+export function createPlaneMatrix(
+  buffers: BufferMaker,
+  label: string,
+  rows: number,
+  cols: number,
+  part: MemoryPart,
+): PlaneMatrix {
+  const row = planeRow(cols);
+  const shards = cutRows(rows, row.low * 4, largestBinding(buffers.limits)).map((shard, i) => {
+    const padded = Math.ceil(shard.rows / 8) * 8;
+    const words = (what: string, count: number): GPUBuffer =>
+      buffers.createBuffer(`${label}${what} ${i}`, padded * count * 4, { part });
+    return {
+      ...shard,
+      codes: words('', row.high),
+      low: words(' low', row.low),
+      scales: words(' scales', row.scales),
+    };
+  });
+  const work = (what: string, bytes: number): GPUBuffer => buffers.createBuffer(`${label} ${what}`, bytes);
+  const scratch = {
+    sums: work('sums', (2 + 2 * row.pieces) * 8),
+    upper: work('upper', rows * 4),
+    bound: work('bound', 8),
+  };
+  return { format: 'planes', rows, cols, shards, scratch };
+}
+
 /** Fills an int8 matrix with f16 elements that come in order, by way of a staging buffer on the GPU. */
 export class Int8RowWriter {
   /** The first row that is staged. */
@@ -47,7 +77,7 @@ export class Int8RowWriter {
 
   private constructor(
     private readonly gpu: UploadTarget,
-    private readonly matrix: Int8Matrix,
+    private readonly matrix: Int8Matrix | PlaneMatrix,
     private readonly staging: GPUBuffer,
     /** A dispatch for each shard of the matrix, and the buffer that tells it what to do. */
     private readonly targets: readonly { dispatch: Dispatch; shape: GPUBuffer }[],
@@ -56,20 +86,22 @@ export class Int8RowWriter {
   /** Rejects with `out-of-memory` if the device has no room for the staging buffer. */
   static async create(
     gpu: UploadTarget,
-    matrix: Int8Matrix,
+    matrix: Int8Matrix | PlaneMatrix,
     stagingBytes = STAGING_BYTES,
   ): Promise<Int8RowWriter> {
-    const { rows, cols, shards } = matrix;
+    const { rows, cols, shards, format } = matrix;
     const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(stagingBytes / (cols * 2))));
     const grid = gridByTokens((count) => [Math.ceil((count * pieceCount(cols)) / 64), 1, 1]);
     const staging = await gpu.checkedAllocation('rows on their way', () =>
       gpu.createBuffer('staged rows', rowsAtOnce * cols * 2),
     );
     const targets = await Promise.all(
-      shards.map(async ({ codes, scales }) => {
-        const shape = gpu.createBuffer('staged shape', 20, { usage: GPUBufferUsage.UNIFORM });
-        const buffers = [staging, codes, scales, shape];
-        return { shape, dispatch: await gpu.dispatch('int8 rows', { shader: 'int8_rows' }, buffers, grid) };
+      shards.map(async (shard) => {
+        const shape = gpu.createBuffer('staged shape', 24, { usage: GPUBufferUsage.UNIFORM });
+        const low = 'low' in shard ? [shard.low] : [];
+        const buffers = [staging, shard.codes, shard.scales, shape, ...low];
+        const spec = { shader: 'int8_rows', conditions: { planes: format === 'planes' } };
+        return { shape, dispatch: await gpu.dispatch('int8 rows', spec, buffers, grid) };
       }),
     );
     return new Int8RowWriter(gpu, matrix, staging, targets);
@@ -106,7 +138,8 @@ export class Int8RowWriter {
       const rows = Math.min(end, shard.firstRow + shard.rows) - from;
       if (rows <= 0) continue;
       const { dispatch, shape } = this.targets[i]!;
-      const sizes = [from - first, from - shard.firstRow, rows, cols, pieceCount(cols)];
+      const blocks = Math.ceil(shard.rows / 8);
+      const sizes = [from - first, from - shard.firstRow, rows, cols, pieceCount(cols), blocks];
       this.gpu.write(shape, 0, Uint32Array.from(sizes));
       encodePass(encoder, [dispatch], rows);
     }

@@ -32,6 +32,26 @@ export interface Int8Matrix {
   shards: { codes: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
 }
 
+/** An int8 matrix as above in the two planes of src/formats/planes.ts. */
+export interface PlaneMatrix {
+  format: 'planes';
+  rows: number;
+  cols: number;
+  shards: { codes: GPUBuffer; low: GPUBuffer; scales: GPUBuffer; firstRow: number; rows: number }[];
+  /** What its products leave for one another. */
+  scratch: PlaneScratch;
+}
+
+/** Between the dispatches of one step. */
+export interface PlaneScratch {
+  /** vec2f [2 + pieces·2]: what rms_norm_quantize says of the activations. */
+  sums: GPUBuffer;
+  /** f32 [rows]: what each logit is at most. */
+  upper: GPUBuffer;
+  /** The key of the best row's least logit, and f32: the window, how far below that logits still have to be exact. */
+  bound: GPUBuffer;
+}
+
 /** A matrix in the blocks of its file, in the layout of src/formats/block-rows.ts. */
 export interface BlockMatrix {
   format: BlockEncoding;
@@ -49,7 +69,7 @@ export interface TernaryTable {
 }
 
 /** An embedding or LM head: a row for every token of the vocabulary. */
-export type VocabularyMatrix = HalfMatrix | Int8Matrix | BlockMatrix | TernaryTable;
+export type VocabularyMatrix = HalfMatrix | Int8Matrix | PlaneMatrix | BlockMatrix | TernaryTable;
 
 /** How activations are packed: int8 four a word, or two, or f32 (see shaders/rms_norm_quantize.wgsl). */
 export type ActivationPacking = 'bytes' | 'pairs' | 'floats';

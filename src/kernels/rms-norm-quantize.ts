@@ -17,6 +17,11 @@ export interface QuantizeShape {
   packing: ActivationPacking;
   /** What has a scale of its own: all of a token (default), or each group of 64 columns, which needs `groups` of `out`. */
   scalePer?: 'token' | 'group' | undefined;
+  /**
+   * Made 0, and behind the scale of the one token comes what an LM head in planes needs of it: for `state`, `packing` bytes and no
+   * groups.
+   */
+  bound?: GPUBuffer | undefined;
 }
 
 /**
@@ -46,9 +51,10 @@ export function rmsNormQuantize(
         floats: shape.packing === 'floats',
         groups: out.groups ?? false,
         group_scale: shape.scalePer === 'group',
+        plane_sums: shape.bound !== undefined,
       },
     },
-    [x, out.values, out.scales, ...(weight ? [weight] : []), ...(state ? [state] : [])],
+    [x, out.values, out.scales, weight, state, shape.bound],
     state ? fixedGrid(1) : gridByTokens((tokens) => [tokens, 1, 1]),
     quantizeCost(shape, out, constants.HELD > 0, weight !== undefined, state !== undefined),
   );
@@ -56,7 +62,7 @@ export function rmsNormQuantize(
 
 /** One round where the row is held; else a loop for sums and one, or one for each group, that reads it again. */
 function quantizeCost(
-  { cols, threads, packing, scalePer }: QuantizeShape,
+  { cols, threads, packing, scalePer, bound }: QuantizeShape,
   { padded, groups }: QuantizedRows,
   held: boolean,
   weighted: boolean,
@@ -66,9 +72,11 @@ function quantizeCost(
   const sums = weighted || !(packing === 'floats' || perGroup) ? trips(cols / 4, threads) : 0;
   const inGroup = perGroup ? 32 : 16;
   const again = groups ? trips(padded / 64, threads) * inGroup : trips(padded / 4, threads);
+  // Behind a barrier groups of 32 columns are read again.
+  const sumsOfGroups = bound ? trips(padded / 32, threads) : 0;
   const written = packing === 'bytes' ? 1 : packing === 'pairs' ? 2 : 4;
   return {
-    rounds: fixedRounds((lastOnly ? 1 : 0) + (held ? 1 : sums + again)),
+    rounds: fixedRounds((lastOnly ? 1 : 0) + (held ? 1 : sums + again) + sumsOfGroups),
     bytes: (tokens) => (weighted ? cols * 4 : 0) + (lastOnly ? 1 : tokens) * (cols * 4 + padded * written),
   };
 }

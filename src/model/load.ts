@@ -233,8 +233,11 @@ class WeightBuilder {
   }
 
   allocate(config: ModelConfig): Finish<ModelWeights> {
-    const embedding = this.#vocabulary('token_embd.weight', 'embedding');
-    const head = isTied(this.tensors, config) ? undefined : this.#vocabulary('output.weight', 'head');
+    const isTiedHead = isTied(this.tensors, config);
+    // Planes are for heads: a row of an embedding is read whole.
+    const ofEmbedding = !isTiedHead && this.vocabulary === 'planes' ? 'int8' : this.vocabulary;
+    const embedding = this.#vocabulary('token_embd.weight', 'embedding', ofEmbedding);
+    const head = isTiedHead ? undefined : this.#vocabulary('output.weight', 'head', this.vocabulary);
     // The head multiplies what the norm gives, so the norm can have the scale of the logits.
     const outputNorm = this.#norm({ name: 'output_norm.weight', length: config.width }, config.scales.logits);
     const layers = Array.from({ length: config.layers }, (_, i) => this.#layer(layerTensors(config, i)));
@@ -388,9 +391,9 @@ class WeightBuilder {
     });
   }
 
-  #vocabulary(name: string, part: MemoryPart): Finish<VocabularyMatrix> {
+  #vocabulary(name: string, part: MemoryPart, precision: VocabularyPrecision): Finish<VocabularyMatrix> {
     const tensor = plainTensor(this.tensors, name);
-    const matrix = allocateVocabulary(this.buffers, tensor, part, this.vocabulary);
+    const matrix = allocateVocabulary(this.buffers, tensor, part, precision);
     this.destinations.push({ tensor, write: (...args) => matrix.write(...args) });
     return (rowsSuffice) => matrix.finish(rowsSuffice);
   }

@@ -12,7 +12,7 @@ import { matrixShape, scaleGroup, ternaryPieces } from '../formats/ternary';
 import { largestBinding, type BufferMaker, type MemoryPart } from '../gpu/buffers';
 import type { UploadTarget } from '../gpu/context';
 import { createBlockMatrix, writeBlocks } from '../kernels/block-matrix';
-import { createInt8Matrix, Int8RowWriter } from '../kernels/int8-rows';
+import { createInt8Matrix, createPlaneMatrix, Int8RowWriter } from '../kernels/int8-rows';
 import type { HalfMatrix, VocabularyMatrix } from '../kernels/matrices';
 import { cutRows, ofShard } from '../kernels/shards';
 import { areFinite, assertFinite, notFinite } from './finite';
@@ -20,10 +20,15 @@ import type { PlainTensor } from './model-file';
 import { ScaleCollector } from './ternary-scales';
 
 /**
- * How embedding and LM head are kept unless they are ternary codes: in int8 or less, in f16, or exactly, in the blocks of the file
- * or in f16.
+ * How embedding and LM head are kept unless they are ternary codes: in int8 or less, with int8 in two planes, in f16, or exactly, in
+ * the blocks of the file or in f16.
  */
-export type VocabularyPrecision = 'int8' | 'f16' | 'exact';
+export type VocabularyPrecision = 'int8' | 'planes' | 'f16' | 'exact';
+
+/** Whether generations round the activations that such a head multiplies. */
+export function roundsActivations(precision: VocabularyPrecision): precision is 'int8' | 'planes' {
+  return precision === 'int8' || precision === 'planes';
+}
 
 /** A matrix whose buffers are there. */
 export interface AllocatedVocabulary {
@@ -45,7 +50,7 @@ export function vocabularyFormat(
   const wholeRows = matrixShape(shape).cols % ENCODINGS[encoding].blockElements === 0;
   if (wholeRows && isTernary(encoding)) return 'ternary';
   if (wholeRows && precision !== 'f16' && isBlockEncoding(encoding)) return encoding;
-  return precision === 'int8' ? 'int8' : 'f16';
+  return roundsActivations(precision) ? precision : 'f16';
 }
 
 /** Allocates an embedding or head. */
@@ -60,7 +65,8 @@ export function allocateVocabulary(
     case 'f16':
       return allocateHalf(buffers, tensor, part);
     case 'int8':
-      return allocateInt8(buffers, tensor, part);
+    case 'planes':
+      return allocateInt8(buffers, tensor, part, format);
     case 'ternary':
       return allocateTernary(buffers, tensor, part);
     default:
@@ -89,9 +95,15 @@ function allocateHalf(buffers: BufferMaker, tensor: PlainTensor, part: MemoryPar
 }
 
 /** No f16 copy is kept: rows become int8 on the GPU as they come. */
-function allocateInt8(buffers: BufferMaker, tensor: PlainTensor, part: MemoryPart): AllocatedVocabulary {
+function allocateInt8(
+  buffers: BufferMaker,
+  tensor: PlainTensor,
+  part: MemoryPart,
+  format: 'int8' | 'planes',
+): AllocatedVocabulary {
   const { rows, cols } = matrixShape(tensor.shape);
-  const matrix = createInt8Matrix(buffers, tensor.name, rows, cols, part);
+  const create = format === 'int8' ? createInt8Matrix : createPlaneMatrix;
+  const matrix = create(buffers, tensor.name, rows, cols, part);
   return {
     write: async (gpu, source, signal) => {
       const writer = await Int8RowWriter.create(gpu, matrix);

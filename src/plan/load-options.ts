@@ -68,11 +68,13 @@ export interface ModelOptions extends SourceOptions, ChatOptions {
   precision?: Precision | undefined;
   /**
    * How embedding and LM head are kept, which are one matrix in most models: in `int8` (default, unless `precision` is
-   * `exact`) with a scale for every 32 columns, or in `f16`, which takes twice the memory. Ternary ones are kept as the file
-   * has them either way, and so are those in Q4_0, Q4_K and Q6_K unless `f16` is asked for: they take less. With `int8`
-   * generations round the activations before the head to int8 too; `nextLogits` never does.
+   * `exact`) with a scale for every 32 columns, or in `f16`, which takes twice the memory. `planes` are the same numbers as
+   * `int8`, arranged so that a greedy token reads about half of the head; docs/performance.md says what that saves and costs.
+   * Ternary ones are kept as the file has them either way, and so are those in Q4_0, Q4_K and Q6_K unless `f16` is asked for:
+   * they take less. With `int8` and `planes` generations round the activations before the head to int8 too; `nextLogits` never
+   * does.
    */
-  headPrecision?: 'int8' | 'f16' | undefined;
+  headPrecision?: 'int8' | 'planes' | 'f16' | undefined;
   /**
    * How keys and values are kept: in `f16`; in `int8`, which takes about half of that memory and rounds more; or `auto`
    * (default, unless `precision` is `exact`): in f16 where the context fits this device with it, else in int8 if a longer

@@ -56,6 +56,8 @@ describe('the plan is what is allocated', () => {
   test('with an f16 head and a context that was asked for', () =>
     expectPlanned(fixtureFiles(TINY), { headPrecision: 'f16', contextLength: 300 }));
 
+  test('with a head in planes', () => expectPlanned(fixtureFiles(TINY), { headPrecision: 'planes' }));
+
   test('with a KV cache in int8', () => expectPlanned(fixtureFiles(TINY), { kvCache: 'int8' }));
 
   test('on a device whose bindings hold a third of the embedding, which is cut into shards', () => {

@@ -150,7 +150,7 @@ function watchCompiler(device: GPUDevice) {
 }
 
 /** Loads the embedded model, and has all compiled that it may need. */
-async function compile(context: GpuContext, headPrecision: 'int8' | 'f16'): Promise<void> {
+async function compile(context: GpuContext, headPrecision: 'int8' | 'planes' | 'f16'): Promise<void> {
   const engine = await LocalEngine.load(context, fixtureFiles('public/models/ternion-tiny-i2_s.gguf'), {
     contextLength: 64,
     tuning: false,
@@ -200,6 +200,7 @@ test('every shader is used on some kind of device, and compiles there without a 
     const found = await probeCapabilities(device, capabilities);
     const context = (): GpuContext => new GpuContext(device, found, undefined, pipelines);
     await compile(context(), 'int8');
+    await compile(context(), 'planes');
     await compile(context(), 'f16');
     await compileBlocks(context());
     expect(await compiler.messages(), name).toEqual([]);

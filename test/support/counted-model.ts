@@ -12,6 +12,7 @@ import { Transformer } from '../../src/inference/transformer';
 import { positionBytes } from '../../src/kernels/kv-layout';
 import type { MatmulVariant } from '../../src/kernels/ternary-matmul';
 import { allocateWeights } from '../../src/model/load';
+import type { PrecisionOptions } from '../../src/plan/load-options';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
 import { nullDevice } from './null-device';
 
@@ -32,7 +33,8 @@ export interface CountedModel {
   token(position: number): Promise<StepCount>;
   /** What a step cannot do without: layers and head. */
   weightBytes: number;
-  headBytes: number;
+  /** Of a greedy step, from the last norm to the logits. */
+  headDispatches: readonly Dispatch[];
   /** How its matrices multiply in decode. */
   decodeMatmul: MatmulVariant;
   /** Keys and values of a position, in all layers. */
@@ -46,6 +48,7 @@ export async function countedModel(
   { vendor, lanes }: CountedDevice,
   variants: Partial<Variants> = {},
   name: ShapeName = 'bitnet-2b4t',
+  precision: PrecisionOptions = {},
 ): Promise<CountedModel> {
   const shape = SHAPES[name];
   const capabilities: Capabilities = {
@@ -60,7 +63,7 @@ export async function countedModel(
   const gpu = new GpuContext(nullDevice(), capabilities);
   const bytes = new GeneratedModel(name, shape);
   const { model } = await readModel(filesAtHand([{ name: `${name}.gguf`, bytes }]));
-  const { activations, headPrecision } = choosePrecisions(model, {});
+  const { activations, headPrecision } = choosePrecisions(model, precision);
   const transformer = await Transformer.create(
     gpu,
     model.config,
@@ -80,7 +83,7 @@ export async function countedModel(
   return {
     layerDispatches,
     weightBytes: layers + (head || embedding),
-    headBytes: head || embedding,
+    headDispatches: transformer.head('contenders'),
     decodeMatmul: transformer.variants.decodeMatmul,
     positionBytes: shape.layers * (perLayer.keys + perLayer.values + perLayer.scales),
     token: (position) => countToken(transformer, cache, position),

@@ -12,6 +12,7 @@ import { Transformer } from '../../src/inference/transformer';
 import type { FixedChoices, Variants } from '../../src/inference/variants';
 import { loadWeights } from '../../src/model/load';
 import type { ModelFile } from '../../src/model/model-file';
+import { roundsActivations } from '../../src/model/vocabulary';
 import type { ModelWeights } from '../../src/model/weights';
 import type { PrecisionOptions } from '../../src/plan/load-options';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
@@ -58,7 +59,7 @@ export class PinnedModel {
       variants,
       tuner: { budgetMs: 0, store: this.store },
       activations,
-      exactHead: headPrecision !== 'int8',
+      exactHead: !roundsActivations(headPrecision),
     });
   }
 

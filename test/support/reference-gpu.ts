@@ -1,11 +1,12 @@
 // Runs single kernels on the GPU: input up, dispatches, result down.
 import { encodePass, type Dispatch, type GpuContext } from '../../src/gpu/context';
 import { halfToFloat } from '../../src/formats/half';
-import { createInt8Matrix, Int8RowWriter, pieceCount } from '../../src/kernels/int8-rows';
+import { createInt8Matrix, createPlaneMatrix, Int8RowWriter, pieceCount } from '../../src/kernels/int8-rows';
 import type {
   ActivationPacking,
   HalfMatrix,
   Int8Matrix,
+  PlaneMatrix,
   QuantizedRows,
   TernaryMatrix,
   TernaryTable,
@@ -138,10 +139,28 @@ export function int8Shards(gpu: GpuContext, cols: number, lengths: readonly numb
   return { format: 'int8', rows: firstRow, cols, shards };
 }
 
+/** The same in two planes. */
+export function planeShards(gpu: GpuContext, cols: number, lengths: readonly number[]): PlaneMatrix {
+  const whole = createPlaneMatrix(
+    gpu,
+    'planes',
+    lengths.reduce((sum, rows) => sum + rows, 0),
+    cols,
+    'work',
+  );
+  let firstRow = 0;
+  const shards = lengths.map((rows) => {
+    const placed = { ...createPlaneMatrix(gpu, 'shard', rows, cols, 'work').shards[0]!, firstRow };
+    firstRow += rows;
+    return placed;
+  });
+  return { ...whole, shards };
+}
+
 /** Fills an int8 matrix with numbers, first rounded to f16; `values` are these. */
 export async function writeInt8(
   gpu: GpuContext,
-  matrix: Int8Matrix,
+  matrix: Int8Matrix | PlaneMatrix,
   elements: Float32Array,
   { stagingBytes, pieceElements = elements.length }: { stagingBytes?: number; pieceElements?: number } = {},
 ): Promise<Float64Array> {

@@ -10,11 +10,14 @@ import { Transformer } from '../../src/inference/transformer';
 import { candidates, type Variants } from '../../src/inference/variants';
 import { createBlockMatrix } from '../../src/kernels/block-matrix';
 import { embed } from '../../src/kernels/embed';
-import { Int8RowWriter } from '../../src/kernels/int8-rows';
+import { createPlaneMatrix, Int8RowWriter } from '../../src/kernels/int8-rows';
 import { exactLmHeadBlocks, lmHeadBlocks } from '../../src/kernels/lm-head-blocks';
 import { headCandidates } from '../../src/kernels/lm-head-int8';
+import { exactLmHeadPlanes, lmHeadPlanes } from '../../src/kernels/lm-head-planes';
 import { createLogprobBuffers, logprobs, MOST_LOGPROBS } from '../../src/kernels/logprobs';
+import { normThreadsCandidates, rmsNormQuantize } from '../../src/kernels/rms-norm-quantize';
 import { sample } from '../../src/kernels/sample';
+import type { ModelConfig } from '../../src/model/config';
 import { allocateWeights } from '../../src/model/load';
 import type { ModelFile } from '../../src/model/model-file';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
@@ -96,7 +99,10 @@ async function requestsOf(
   const gpu = new RecordingContext(nullDevice(), capabilities);
   const { activations, headPrecision } = choosePrecisions(model, { precision });
   const weights = allocateWeights(gpu, model, headPrecision);
-  if (weights.embedding.format === 'int8') (await Int8RowWriter.create(gpu, weights.embedding)).free();
+  if (weights.embedding.format === 'int8') {
+    (await Int8RowWriter.create(gpu, weights.embedding)).free();
+    await requestPlanes(gpu, capabilities, model.config);
+  }
   const pinned: Partial<Variants>[] = Object.entries(
     candidates(capabilities, model.config, activations),
   ).flatMap(([kernel, list]) => (list as readonly unknown[]).map((variant) => ({ [kernel]: variant })));
@@ -113,6 +119,25 @@ async function requestsOf(
     }
   }
   return gpu.specs;
+}
+
+/** The other form of such a matrix. */
+async function requestPlanes(
+  gpu: GpuContext,
+  capabilities: Capabilities,
+  { vocabularySize, width }: ModelConfig,
+): Promise<void> {
+  const matrix = createPlaneMatrix(gpu, 'planes', vocabularySize, width, 'head');
+  (await Int8RowWriter.create(gpu, matrix)).free();
+  const buffer = gpu.createBuffer('buffer', 1024);
+  const q = { padded: Math.ceil(width / 64) * 64, values: buffer, scales: buffer };
+  await embed(gpu, matrix, buffer, buffer);
+  for (const threads of normThreadsCandidates(capabilities)) {
+    const shape = { cols: width, eps: 1e-5, threads, packing: 'bytes', bound: buffer } as const;
+    await rmsNormQuantize(gpu, 'norm', shape, buffer, buffer, q, buffer);
+  }
+  for (const variant of headCandidates(capabilities)) await lmHeadPlanes(gpu, variant, matrix, q, buffer);
+  await exactLmHeadPlanes(gpu, matrix, buffer, buffer);
 }
 
 /** What a transformer compiles only when it is wanted. */

@@ -2,7 +2,7 @@
 // be, and which rows may still have the largest logit.
 
 /** Columns that share a scale, as in shaders/int8_rows.wgsl. */
-const GROUP = 32;
+export const GROUP = 32;
 
 /** An int8 matrix with a scale for every 32 columns of a row. */
 export interface Codes {
@@ -28,7 +28,7 @@ export function quantized(values: ArrayLike<number>, rows: number, cols: number)
 }
 
 /** Activations in int8 with one scale. */
-function quantizedActivations(x: Float64Array): { a: Float64Array; scale: number } {
+export function quantizedActivations(x: Float64Array): { a: Float64Array; scale: number } {
   const scale = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127;
   return { a: x.map((value) => Math.round(value / scale)), scale };
 }
@@ -37,10 +37,10 @@ function quantizedActivations(x: Float64Array): { a: Float64Array; scale: number
 export const BOUNDS = ['L1', 'Cauchy–Schwarz', 'less of both, by group'] as const;
 
 /** What the high bits say of one step, for each row. */
-export interface Step {
+export interface Step<Bound extends string = (typeof BOUNDS)[number]> {
   logits: Float64Array;
   errors: Float64Array;
-  bounds: Record<(typeof BOUNDS)[number], Float64Array>;
+  bounds: Record<Bound, Float64Array>;
 }
 
 /**
@@ -96,7 +96,11 @@ export function step(matrix: Codes, x: Float64Array, low: number): Step {
 }
 
 /** The share of rows whose logit may be the largest, or within `distance` of it, by what the high bits say. */
-export function candidates({ logits, errors }: Step, bound: Float64Array, distance: number): number {
+export function candidates(
+  { logits, errors }: Pick<Step, 'logits' | 'errors'>,
+  bound: Float64Array,
+  distance: number,
+): number {
   const known = logits.map((logit, row) => logit - errors[row]!);
   const least = known.reduce((most, value, row) => Math.max(most, value - bound[row]!), -Infinity);
   return known.filter((value, row) => value + bound[row]! >= least - distance).length / known.length;

@@ -23,7 +23,7 @@ export interface RowBlock {
 
 /** What an embedding or head is read as, to be compared with how it is kept: int8 is made of f16, other forms lose nothing. */
 export function keptAs(format: VocabularyMatrix['format']): 'f32' | 'f16' {
-  return format === 'f16' || format === 'int8' ? 'f16' : 'f32';
+  return format === 'f16' || format === 'int8' || format === 'planes' ? 'f16' : 'f32';
 }
 
 /** Reads the tensors of a GGUF file as numbers. */

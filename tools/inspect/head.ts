@@ -14,6 +14,7 @@ import { dotTolerance, normTolerance, roundedTolerance } from './tolerance';
 const KERNELS: Readonly<Record<VocabularyMatrix['format'], string>> = {
   f16: 'lm_head_f16',
   int8: 'lm_head_int8',
+  planes: 'lm_head_planes_exact',
   Q4_0: 'lm_head_blocks',
   Q4_K: 'lm_head_blocks',
   Q6_K: 'lm_head_blocks',
@@ -87,7 +88,7 @@ async function expectedLogits(
   const length = lengthOf(x);
   for await (const { values } of weights.rowBlocks(matrix, keptAs(format))) {
     for (const row of rowsOf(values, x.length)) {
-      const kept = format === 'int8' ? roundVocabularyRow(row) : undefined;
+      const kept = format === 'int8' || format === 'planes' ? roundVocabularyRow(row) : undefined;
       const own = kept?.values ?? row;
       // A weight near a half may have been rounded to the other side.
       let otherSide = 0;

@@ -119,7 +119,9 @@ class Inspection {
     const { width } = this.#config;
     const { embedding: format } = this.formats;
     const rows = await this.weights.tableRows('token_embd.weight', this.ids, keptAs(format));
-    const kept = rows.map((row) => (format === 'int8' ? roundVocabularyRow(row) : undefined));
+    const kept = rows.map((row) =>
+      format === 'int8' || format === 'planes' ? roundVocabularyRow(row) : undefined,
+    );
     const expected = concatenate(rows.map((row, i) => kept[i]?.values ?? row));
     const allowed = kept.map((row, i) =>
       row

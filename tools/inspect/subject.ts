@@ -7,6 +7,7 @@ import { Transformer, type TransformerOptions } from '../../src/inference/transf
 import type { VocabularyMatrix } from '../../src/kernels/matrices';
 import type { Precision } from '../../src/model/activations';
 import { loadWeights } from '../../src/model/load';
+import { roundsActivations } from '../../src/model/vocabulary';
 import { choosePrecisions, readModel } from '../../src/plan/read-model';
 import type { ModelFile } from '../../src/model/model-file';
 import type { Tokenizer } from '../../src/tokenizer';
@@ -50,7 +51,7 @@ export async function loadSubject(
   const contextLength = Math.min(CONTEXT_LENGTH, model.config.contextLength);
   const transformer = await Transformer.create(gpu, model.config, weights, {
     contextLength,
-    exactHead: headPrecision !== 'int8',
+    exactHead: !roundsActivations(headPrecision),
     activations,
     variants,
     tuner: { unchecked: true },

@@ -54,8 +54,8 @@ export async function compileShape(
   const { model } = await readModel(filesAtHand([{ name: `${shape}.gguf`, bytes }]));
   const { activations, headPrecision } = choosePrecisions(model, {});
   const weights = allocateWeights(gpu, model, headPrecision);
-  const create = (variants: Partial<Variants>): Promise<Transformer> =>
-    Transformer.create(gpu, model.config, weights, {
+  const create = (variants: Partial<Variants>, of = weights): Promise<Transformer> =>
+    Transformer.create(gpu, model.config, of, {
       contextLength: CONTEXT,
       exactHead: false,
       variants,
@@ -65,13 +65,18 @@ export async function compileShape(
   const uses = new Uses(gpu.specs);
   await addUses(uses, gpu, await create({}));
   const steps = uses.ids;
-  uses.add('load', await loadKernels(gpu, weights));
+  // The other form of a head in int8.
+  const planes = weights.head.format === 'int8' ? allocateWeights(gpu, model, 'planes') : undefined;
+  if (planes) await addUses(uses, gpu, await create({}, planes));
+  for (const each of [weights, ...(planes ? [planes] : [])]) uses.add('load', await loadKernels(gpu, each));
   const all = candidates(capabilities, model.config, activations);
   for (const [kernel, list] of Object.entries(all) as [keyof Candidates, readonly unknown[]][]) {
     const others: { name: string; ids: ReadonlySet<number> }[] = [];
     for (const variant of list.slice(1)) {
       const own = new Uses(gpu.specs);
-      await addUses(own, gpu, await create({ [kernel]: variant }));
+      const variants: Partial<Variants> = { [kernel]: variant };
+      await addUses(own, gpu, await create(variants));
+      if (planes && kernel === 'head') await addUses(own, gpu, await create(variants, planes));
       others.push({ name: `${kernel} ${JSON.stringify(variant)}`, ids: own.ids });
       uses.addOthers(own, others.at(-1)!.name);
     }
@@ -127,7 +132,8 @@ class Uses {
 }
 
 async function loadKernels(gpu: CompilingContext, { embedding }: ModelWeights): Promise<MadeDispatch[]> {
-  if (embedding.format === 'int8') (await Int8RowWriter.create(gpu, embedding)).free();
+  if (embedding.format === 'int8' || embedding.format === 'planes')
+    (await Int8RowWriter.create(gpu, embedding)).free();
   return gpu.takeMade();
 }
 

@@ -10,6 +10,7 @@ import { normals } from '../../support/reference';
 import {
   filled,
   int8Shards,
+  planeShards,
   readFloats,
   readInt8,
   run,
@@ -72,6 +73,20 @@ describe('int8', () => {
     const { codes, scales } = await readInt8(gpu, matrix);
     await expectRows(
       matrix,
+      Float64Array.from(codes, (code, i) => code * scales[i]!),
+      scale,
+    );
+  });
+});
+
+describe('int8 in planes', () => {
+  test.each(SHAPES)('rows of $cols columns, times $scale', async ({ cols, scale }) => {
+    const int8 = int8Shards(gpu, cols, [ROWS]);
+    const planes = planeShards(gpu, cols, [16, 16, 5]);
+    for (const matrix of [int8, planes]) await writeInt8(gpu, matrix, normals(ROWS * cols, cols));
+    const { codes, scales } = await readInt8(gpu, int8);
+    await expectRows(
+      planes,
       Float64Array.from(codes, (code, i) => code * scales[i]!),
       scale,
     );

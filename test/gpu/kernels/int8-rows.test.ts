@@ -1,12 +1,13 @@
 // Rows of int8 with a scale for every 32 columns, made from f16 rows: against the definition.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { floatBitsToHalf, halfToFloat } from '../../../src/formats/half';
+import { packPlanes } from '../../../src/formats/planes';
 import type { GpuContext } from '../../../src/gpu/context';
 import { createInt8Matrix } from '../../../src/kernels/int8-rows';
 import type { Int8Matrix } from '../../../src/kernels/matrices';
 import { openContext } from '../../support/engine';
 import { normals } from '../../support/reference';
-import { int8Shards, readInt8, writeInt8 } from '../../support/reference-gpu';
+import { int8Shards, planeShards, readInt8, readWords, writeInt8 } from '../../support/reference-gpu';
 
 let gpu: GpuContext;
 beforeAll(async () => {
@@ -59,6 +60,22 @@ test.each([
   const { codes, scales } = await readInt8(gpu, matrix);
   expect(codes.subarray(3 * cols, 4 * cols).every((code) => code === 0)).toBe(true);
   expect(scales.subarray(3 * cols, 4 * cols).every((scale) => scale === 0)).toBe(true);
+});
+
+test('in planes are the same numbers, from pieces that end anywhere and in shards', async () => {
+  // Of more than the eight pieces whose highest bits are together.
+  const [rows, cols] = [37, 580];
+  const elements = normals(rows * cols, 4);
+  const int8 = createInt8Matrix(gpu, 'rows', rows, cols, 'work');
+  await writeInt8(gpu, int8, elements);
+  const planes = planeShards(gpu, cols, [16, 16, 5]);
+  await writeInt8(gpu, planes, elements, { stagingBytes: 3 * cols * 2, pieceElements: 96 });
+  const { codes } = await readInt8(gpu, int8);
+  for (const { codes: high, low, firstRow, rows: own } of planes.shards) {
+    const expected = packPlanes(codes.subarray(firstRow * cols, (firstRow + own) * cols), cols);
+    expect(await readWords(gpu, high, expected.high.length)).toEqual(expected.high);
+    expect(await readWords(gpu, low, expected.low.length)).toEqual(expected.low);
+  }
 });
 
 test('come in pieces that end anywhere, and are staged a few at a time', async () => {

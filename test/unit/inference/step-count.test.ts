@@ -65,6 +65,21 @@ describe('TriLM 3.9B, whose embedding and head are kept in blocks', () => {
   });
 });
 
+describe('a head in planes', () => {
+  it('is a dispatch more, and a fifth less to read', async () => {
+    const device = { vendor: 'nvidia', lanes: 32 } as const;
+    const planes = await countedModel(device, {}, 'bitnet-2b4t', { headPrecision: 'planes' });
+    const int8 = await countedModel(device);
+    const [inPlanes, inBytes] = [await planes.token(CONTEXT), await int8.token(CONTEXT)];
+    expect(inPlanes.dispatches).toBe(inBytes.dispatches + 1);
+    // Of 8.5 bits a number 4 are not read: 154 of 349 MB, of 880 in all.
+    expect(inPlanes.bytes / inBytes.bytes).toBeGreaterThan(0.8);
+    expect(inPlanes.bytes / inBytes.bytes).toBeLessThan(0.83);
+    // It takes a 34th more than 349 MB.
+    expect(planes.weightBytes - int8.weightBytes).toBe(128256 * 2560 * (2 / 64));
+  });
+});
+
 describe('a count', () => {
   const dispatch = (label: string, rounds: number, least = 0): Dispatch => ({
     label,

@@ -93,8 +93,11 @@ inBrowsers((open) => {
     let info: ModelInfo;
     beforeAll(async () => {
       page = await openPage();
-      // One with the kernels of any load, one with those that compile soonest: what is tested here depends on neither.
-      const options: PageLoadOptions = { streamTransport: transport, quick: transport !== 'auto' };
+      // One with the kernels of any load, one with those that compile soonest and a head in planes: what is tested here depends on neither.
+      const options: PageLoadOptions = {
+        streamTransport: transport,
+        ...(transport !== 'auto' && { quick: true, headPrecision: 'planes' }),
+      };
       ({ info } = await page.call<{ info: ModelInfo }>('load', MODEL, options));
     });
     afterAll(async () => {
@@ -104,6 +107,7 @@ inBrowsers((open) => {
 
     it('says how chunks travel', () => {
       expect(info.codePaths.stream).toBe(transport === 'auto' ? 'transferred' : 'message-port');
+      expect(info.codePaths.head).toBe(transport === 'auto' ? 'int8' : 'planes');
     });
 
     it('counts from 3 to 9', async () => {

@@ -1,5 +1,5 @@
 // Reading lists of models that the host of the demo has written, and what is remembered from one visit to the next.
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ConversationStore } from '../../../demo/history/conversation-store';
 import { firstModel, lastModel, rememberModel } from '../../../demo/history/last-model';
 import type * as ModelList from '../../../demo/gallery/model-list';
@@ -10,7 +10,7 @@ const BASE = 'https://host.example/demo/models.json';
 /** The list has the address of the built-in model, which is relative to a page. */
 let list: typeof ModelList;
 beforeAll(async () => {
-  Object.assign(globalThis, { document: { baseURI: 'https://host.example/demo/' } });
+  vi.stubGlobal('document', { baseURI: 'https://host.example/demo/' });
   list = await import('../../../demo/gallery/model-list');
 });
 

@@ -33,6 +33,8 @@ export default defineConfig(
   },
   {
     files: ['**/*.{js,mjs}'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+    languageOptions: {
+      globals: { AbortController: 'readonly', process: 'readonly', console: 'readonly', URL: 'readonly' },
+    },
   },
 );

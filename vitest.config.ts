@@ -45,8 +45,11 @@ const QUICK_E2E = ['test/e2e/smoke.test.ts', 'test/e2e/plan.test.ts'];
 const NO_TIMEOUT = { testTimeout: 0, hookTimeout: 0 };
 const UNIT_TIMEOUT = { testTimeout: 600_000, hookTimeout: 600_000 };
 
-/** A software GPU compiles on one core and computes on all, and so do browsers: measured, two files keep two cores busy, and a third one gains nothing. */
-const TWO_AT_A_TIME = { maxWorkers: 3, ...NO_TIMEOUT };
+/**
+ * A software GPU compiles on one core and computes on all, and pages wait for a worker, a GPU's process, a server: a third file has what
+ * two leave of two cores.
+ */
+const THREE_AT_A_TIME = { maxWorkers: 3, ...NO_TIMEOUT };
 
 /** All drivers and browsers at once: a core that waits for the last file of one of them would have nothing to do. */
 const AFTER_UNIT_TESTS = 1;
@@ -86,7 +89,7 @@ function gpuProject(driver: Driver, turn: number, drivers: readonly Driver[]): T
         ...COMBINATIONS(driver === compiler && !quick),
       },
       sequence: { groupOrder: AFTER_UNIT_TESTS },
-      ...TWO_AT_A_TIME,
+      ...THREE_AT_A_TIME,
       ...WATCHED,
     },
   };
@@ -121,7 +124,7 @@ export default defineConfig({
           setupFiles: [PROGRESS],
           globalSetup: ['test/support/builds/setup.ts'],
           sequence: { groupOrder: AFTER_UNIT_TESTS },
-          ...TWO_AT_A_TIME,
+          ...THREE_AT_A_TIME,
           ...WATCHED,
         },
       },

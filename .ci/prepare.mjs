@@ -1,4 +1,5 @@
 // What `npm start` and `npm test` do first: look at Node, install the dependencies if need be, run other programs.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -39,10 +40,24 @@ export async function ensureDependencies() {
   if (code !== 0) fail('The dependencies could not be installed; see what npm says above.');
 }
 
-/** Runs npm; resolves to its exit code. Under npm its own script is known, elsewhere Windows needs a shell to find it. */
+/** Runs npm; resolves to its exit code. */
 export function npm(...args) {
-  if (env.npm_execpath?.endsWith('.js')) return run(execPath, [env.npm_execpath, ...args]);
-  return run('npm', args, { shell: platform === 'win32' });
+  return startNpm(args).ended;
+}
+
+/** Runs npm without a word of it; resolves to its exit code, and to what it had to say. */
+export async function npmQuietly(...args) {
+  const { child, ended } = startNpm(args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => said.push(bytes));
+  const code = await ended;
+  return { code, output: Buffer.concat(said).toString() };
+}
+
+/** Under npm its own script is known, elsewhere Windows needs a shell to find it. */
+function startNpm(args, options = {}) {
+  if (env.npm_execpath?.endsWith('.js')) return start(execPath, [env.npm_execpath, ...args], options);
+  return start('npm', args, { shell: platform === 'win32', ...options });
 }
 
 /** Runs a program of node_modules, named by the path of its script. */
@@ -72,7 +87,7 @@ export function start(command, args, options = {}) {
       console.error(`${command} could not be started: ${error.message}`);
       end(127);
     });
-    child.on('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
+    child.on('close', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });
   return { child, ended };
 }

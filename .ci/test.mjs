@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import process, { argv, env, exit, platform } from 'node:process';
 import { availableDrivers, findChromium, findFirefox } from '../test/support/machine.mjs';
-import { ensureDependencies, fail, npm, requireNode, run } from './prepare.mjs';
+import { ensureDependencies, fail, npmQuietly, requireNode, run } from './prepare.mjs';
 import { runVitest } from './vitest.mjs';
 
 const CHROMIUM_MISSING =
@@ -39,6 +39,18 @@ function take(args, flag) {
   return at >= 0;
 }
 
+/** All tests, and beside them, while some of them wait, format, lint and types: what is wrong with these ends the tests. */
+async function testAndCheck() {
+  const wrong = new AbortController();
+  const checking = npmQuietly('run', 'check').then(({ code, output }) => {
+    if (code !== 0) wrong.abort();
+    console.log(code === 0 ? 'Format, lint and types are right.' : output);
+    return code;
+  });
+  const tested = await runVitest(['run'], { signal: wrong.signal });
+  return (await checking) || tested;
+}
+
 requireNode();
 await ensureDependencies();
 
@@ -58,8 +70,6 @@ if (needBrowser(paths)) {
   console.log(`Firefox: ${findFirefox() ?? 'none, its tests are skipped'}`);
 }
 console.log(`GPU in Node: ${env.TERNION_VULKAN ?? availableDrivers().join(', ')}`);
-if (args.length === 0 && !quick && !watch) {
-  const code = await npm('run', 'check');
-  if (code !== 0) exit(code);
-}
-exit(await (watch ? runVitest(['watch', ...args], { limit: 0 }) : runVitest(['run', ...args])));
+if (watch) exit(await runVitest(['watch', ...args], { limit: 0 }));
+if (args.length > 0 || quick) exit(await runVitest(['run', ...args]));
+exit(await testAndCheck());

@@ -42,6 +42,17 @@ export interface UploadTarget
   };
 }
 
+/** A promise to be rejected. Made apart: what a context's constructor puts into a closure would be kept by what hears of lost devices. */
+class Ending {
+  reject: (why: TernionError) => void = () => {};
+  readonly promise = new Promise<never>((_, reject) => (this.reject = reject));
+
+  constructor() {
+    // Where nobody waits, nobody needs to hear of it.
+    this.promise.catch(() => {});
+  }
+}
+
 /** Owns what is made on `device`; `destroy` gives all of it back. */
 export class GpuContext implements BufferMaker {
   readonly #buffers = new Map<GPUBuffer, { size: number; part: MemoryPart }>();
@@ -55,8 +66,7 @@ export class GpuContext implements BufferMaker {
   /** Why nothing more can be made here: the device was lost, or all is given back. */
   #over: TernionError | undefined;
   /** Rejects with that; one promise for all that wait, as Node warns of many listeners of one signal. */
-  readonly #ended: Promise<never>;
-  #endFor: (why: TernionError) => void = () => {};
+  readonly #ending = new Ending();
 
   /** `cache` has what was compiled for other contexts on the same device; `log` sees what is compiled for this one. */
   constructor(
@@ -65,9 +75,6 @@ export class GpuContext implements BufferMaker {
     private readonly log: ShaderLog | undefined = shaderLog(),
     private readonly cache: PipelineCache = new PipelineCache(device),
   ) {
-    this.#ended = new Promise<never>((_, reject) => (this.#endFor = reject));
-    // Where nobody waits, nobody needs to hear of it.
-    this.#ended.catch(() => {});
     whenLost(device, this, (context, info) => {
       context.#end(deviceLost(`${info.reason}: ${info.message}`));
     });
@@ -229,7 +236,7 @@ export class GpuContext implements BufferMaker {
     try {
       const compiled = this.cache.get({ ...spec, conditions }, this.log);
       // What is being compiled cannot be stopped. It goes on for the cache, and nobody here waits for it any more.
-      const pipeline = await Promise.race([compiled, this.#ended]);
+      const pipeline = await Promise.race([compiled, this.#ending.promise]);
       this.onCompiled?.(++this.#compiledCount);
       return pipeline;
     } catch (error) {
@@ -298,7 +305,7 @@ export class GpuContext implements BufferMaker {
 
   #end(why: TernionError): void {
     this.#over ??= why;
-    this.#endFor(this.#over);
+    this.#ending.reject(this.#over);
   }
 
   /** Frees every buffer, for good: what is still under way cannot make new ones. The device belongs to whoever made it. */

@@ -182,6 +182,7 @@ describe('an interrupted download', () => {
     expect(await deleting).toBe(false);
     expect(await listIn(cache())).toMatchObject([{ complete: true }]);
     expect(await deleteIn(cache(), url())).toBe(true);
+    server.exchanges.length = 0;
     await interrupted(4 * MIB);
     expect(await deleteIn(cache(), url(), { unfinishedOnly: true })).toBe(true);
     expect(folder.files.size).toBe(0);

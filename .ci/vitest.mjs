@@ -19,7 +19,8 @@ export async function runVitest(args, { limit = RUN_LIMIT, signal } = {}) {
   const { child, ended } = start(execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), ...args], {
     env: { ...env, TERNION_PROGRESS_FOLDER: folder },
   });
-  signal?.addEventListener('abort', () => killTree(child.pid), { once: true });
+  const stop = () => killTree(child.pid);
+  signal?.addEventListener('abort', stop);
   let over = false;
   const giveUp = async () => {
     over = true;
@@ -29,6 +30,7 @@ export async function runVitest(args, { limit = RUN_LIMIT, signal } = {}) {
   };
   const timer = limit > 0 ? setTimeout(giveUp, limit * 1000) : undefined;
   const code = await ended;
+  signal?.removeEventListener('abort', stop);
   clearTimeout(timer);
   rmSync(folder, { recursive: true, force: true });
   if (!over) return code;

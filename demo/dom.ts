@@ -29,6 +29,11 @@ export function button(label: string, act: () => void, more = ''): HTMLButtonEle
   return element;
 }
 
+/** Has `element` say `text`; one that says so already is left alone, with what is selected in it. */
+export function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Replaces the content of a `<dl>` by these terms and values. */
 export function setFacts(list: HTMLDListElement, facts: readonly (readonly [string, string])[]): void {
   const rows = facts.map(([term, value]) =>

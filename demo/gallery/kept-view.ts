@@ -6,12 +6,12 @@ import { openBrowserCache } from '../../src/storage/cache/browser-cache';
 import { NoCache } from '../../src/storage/cache/cache';
 import { deleteUnfinished } from '../../src/storage/cache/models';
 import { nameIn } from '../../src/storage/http/address';
-import { button, byId, create, formatBytes } from '../dom';
+import { button, byId, create, formatBytes, setText } from '../dom';
 import { explain } from '../failures';
 import type { Source } from '../source';
 import { askTwice } from './ask-twice';
 
-/** How often it is looked at what is here, ms: a download writes its pieces, and so do other tabs, and nobody tells of it. */
+/** Between two looks at what is here, ms: a download writes its pieces, and so do other tabs, and nobody tells of it. */
 const INTERVAL = 1000;
 
 /** A model as the list shows it. */
@@ -28,7 +28,8 @@ export class KeptView {
   readonly #status = byId('kept-status', HTMLElement);
   /** By the model's id. */
   #rows = new Map<string, Row>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  /** Counts starts and stops: who follows since an earlier one ends. */
+  #turn = 0;
 
   /** @param sourceAt what the gallery has at the URL of a model's main file. */
   constructor(
@@ -41,13 +42,19 @@ export class KeptView {
 
   /** Shows what is here, and what becomes of it, until `stop`. */
   start(): void {
-    this.stop();
-    this.#timer = setInterval(() => void this.#refresh(), INTERVAL);
-    void this.#refresh();
+    void this.#follow(++this.#turn);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#turn++;
+  }
+
+  /** One look after the other, however long each takes. */
+  async #follow(turn: number): Promise<void> {
+    while (turn === this.#turn) {
+      await this.#refresh();
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+    }
   }
 
   /** Looks again at what is here. */
@@ -60,7 +67,7 @@ export class KeptView {
       else this.#show(await storageUsage());
       this.changed(kept);
     } catch (error) {
-      this.#usage.textContent = `What is kept could not be read. ${explain(error).message}`;
+      setText(this.#usage, `What is kept could not be read. ${explain(error).message}`);
     }
   }
 
@@ -129,7 +136,7 @@ export class KeptView {
 
   /** Says that nothing can be kept, as in some private windows. */
   #showNone(reason: string): void {
-    this.#usage.textContent = `Models are not kept: ${reason}. They are downloaded again on the next visit.`;
+    setText(this.#usage, `Models are not kept: ${reason}. They are downloaded again on the next visit.`);
     this.#persist.hidden = true;
   }
 
@@ -139,7 +146,7 @@ export class KeptView {
     const promise = persisted
       ? 'The browser keeps them until you delete them.'
       : 'The browser may clear them when the disk gets full.';
-    this.#usage.textContent = `${taken}${room} ${promise}`;
+    setText(this.#usage, `${taken}${room} ${promise}`);
     this.#persist.hidden = persisted;
   }
 }

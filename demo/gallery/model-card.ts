@@ -1,7 +1,7 @@
 // One model of the gallery: what it is, what it takes, whether it fits this device, and a button that loads it.
 
 import { urlOf } from '../../src/storage/http/address';
-import { button, create, formatBytes, formatNumber } from '../dom';
+import { button, create, formatBytes, formatNumber, setText } from '../dom';
 import type { Source } from '../source';
 import { VerdictLine, type Checks } from './checks';
 import { sourceOf, type ListedModel } from './model-list';
@@ -48,7 +48,7 @@ export class ModelCard {
 
   /** Says where the model is; nothing if it is neither loaded nor here. */
   mark(state: 'in use' | 'on this device' | undefined): void {
-    this.#badge.textContent = state ?? '';
+    setText(this.#badge, state ?? '');
   }
 }
 

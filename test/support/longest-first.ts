@@ -1,4 +1,4 @@
-// The order of test files: those that take longest begin first, so that two at a time end together.
+// The order of test files: those that take longest begin first, so that the workers end together.
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**

@@ -1,9 +1,16 @@
 // What `tools/vite/script-url.ts` makes of an import of a script's address, and of its version.
 
 declare module '*?script-url' {
-  /** Makes an address of the script, for a module worker. If it is a blob's, it is to be revoked when it was used. */
-  const makeScriptUrl: () => string;
+  /**
+   * Makes an address of the script, for a module worker. If it is a blob's, it is to be revoked when it was used. `added` is the
+   * code of parts that shall be in it.
+   */
+  const makeScriptUrl: (added?: readonly string[]) => string;
   export default makeScriptUrl;
+  /** The names of the parts that the script loads when it needs them. */
+  export const parts: readonly string[];
+  /** Resolves to the code of a part. */
+  export const loadPart: (name: string) => Promise<string>;
 }
 
 declare module '*?script-version' {

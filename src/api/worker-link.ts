@@ -9,8 +9,10 @@ import { webLocks } from '../storage/cache/locks';
 import { ViolationWatch } from '../storage/http/violations';
 import type { ModelSource } from '../storage/sources/model-source';
 import {
+  outcomeOf,
   valueOf,
   type Outcome,
+  type PartSource,
   type StatusReport,
   type StreamTransport,
   type WorkerApi,
@@ -61,6 +63,8 @@ export class WorkerLink implements EngineLink, LinkedWorker {
   readonly #over = new AbortController();
   #heartbeat: Heartbeat | undefined;
   private readonly heartbeat: HeartbeatOptions | undefined;
+  #grammarWorkers: GrammarWorkers | undefined;
+  #loadsParts = true;
   /** What the worker still does for a call that was aborted. */
   #cleaningUp: Promise<unknown> | undefined;
   #counter = 0;
@@ -105,15 +109,24 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     const script = new WorkerScript(() => import('../worker/main?script-url'), ENGINE_WORKER);
     let link: WorkerLink | undefined;
     try {
-      const worker = createWorker?.() ?? (await script.start(name));
-      const end = (): void => {
-        worker.terminate();
-        grammarWorkers?.close();
+      const begin = async (worker: Worker): Promise<WorkerLink> => {
+        const begun = new WorkerLink(
+          { endpoint: worker, script: worker, end: () => worker.terminate() },
+          options,
+        );
+        link = begun;
+        await untilAborted(begun.#greet(greetingMs), signal);
+        return begun;
       };
-      link = new WorkerLink({ endpoint: worker, script: worker, end }, options);
-      await untilAborted(link.#greet(greetingMs), signal);
-      if (grammarWorkers) await link.#giveGrammarThreads(grammarWorkers);
-      return link;
+      let begun = await begin(createWorker?.() ?? (await script.start(name)));
+      if (!createWorker && !begun.#loadsParts) {
+        // The page's policy lets workers start from blobs, but not import from them.
+        begun.close();
+        begun = await begin(await script.start(name, true));
+      }
+      await begun.#giveParts(script);
+      if (grammarWorkers) await begun.#giveGrammarThreads(grammarWorkers);
+      return begun;
     } catch (error) {
       link?.close();
       // Without a link it is the error of the script's policy, which says what is wrong.
@@ -222,6 +235,7 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     const terminate = (): void => {
       this.#api[releaseProxy]();
       this.connection.end();
+      this.#grammarWorkers?.close();
     };
     if (!this.#cleaningUp) return terminate();
     const timer = setTimeout(terminate, CLEAN_UP_MS);
@@ -232,7 +246,13 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     });
   }
 
+  async #giveParts(script: WorkerScript): Promise<void> {
+    const parts: PartSource = { load: (name) => outcomeOf(() => script.part(name)) };
+    await this.call((api) => api.takeParts(proxy(parts)));
+  }
+
   async #giveGrammarThreads(workers: GrammarWorkers): Promise<void> {
+    this.#grammarWorkers = workers;
     await this.call((api) => api.takeGrammarThreads(proxy(workers)));
   }
 
@@ -245,7 +265,8 @@ export class WorkerLink implements EngineLink, LinkedWorker {
     script?.addEventListener('error', onError);
     const timer = setTimeout(() => this.#end(lost(`It did not answer in ${withinMs} ms.`)), withinMs);
     try {
-      const { holdsLock } = await this.call((api) => api.hello(lockName));
+      const { holdsLock, loadsParts } = await this.call((api) => api.hello(lockName));
+      this.#loadsParts = loadsParts;
       this.#watch(holdsLock ? lockName : undefined);
     } finally {
       clearTimeout(timer);

@@ -1,5 +1,6 @@
 // The scripts of workers that are part of this module: their addresses, and the Trusted Types policy that vouches for them.
 
+import { TernionError } from '../errors';
 import { policyForbidden, type WorkerKind } from './start-failures';
 
 /** The name of the Trusted Types policy. Pages that enforce Trusted Types allow it with `trusted-types ternion`. */
@@ -16,7 +17,14 @@ interface PolicyFactory {
   createPolicy(name: string, rules: ScriptPolicy): ScriptPolicy;
 }
 
-/** A script's address, from the start of a worker to `release`. */
+/** What a module gives that is imported with `?script-url`. */
+export interface ScriptModule {
+  default: (added?: readonly string[]) => string;
+  parts: readonly string[];
+  loadPart: (name: string) => Promise<string>;
+}
+
+/** A script's address, from the start of a worker to `release`, and the script's parts. */
 export class WorkerScript {
   /**
    * The policy, once it was needed. It is shared by all scripts because a browser may refuse to make the same one again, and
@@ -30,18 +38,20 @@ export class WorkerScript {
 
   /** @param load imports the script with `?script-url`. */
   constructor(
-    private readonly load: () => Promise<{ default: () => string }>,
+    private readonly load: () => Promise<ScriptModule>,
     private readonly kind: WorkerKind,
   ) {}
 
   /**
-   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. Rejects with
-   * `worker-unavailable` if it takes the policy, and the page does not allow that.
+   * Starts a worker. Its code is loaded only now: pages that make the worker themselves do without. `whole` is for a worker that
+   * cannot load parts: all are in its script. Rejects with `worker-unavailable` if it takes the policy, and the page does not allow that.
    */
-  async start(name: string): Promise<Worker> {
+  async start(name: string, whole = false): Promise<Worker> {
     if (typeof Worker === 'undefined') throw new Error('There are no workers here: this is not a page.');
-    const { default: makeScriptUrl } = await this.load().catch(notLoaded);
-    const [url, refusal] = WorkerScript.#makeUrl(makeScriptUrl);
+    const { default: makeScriptUrl, parts, loadPart } = await this.load().catch(notLoaded);
+    const added = await Promise.all(whole ? parts.map(loadPart) : []).catch(notLoaded);
+    this.release();
+    const [url, refusal] = WorkerScript.#makeUrl(() => makeScriptUrl(added));
     this.#url = url;
     try {
       return new Worker(url, { type: 'module', name });
@@ -50,9 +60,20 @@ export class WorkerScript {
     }
   }
 
+  /** The code of a part that a worker needs now. Rejects with `worker-unavailable`. */
+  async part(name: string): Promise<string> {
+    try {
+      return await (await this.load()).loadPart(name);
+    } catch (cause) {
+      const message = `A part of the worker's script could not be loaded (${reasonOf(cause)}). Load the page again.`;
+      throw new TernionError('worker-unavailable', message, { cause });
+    }
+  }
+
   /** Ends the address. A worker that has begun does not need it any more. */
   release(): void {
     if (this.#url !== undefined) URL.revokeObjectURL(String(this.#url));
+    this.#url = undefined;
   }
 
   /** An address, as a TrustedScriptURL if it can be one; if only the page's policy is against it, what the browser said. */
@@ -74,6 +95,11 @@ export class WorkerScript {
 
 /** Bundles have the script in a file of its own, which may not be served. */
 function notLoaded(cause: unknown): never {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  throw new Error(`Its script, which is a module of Ternion, could not be loaded (${why}).`, { cause });
+  throw new Error(`Its script, which is a module of Ternion, could not be loaded (${reasonOf(cause)}).`, {
+    cause,
+  });
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -7,8 +7,6 @@ import type { LogitsProcessor } from '../inference/continuation';
 import { maskOfTokens } from '../inference/masks';
 import type { TokenGuide } from '../inference/token-guide';
 import type { ChatFormat, ToolCallFormat } from '../tokenizer';
-import { GrammarGuide } from './grammar-guide';
-import { ReasoningGuide } from './reasoning-guide';
 import type { PlainGenerateOptions } from './types';
 
 /** Begins to follow an answer through a grammar, see `GrammarService`. */
@@ -43,8 +41,8 @@ export function callableTools(
   throw new TernionError('unsupported-feature', 'The chat template of this model knows no tools.');
 }
 
-/** The format of a chat whose template is told of the tools. */
-export function chatWith(options: PlainGenerateOptions, chat: ChatFormat): ChatFormat {
+/** The format of a chat whose template is told of the tools. Rejects with `template-failed`. */
+export async function chatWith(options: PlainGenerateOptions, chat: ChatFormat): Promise<ChatFormat> {
   const { tools, toolChoice, templateOptions } = options;
   if (!tools || Object.keys(tools).length === 0 || toolChoice === 'none') return chat.with(options);
   const told = Object.entries(tools).map(([name, { description, schema }]) => ({
@@ -70,7 +68,10 @@ export async function answerGuide(
 ): Promise<AnswerGuide | undefined> {
   const source = grammarSource(options, chat);
   if (!source) return undefined;
-  const state = await follow(source, chat, signal);
+  const [state, { GrammarGuide, ReasoningGuide }] = await Promise.all([
+    follow(source, chat, signal),
+    import('./guides'),
+  ]);
   const sampleAll = options.logprobs !== undefined;
   const guide = new GrammarGuide(state, chat, { sampleAll, mask });
   const release = (): void => guide.release();

@@ -7,13 +7,11 @@ import {
   ReasoningSplitter,
   StopMatcher,
   StreamingDetokenizer,
-  toolCallStream,
   type ChatFormat,
   type ReasoningFormat,
   type Tokenizer,
   type ToolCallStream,
 } from '../tokenizer';
-import type { CallableTools } from './answer-shape';
 import type { ResolvedOptions } from './sampling';
 import type { CompleteToolCall, GenerateChunk, SampledLogprob, TokenLogprob } from './types';
 
@@ -26,8 +24,8 @@ export type AnswerText = Pick<AnswerPiece, 'text' | 'reasoning' | 'toolCalls'>;
 export interface AnswerParts {
   /** How it shows its reasoning; undefined if that is text like any other. */
   reasoning?: ReasoningFormat | undefined;
-  /** The tools that it may call; undefined if there are none. */
-  tools?: CallableTools | undefined;
+  /** What finds its calls of tools; undefined if it may call none. */
+  calls?: ToolCallStream | undefined;
   /** What the ids of its calls begin with. Default 'call'. */
   callIdPrefix?: string;
 }
@@ -49,12 +47,12 @@ export class Answer {
   constructor(
     private readonly chat: ChatFormat,
     options: Pick<ResolvedOptions, 'stop'>,
-    { reasoning, tools, callIdPrefix = 'call' }: AnswerParts = {},
+    { reasoning, calls, callIdPrefix = 'call' }: AnswerParts = {},
   ) {
     this.#detokenizer = new StreamingDetokenizer(chat.tokenizer);
     this.#stops = new StopMatcher(options.stop);
     this.#reasoning = reasoning && new ReasoningSplitter(reasoning);
-    this.#tools = tools && toolCallStream(tools.format, tools.names);
+    this.#tools = calls;
     this.#callIdPrefix = callIdPrefix;
   }
 

@@ -3,7 +3,7 @@
 import { TernionError, throwIfAborted } from '../errors';
 import { DeviceSupply } from '../gpu/device-supply';
 import type { DeviceOption, WebGpu } from '../gpu/given-device';
-import { ThreadedGrammars, type GrammarService } from '../grammar/service';
+import type { GrammarService } from '../grammar/service';
 import type { StartGrammarThread } from '../grammar/thread-link';
 import type { LocalLoadOptions } from '../plan/load-options';
 import type { ModelSource } from '../storage/sources/model-source';
@@ -174,10 +174,13 @@ export class EngineHost implements CoreEngine {
     throw noModel();
   }
 
-  #grammarService(): GrammarService {
+  async #grammarService(): Promise<GrammarService> {
     this.#assertUsable();
-    if (!this.#startThread) throw noThreads();
-    this.#grammars ??= new ThreadedGrammars(this.#startThread);
+    const start = this.#startThread;
+    if (!start) throw noThreads();
+    const { ThreadedGrammars } = await import('./guides');
+    this.#assertUsable();
+    this.#grammars ??= new ThreadedGrammars(start);
     return this.#grammars;
   }
 

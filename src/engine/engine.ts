@@ -21,7 +21,6 @@ import { Residence, WORK_DONE, type Reloader } from './residence';
 import { Resident } from './resident';
 import { Conversation } from './conversation';
 import { readSession, type ModelIdentity } from './saved-session';
-import { grammarTokens, grammarVocabulary } from './grammar-guide';
 import type { GrammarSource } from '../grammar/grammar';
 import type { GrammarService, GrammarState } from '../grammar/service';
 import { LocalSession, type SessionHost } from './session';
@@ -113,7 +112,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
       behind,
     } = options;
     const { model, tokenizer, template } = await readModel(files, signal, options.chatTemplate !== undefined);
-    const chat = new ChatFormat(tokenizer, template).with(options);
+    const chat = await new ChatFormat(tokenizer, template).with(options);
     const fit = fitMemory(model, gpu, options);
     const placement = {
       ...choosePrecisions(model, options),
@@ -144,7 +143,7 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
 
   async tokenize(input: string | readonly ChatMessage[], options: TokenizeOptions = {}): Promise<number[]> {
     this.#assertUsable();
-    const chat = this.model.chat.with(options);
+    const chat = await this.model.chat.with(options);
     if (typeof input === 'string') return chat.tokenizer.encode(input, options);
     return encodeSegments(chat.tokenizer, chat.render(input));
   }
@@ -275,7 +274,10 @@ export class LocalEngine implements Omit<CoreEngine, 'load'> {
     if (!this.grammars) {
       throw new TernionError('unsupported-feature', 'There are no threads for grammars here.');
     }
-    const service = await this.grammars();
+    const [service, { grammarTokens, grammarVocabulary }] = await Promise.all([
+      this.grammars(),
+      import('./guides'),
+    ]);
     this.#grammarTokens ??= grammarTokens(chat.tokenizer);
     return service.follow(grammarVocabulary(this.#grammarTokens, chat), source, signal);
   }

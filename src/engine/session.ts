@@ -1,7 +1,7 @@
 // A conversation: prompts in, a stream of chunks out, and a KV cache that spans the turns.
 
 import { TernionError } from '../errors';
-import type { ChatFormat } from '../tokenizer';
+import type { ChatFormat, ToolCallStream } from '../tokenizer';
 import type { ModelConfig } from '../model/config';
 import { Answer, type AnswerPiece } from './answer';
 import {
@@ -203,12 +203,13 @@ export class LocalSession implements CoreSession {
     // A processor may have to be fetched first.
     const sampling = { ...options, logitsProcessor: undefined };
     const resolved = resolveOptions(sampling, host.config.vocabularySize);
-    const chat = chatWith(options, host.chat);
-    const tools = callableTools(options, chat);
     const clock = new Clock();
     host.residence.wake();
+    // Its place in the line is that of its call, also where its template has to be read first.
+    const entering = this.#turns.enter(signal);
+    const { chat, calls } = await this.#chatFor(options, entering);
     try {
-      await this.#turns.enter(signal);
+      await entering;
     } catch {
       outlet.put({ ...NOTHING, finishReason: 'abort', usage: clock.usage(NOTHING_COUNTED) });
       return;
@@ -218,7 +219,7 @@ export class LocalSession implements CoreSession {
       const answer = new Answer(chat, resolved, {
         // What continues raw text is text, whatever it looks like.
         reasoning: prompt.messages && chat.reasoning,
-        tools,
+        calls,
         callIdPrefix: callIdPrefix(resolved.sampler.seed, prompt.ids.length),
       });
       const given = begunOf(answer, prompt.sampled);
@@ -246,6 +247,28 @@ export class LocalSession implements CoreSession {
       }
     } finally {
       this.#turns.leave();
+    }
+  }
+
+  /** How an answer's prompt is written, and what finds its calls of tools. If it cannot be, its place in the line is given up. */
+  async #chatFor(
+    options: PlainGenerateOptions,
+    entering: Promise<void>,
+  ): Promise<{ chat: ChatFormat; calls: ToolCallStream | undefined }> {
+    // An abort is heard by whoever waits for the turn.
+    const entered = entering.then(
+      () => true,
+      () => false,
+    );
+    try {
+      const chat = await chatWith(options, this.host.chat);
+      const tools = callableTools(options, chat);
+      if (!tools) return { chat, calls: undefined };
+      const { toolCallStream } = await import('../tokenizer/tool-calls');
+      return { chat, calls: toolCallStream(tools.format, tools.names) };
+    } catch (error) {
+      void entered.then((isIn) => isIn && this.#turns.leave());
+      throw error;
     }
   }
 

@@ -12,18 +12,15 @@ import {
   type TuningReport,
 } from '../gpu/tuner';
 import { decodeAttention, type AttentionVariant } from '../kernels/attention';
-import { checkAttention } from '../kernels/attention-check';
+import type * as Checks from '../kernels/checks';
 import { createLayerCache, freeLayerCache, type CacheFormat, type LayerCache } from '../kernels/kv-layout';
-import { checkBlocksHead } from '../kernels/lm-head-blocks-check';
 import type { HeadVariant } from '../kernels/lm-head-int8';
-import { checkHead } from '../kernels/lm-head-int8-check';
-import { checkPlanesHead } from '../kernels/lm-head-planes-check';
 import type { TernaryMatrix, VocabularyMatrix } from '../kernels/matrices';
-import { checkNormMatmul, type NormMatmulForm } from '../kernels/norm-matmul-check';
+import type { NormMatmulForm } from '../kernels/norm-matmul-check';
 import { rmsNormQuantize } from '../kernels/rms-norm-quantize';
-import { checkNorm, type NormForm } from '../kernels/rms-norm-quantize-check';
+import type { NormForm } from '../kernels/rms-norm-quantize-check';
 import type { MatmulEpilogue, MatmulVariant } from '../kernels/ternary-matmul';
-import { checkMatmul, type MatmulForm } from '../kernels/ternary-matmul-check';
+import type { MatmulForm } from '../kernels/ternary-matmul-check';
 import type { Activations } from '../model/activations';
 import type { ModelConfig } from '../model/config';
 import type { LayerWeights } from '../model/weights';
@@ -36,6 +33,9 @@ import { inputOf, productParts, type WorkBuffers } from './work-buffers';
 const TIMED_TOKENS = 16;
 /** Context that an attention variant is timed with. */
 const TIMED_CONTEXT = 256;
+
+/** What checks variants: loaded when one has to be. */
+const checks = (): Promise<typeof Checks> => import('../kernels/checks');
 
 /** How the variants of a kernel are checked and timed. */
 type TunableWork<Variant> = Pick<Tunable<Variant>, 'checked' | 'check' | 'work'>;
@@ -100,9 +100,13 @@ export async function tune(
   try {
     const decodeMatmul = await choose('decodeMatmul', layerShape, {
       checked: JSON.stringify(['matmul', epilogues, forms, ...(fuses ? [normMatmulForms(subject)] : [])]),
-      check: async (variant) =>
-        (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
-        checkNormMatmul(gpu, variant, normMatmulForms(subject, variant)),
+      check: async (variant) => {
+        const { checkMatmul, checkNormMatmul } = await checks();
+        return (
+          (isAllFused(subject, variant) || (await checkMatmul(gpu, variant, epilogues, forms))) &&
+          checkNormMatmul(gpu, variant, normMatmulForms(subject, variant))
+        );
+      },
       work: (variant) => matmulWork(subject, variant, 1, normThreads),
     });
     const standsIn =
@@ -124,12 +128,12 @@ export async function tune(
         : await choose('prefillMatmul', layerShape, prefillWork(subject, normThreads)),
       attention: await choose('attention', `${layerShape} ${format}`, {
         checked: JSON.stringify(['attention', attentionShape, format]),
-        check: (variant) => checkAttention(gpu, attentionShape, variant, format),
+        check: async (variant) => (await checks()).checkAttention(gpu, attentionShape, variant, format),
         work: (variant) => attentionWork(subject, caches.all(), length, variant),
       }),
       normThreads: await choose('normThreads', [`${ffnWidth}`, ...formNames].join(' '), {
         checked: JSON.stringify(['norm', rowForms]),
-        check: (threads) => checkNorm(gpu, threads, rowForms),
+        check: async (threads) => (await checks()).checkNorm(gpu, threads, rowForms),
         work: (threads) => normWork(subject, threads),
       }),
     };
@@ -189,7 +193,7 @@ function prefillWork(subject: TuningSubject, normThreads: number): TunableWork<M
   const [epilogues, forms] = [epiloguesOf(subject.config), matmulForms(subject)];
   return {
     checked: JSON.stringify(['matmul', epilogues, forms]),
-    check: (variant) => checkMatmul(subject.gpu, variant, epilogues, forms),
+    check: async (variant) => (await checks()).checkMatmul(subject.gpu, variant, epilogues, forms),
     work: (variant) => matmulWork(subject, variant, TIMED_TOKENS, normThreads),
   };
 }
@@ -216,6 +220,7 @@ function headShape({ config: { vocabularySize, width }, head: { format } }: Tuni
 
 async function checkHeadOf({ gpu, head }: TuningSubject, variant: HeadVariant): Promise<boolean> {
   if (!isByteHead(head)) return true;
+  const { checkBlocksHead, checkHead, checkPlanesHead } = await checks();
   if (head.format === 'planes') return checkPlanesHead(gpu, variant);
   return head.format === 'int8' ? checkHead(gpu, variant) : checkBlocksHead(gpu, variant, head.format);
 }

@@ -4,7 +4,6 @@ import type { ModelFiles } from '../files/model-files';
 import type { Architecture } from './config';
 import { openGguf } from './gguf-model';
 import type { ModelFile } from './model-file';
-import { openSafetensors } from './safetensors-model';
 
 /**
  * Reads what `files` say about the model, and nothing of its tensors' data. The main file of a GGUF model is any of its
@@ -18,10 +17,10 @@ export async function openModel(
   architectures: readonly Architecture[],
   signal?: AbortSignal,
 ): Promise<ModelFile> {
-  const isSafetensors = await looksLikeSafetensors(files, signal);
-  return isSafetensors
-    ? openSafetensors(files, architectures, signal)
-    : openGguf(files, architectures, signal);
+  if (!(await looksLikeSafetensors(files, signal))) return openGguf(files, architectures, signal);
+  // Few models are kept so: what reads them is loaded when one is.
+  const { openSafetensors } = await import('./safetensors-model');
+  return openSafetensors(files, architectures, signal);
 }
 
 /** Names decide; bytes do where a name says nothing, as that of a blob. What is neither is refused by the GGUF parser. */

@@ -7,14 +7,14 @@ import type { ModelFile } from '../model/model-file';
 import { openModel } from '../model/open-model';
 import type { VocabularyPrecision } from '../model/vocabulary';
 import type { ModelFiles } from '../files/model-files';
-import { chatTemplateOf, Tokenizer, type ChatTemplate } from '../tokenizer';
+import { chatTemplateOf, Tokenizer, type ConversationTemplate } from '../tokenizer';
 import type { PrecisionOptions } from './load-options';
 
 /** A model whose headers were read. */
 export interface ReadModel {
   model: ModelFile;
   tokenizer: Tokenizer;
-  template: ChatTemplate;
+  template: ConversationTemplate;
 }
 
 /**
@@ -30,7 +30,7 @@ export async function readModel(
   const model = await openModel(files, architectures, signal);
   const tokenizer = new Tokenizer(model.tokenizer);
   const spec = ownTemplate ? { tokens: model.tokenizer.tokens } : model.tokenizer;
-  const template = chatTemplateOf(spec, model.config.architecture);
+  const template = await chatTemplateOf(spec, model.config.architecture);
   checkTensors(model);
   return { model, tokenizer, template };
 }

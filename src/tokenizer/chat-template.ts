@@ -1,9 +1,10 @@
 // Renders a conversation to the text that a model was trained to continue.
 import { TernionError } from '../errors';
+import { FAMILIES, familyOf, type Family } from './family-templates';
 import { reasoningMarksIn, type ReasoningMarks } from './reasoning';
-import { parseTemplate, runTemplate, TemplateRaisedError, type Program } from './template-guard';
+import type * as Jinja from './template-guard';
 import type { TokenizerSpec } from './spec';
-import { toolCallFormatOf, type ToolCallFormat } from './tool-calls';
+import { toolCallFormatOf, type ToolCallFormat } from './tool-call-format';
 
 /** One message of a conversation, in the shape that chat templates and chat APIs share. */
 export interface ChatMessage {
@@ -67,7 +68,7 @@ export type TemplateFunction = (
  * Where a template comes from: the model's own files, the caller's options, or the family that {@link chatTemplateOf}
  * recognised.
  */
-export type TemplateOrigin = 'file' | 'options' | 'bitnet' | 'llama-3' | 'chatml' | 'plain';
+export type TemplateOrigin = 'file' | 'options' | Family;
 
 /** Anything that renders conversations. */
 export interface ConversationTemplate {
@@ -87,26 +88,33 @@ export interface ConversationTemplate {
 export class ChatTemplate implements ConversationTemplate {
   readonly reasoningMarks: ReasoningMarks | undefined;
   readonly toolCalls: ToolCallFormat | undefined;
-  readonly #program: Program;
-  readonly #toolProgram: Program | undefined;
+  readonly #program: Jinja.Program;
+  readonly #toolProgram: Jinja.Program | undefined;
 
   /**
+   * @param jinja what evaluates templates.
    * @param toolSource the template for conversations with tools, where the model has another one for these.
    * @throws TernionError `template-failed` if a source is no Jinja template.
    */
   constructor(
-    readonly source: string,
+    private readonly jinja: typeof Jinja,
+    source: string,
     readonly origin: TemplateOrigin = 'file',
     toolSource?: string,
   ) {
     this.reasoningMarks = reasoningMarksIn(source);
     this.toolCalls = toolCallFormatOf(toolSource ?? source);
     try {
-      this.#program = parseTemplate(source);
-      this.#toolProgram = toolSource === undefined ? undefined : parseTemplate(toolSource);
+      this.#program = jinja.parseTemplate(source);
+      this.#toolProgram = toolSource === undefined ? undefined : jinja.parseTemplate(toolSource);
     } catch (cause) {
       throw failed(`The chat template of ${this.#owner} cannot be read`, cause);
     }
+  }
+
+  /** As the constructor, with what evaluates templates, which is loaded with the first of them. */
+  static async read(...about: TemplateArguments): Promise<ChatTemplate> {
+    return new ChatTemplate(await import('./template-guard'), ...about);
   }
 
   /** @throws TernionError `template-failed` if the template refuses the messages, or fails or runs away on them. */
@@ -114,7 +122,7 @@ export class ChatTemplate implements ConversationTemplate {
     const { variables = {} } = options;
     const program = variables['tools'] ? (this.#toolProgram ?? this.#program) : this.#program;
     try {
-      return runTemplate(program, {
+      return this.jinja.runTemplate(program, {
         // As in transformers, where these two are always there.
         tools: null,
         documents: null,
@@ -125,7 +133,7 @@ export class ChatTemplate implements ConversationTemplate {
         eos_token: options.eosToken,
       });
     } catch (cause) {
-      if (cause instanceof TemplateRaisedError) {
+      if (cause instanceof this.jinja.TemplateRaisedError) {
         throw failed(`The chat template of ${this.#owner} does not take these messages`, cause);
       }
       throw failed(`The chat template of ${this.#owner} failed`, cause);
@@ -136,6 +144,9 @@ export class ChatTemplate implements ConversationTemplate {
     return this.origin === 'options' ? 'the options' : 'this model';
   }
 }
+
+/** What a template is made of. */
+type TemplateArguments = [source: string, origin?: TemplateOrigin, toolSource?: string];
 
 /** A template that is a function of the caller's. */
 export class FunctionTemplate implements ConversationTemplate {
@@ -159,48 +170,30 @@ export class FunctionTemplate implements ConversationTemplate {
   }
 }
 
-/**
- * The template of a model: its own, or where the file has none (or a placeholder) the one that its family is known to use, told by the
- * vocabulary and the architecture:
- *
- * - BitNet b1.58 with `<|eot_id|>`: `User: Hello<|eot_id|>Assistant: `
- * - `<|start_header_id|>`: the headers of Llama 3
- * - `<|im_start|>`: ChatML
- * - anything else: `User: Hello`, an empty line, `Assistant: `
- */
-export function chatTemplateOf(
-  spec: Pick<TokenizerSpec, 'chatTemplate' | 'toolTemplate' | 'tokens'>,
-  architecture: string,
-): ChatTemplate {
-  if (spec.chatTemplate !== undefined) return new ChatTemplate(spec.chatTemplate, 'file', spec.toolTemplate);
-  const family = familyOf(spec.tokens, architecture);
-  return new ChatTemplate(FALLBACKS[family], family);
+/** The template of a family, for models whose files have none. */
+class FamilyTemplate implements ConversationTemplate {
+  readonly reasoningMarks = undefined;
+  readonly toolCalls = undefined;
+
+  constructor(readonly origin: Family) {}
+
+  render(messages: readonly TemplateMessage[], { addGenerationPrompt }: RenderOptions): string {
+    const { turn, opening } = FAMILIES[this.origin];
+    return messages.map(turn).join('') + (addGenerationPrompt ? opening : '');
+  }
 }
 
-const BITNET =
-  "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}";
-
-const LLAMA_3 =
-  "{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
-
-const CHATML =
-  "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
-const PLAIN =
-  "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '\\n\\n' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
-
-const FALLBACKS = { bitnet: BITNET, 'llama-3': LLAMA_3, chatml: CHATML, plain: PLAIN } as const;
-
-function familyOf(tokens: readonly string[], architecture: string): keyof typeof FALLBACKS {
-  // BitNet 2B4T has the whole vocabulary of Llama 3, headers included, so its architecture decides first.
-  if (architecture.startsWith('bitnet') && tokens.includes('<|eot_id|>')) return 'bitnet';
-  if (tokens.includes('<|start_header_id|>')) return 'llama-3';
-  if (tokens.includes('<|im_start|>')) return 'chatml';
-  return 'plain';
+/**
+ * The template of a model: its own, or where the file has none (or a placeholder) the one that its family is known to use, told by the
+ * vocabulary and the architecture. Rejects with `template-failed` if its own is no Jinja template.
+ */
+export async function chatTemplateOf(
+  spec: Pick<TokenizerSpec, 'chatTemplate' | 'toolTemplate' | 'tokens'>,
+  architecture: string,
+): Promise<ConversationTemplate> {
+  const { chatTemplate, toolTemplate, tokens } = spec;
+  if (chatTemplate !== undefined) return ChatTemplate.read(chatTemplate, 'file', toolTemplate);
+  return new FamilyTemplate(familyOf(tokens, architecture));
 }
 
 function failed(what: string, cause: unknown): TernionError {

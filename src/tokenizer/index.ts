@@ -29,5 +29,5 @@ export { StopMatcher } from './stop-matcher';
 export { StreamingDetokenizer } from './streaming-detokenizer';
 export { createTextDecoder, Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer';
 export { CALL_MARKS } from './tool-call-format';
-export { toolCallStream, type ToolCallFormat, type ToolCallStream } from './tool-calls';
+export type { ToolCallFormat, ToolCallStream } from './tool-call-format';
 export type { TokenizerSpec } from './spec';

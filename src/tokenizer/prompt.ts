@@ -52,13 +52,12 @@ export class ChatFormat {
   }
 
   /**
-   * This format with what `options` ask for: another template, or variables over those that are here.
-   *
-   * @throws TernionError `template-failed` for a string that is no Jinja template.
+   * This format with what `options` ask for: another template, or variables over those that are here. Rejects with
+   * `template-failed` for a string that is no Jinja template.
    */
-  with({ chatTemplate, templateOptions }: ChatOptions): ChatFormat {
+  async with({ chatTemplate, templateOptions }: ChatOptions): Promise<ChatFormat> {
     if (chatTemplate === undefined && templateOptions === undefined) return this;
-    const template = chatTemplate === undefined ? this.template : templateOf(chatTemplate);
+    const template = chatTemplate === undefined ? this.template : await templateOf(chatTemplate);
     return new ChatFormat(this.tokenizer, template, { ...this.variables, ...templateOptions });
   }
 
@@ -139,9 +138,9 @@ export class ChatFormat {
 /** What no template says by itself. */
 const PROBE = 'ternion-probe';
 
-function templateOf(chatTemplate: string | TemplateFunction): ConversationTemplate {
+async function templateOf(chatTemplate: string | TemplateFunction): Promise<ConversationTemplate> {
   return typeof chatTemplate === 'string'
-    ? new ChatTemplate(chatTemplate, 'options')
+    ? ChatTemplate.read(chatTemplate, 'options')
     : new FunctionTemplate(chatTemplate);
 }
 

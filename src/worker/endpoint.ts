@@ -26,10 +26,12 @@ import { framesOf, serveFrames } from './frames';
 import {
   outcomeOf,
   toFailure,
+  valueOf,
   type FrameChannel,
   type GrammarThreads,
   type Greeting,
   type Outcome,
+  type PartSource,
   type RemoteEmbedOptions,
   type RemoteGenerateOptions,
   type RemoteLoadOptions,
@@ -39,6 +41,7 @@ import {
   type StatusReport,
   type WorkerApi,
 } from './protocol';
+import type { ScriptParts } from './script-parts';
 import { SharedEngine, SoleTenancy, type HostedEngine, type Tenancy } from './tenancy';
 import { threadsOfPage } from './threads-of-page';
 
@@ -49,6 +52,8 @@ export interface EndpointOptions {
   tenancy?: Tenancy;
   /** Serves a page of another tab. */
   elsewhere?: boolean;
+  /** The parts of the script that runs here. Default: it is whole. */
+  parts?: ScriptParts;
 }
 
 /** One engine and its sessions. Sessions are numbered by the page and made at their first use. */
@@ -58,13 +63,15 @@ export class WorkerEndpoint implements WorkerApi {
   /** The engine, once this endpoint's page serves it to other tabs. */
   #shared: SharedEngine | undefined;
   readonly #elsewhere: boolean;
+  readonly #parts: ScriptParts | undefined;
   #transfersStreams = false;
   readonly #sessions = new Map<number, HostedSession>();
   readonly #requests = new Map<number, AbortController>();
   /** Whether the page has left. */
   #left = false;
 
-  constructor({ engine = new EngineHost(), tenancy, elsewhere = false }: EndpointOptions = {}) {
+  constructor({ engine = new EngineHost(), tenancy, elsewhere = false, parts }: EndpointOptions = {}) {
+    this.#parts = parts;
     this.#engine = engine;
     this.#tenancy = tenancy ?? new SoleTenancy(engine);
     this.#elsewhere = elsewhere;
@@ -76,11 +83,17 @@ export class WorkerEndpoint implements WorkerApi {
       const held = await webLocks()
         ?.acquire(lockName, 'exclusive')
         .catch(() => undefined);
-      return { holdsLock: held !== undefined };
+      return { holdsLock: held !== undefined, loadsParts: (await this.#parts?.canLoad()) ?? true };
     });
   }
 
   ping(): Outcome<void> {
+    return { value: undefined };
+  }
+
+  takeParts(parts: PartSource): Outcome<void> {
+    const source = parts as Remote<PartSource>;
+    if (this.#parts) this.#parts.fetch = async (name) => valueOf(await source.load(name));
     return { value: undefined };
   }
 

@@ -76,6 +76,14 @@ export interface StatusReport {
 export interface Greeting {
   /** Whether it holds the lock that the page has named, and will until it ends. */
   holdsLock: boolean;
+  /** Whether it can load the parts of its script; else it has to be started with all of them. */
+  loadsParts: boolean;
+}
+
+/** What the worker calls of its page, to have the parts of its script. */
+export interface PartSource {
+  /** Resolves to the code of a part. */
+  load(name: string): Promise<Outcome<string>>;
 }
 
 /** What the worker calls of its page, to have threads for grammars. It gives each of them a number. */
@@ -92,6 +100,8 @@ export interface WorkerApi {
   hello(lockName: string): Promise<Outcome<Greeting>>;
   /** Shows that the worker is there. */
   ping(): Outcome<void>;
+  /** From now on parts of the script come from this page. */
+  takeParts(parts: PartSource): Outcome<void>;
   /** From now on the engine has its threads for grammars from this page. */
   takeGrammarThreads(threads: GrammarThreads): Outcome<void>;
   load(

@@ -149,6 +149,29 @@ describe('the built package', () => {
       expect(server.bytesSent).toBe(bytesSent);
     });
 
+    it('loads the parts of its script that a model needs, and all at once where it may not load them later', async () => {
+      /** Which parts were asked for since. */
+      const parts = (from: number): Set<string> =>
+        new Set(
+          server.exchanges
+            .slice(from)
+            .flatMap(({ path }) => /script-part_([\w-]+)-[\w-]{8}\.js$/.exec(path)?.[1] ?? []),
+        );
+      await openUnder(`${STRICT.replace("script-src 'self'", "script-src 'self' blob: 'wasm-unsafe-eval'")}`);
+      let before = server.exchanges.length;
+      expect(await load(MODEL)).toMatchObject({ ids: golden });
+      // The model has a template and is kept; what checks kernels is for adapters that have not been seen.
+      const needed = new Set(['template-guard', 'compiled', 'checks']);
+      expect(parts(before)).toEqual(needed);
+      await page.close();
+      await openUnder(STRICT);
+      before = server.exchanges.length;
+      expect(await plan()).toEqual({ verdict: 'fits' });
+      expect(parts(before)).toEqual(
+        new Set([...needed, 'guides', 'plain-sha256', 'safetensors-model', 'tool-calls']),
+      );
+    });
+
     it('names connect-src where it forbids the model', async () => {
       await openUnder(STRICT);
       const words = new RegExp(`connect-src must allow ${elsewhere.origin}\\b`);

@@ -1,18 +1,18 @@
 // A Vite plugin: `import makeScriptUrl from './main?script-url'` gives a function that makes the address of a worker's script.
-// The built script is part of the module that imports it. `import version from './main?script-version'` tells scripts apart
-// without having them. (Vite's own `?worker&inline` starts the worker itself, from a string,
-// which pages with Trusted Types forbid.)
+// The built script is part of the module that imports it; what the script imports dynamically are parts, which are modules of their
+// own (`loadPart`). `import version from './main?script-version'` tells scripts apart without having them. (Vite's own
+// `?worker&inline` starts the worker itself, from a string, which pages with Trusted Types forbid.)
 
 import { createHash } from 'node:crypto';
 import { build, type Plugin } from 'vite';
+import { splitScript, type SplitScript } from './script-parts.ts';
 import { xgrammar } from './xgrammar.ts';
 import { shaders } from './shaders.ts';
 
-const VERSION_QUERY = '?script-version';
+const QUERY = /\?script-(url|version|part=(.*))$/;
 
 /** A script, and the files that it was made of. */
-interface Script {
-  code: string;
+interface Script extends SplitScript {
   moduleIds: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export interface ScriptUrlApi {
   moduleIds(): Promise<string[]>;
 }
 
-/** `emitted` are scripts that are files of the build as well: the path of each, by the name of its file. */
+/** `emitted` are scripts that are files of the build as well, with all their parts: the path of each, by the name of its file. */
 export function scriptUrl(emitted: Record<string, string> = {}): Plugin<ScriptUrlApi> {
   let isServing = false;
   /** Each script is built once, whatever of it is asked for. */
@@ -47,28 +47,54 @@ export function scriptUrl(emitted: Record<string, string> = {}): Plugin<ScriptUr
       scripts.clear();
     },
     load: {
-      filter: { id: /\?script-(url|version)$/ },
+      filter: { id: QUERY },
       async handler(id) {
-        const entry = id.slice(0, id.lastIndexOf('?'));
-        const isVersion = id.endsWith(VERSION_QUERY);
-        if (isServing) {
-          if (isVersion) return `export default 'served';`;
-          return `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url;`;
-        }
-        const { code } = await scriptOf(entry);
-        if (isVersion)
-          return `export default '${createHash('sha256').update(code).digest('hex').slice(0, 16)}';`;
-        return (
-          `const code = ${JSON.stringify(code)}; ` +
-          `export default () => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));`
-        );
+        const [query = '', what, part] = QUERY.exec(id) ?? [];
+        const entry = id.slice(0, -query.length);
+        if (isServing) return what === 'version' ? `export default 'served';` : servedModule(entry);
+        const script = await scriptOf(entry);
+        if (what === 'version') return `export default '${versionOf(script)}';`;
+        if (part === undefined) return urlModule(entry, script);
+        return `export default ${JSON.stringify(script.parts.get(part))};`;
       },
     },
     async generateBundle() {
       for (const [fileName, entry] of Object.entries(emitted))
-        this.emitFile({ type: 'asset', fileName, source: (await scriptOf(entry)).code });
+        this.emitFile({ type: 'asset', fileName, source: wholeOf(await scriptOf(entry)) });
     },
   };
+}
+
+/** The module of a script that Vite serves: it imports its parts from there. */
+function servedModule(entry: string): string {
+  return (
+    `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url; ` +
+    `export const parts = []; export const loadPart = () => Promise.reject(new Error('It has no parts.'));`
+  );
+}
+
+/** The module that has the script, and knows its parts. */
+function urlModule(entry: string, { code, parts }: Script): string {
+  const imports = [...parts.keys()].map((name) => {
+    const id = JSON.stringify(`${entry}?script-part=${name}`);
+    return `${JSON.stringify(name)}: () => import(${id})`;
+  });
+  return (
+    `const code = ${JSON.stringify(code)}; const imports = {${imports.join(', ')}}; ` +
+    `export default (added = []) => ` +
+    `URL.createObjectURL(new Blob([code, ...added], { type: 'text/javascript' })); ` +
+    `export const parts = Object.keys(imports); ` +
+    `export const loadPart = async (name) => (await imports[name]()).default;`
+  );
+}
+
+/** The script with all its parts in it. */
+function wholeOf({ code, parts }: Script): string {
+  return [code, ...parts.values()].join('');
+}
+
+function versionOf(script: Script): string {
+  return createHash('sha256').update(wholeOf(script)).digest('hex').slice(0, 16);
 }
 
 /** The script with all that it imports. */
@@ -81,11 +107,17 @@ async function bundle(entry: string): Promise<Script> {
     build: {
       target: 'es2022',
       write: false,
-      modulePreload: false,
-      rolldownOptions: { input: entry, output: { format: 'es', codeSplitting: false } },
+      // As a library: elsewhere Vite puts its preloading around every dynamic import.
+      lib: { entry, formats: ['es'], fileName: 'main' },
+      // The script may export to its parts, which else would share a part of their own with it.
+      rolldownOptions: {
+        preserveEntrySignatures: 'allow-extension',
+        output: { minify: true, chunkFileNames: '[name].js' },
+      },
     },
   });
-  const [chunk, ...others] = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
-  if (chunk?.type !== 'chunk' || others.length > 0) throw new Error(`${entry} did not become one script`);
-  return { code: chunk.code, moduleIds: chunk.moduleIds };
+  const outputs = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
+  const chunks = outputs.flatMap((each) => (each.type === 'chunk' ? [each] : []));
+  if (chunks.length < outputs.length) throw new Error(`${entry} did not become scripts alone`);
+  return { ...splitScript(chunks), moduleIds: chunks.flatMap(({ moduleIds }) => moduleIds) };
 }

@@ -4,7 +4,7 @@
  * What `compile` resolves to; or what `plain` gives, which computes the same in JavaScript, where WebAssembly cannot be
  * compiled: pages whose Content-Security-Policy has no 'wasm-unsafe-eval' forbid it, and some browsers can turn it off.
  */
-export async function compiledOr<T>(compile: () => Promise<T>, plain: () => T): Promise<T> {
+export async function compiledOr<T>(compile: () => Promise<T>, plain: () => T | Promise<T>): Promise<T> {
   try {
     return await compile();
   } catch {

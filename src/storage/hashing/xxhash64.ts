@@ -1,7 +1,6 @@
 // xxHash64, by which the cache knows its pieces again.
 // Definition: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md, with seed 0.
 
-import { createXXHash64 } from 'hash-wasm';
 import { compiledOr } from './compiled-or';
 
 /** The xxHash64 of bytes, as 16 hexadecimal digits. */
@@ -11,6 +10,7 @@ export type XxHash64 = (bytes: Uint8Array) => string;
 export function createXxHash64(): Promise<XxHash64> {
   return compiledOr<XxHash64>(
     async () => {
+      const { createXXHash64 } = await import('./compiled');
       const hasher = await createXXHash64();
       return (bytes) => hasher.init().update(bytes).digest();
     },

@@ -2,7 +2,8 @@
 
 import { TernionError, throwIfAborted, untilAborted } from '../../errors';
 import type { ByteSource } from '../../files/byte-source';
-import { canHashAtOnce, createSha256, sha256OfAll, type Hasher } from '../hashing/sha256';
+import type { Hasher } from '../hashing/hasher';
+import { canHashAtOnce, createSha256, sha256OfAll } from '../hashing/sha256';
 import { PIECE_BYTES } from '../http/pieces';
 
 /** A file of which the pieces before `next` have been hashed. */

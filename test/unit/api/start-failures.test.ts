@@ -39,6 +39,18 @@ it('a script that a bundle has lost, and a place without workers, are named', as
   await expect(missing.start('test')).rejects.toThrow(/Its script.* could not be loaded \(404\)/);
 });
 
+it('a part of the script that a bundle has lost is named, and asked for again the next time', async () => {
+  const [missing, there] = [Promise.reject(new TypeError('404')), Promise.resolve('code')];
+  missing.catch(() => {});
+  const loads = [missing, there];
+  const script = new WorkerScript(
+    async () => ({ default: () => '', parts: ['part.js'], loadPart: () => loads.shift() ?? there }),
+    ENGINE_WORKER,
+  );
+  await expectFailure(script.part('part.js'), 'worker-unavailable', /part of the worker's script.*\(404\)/);
+  expect(await script.part('part.js')).toBe('code');
+});
+
 it('a directive that forbids the worker is named in place of a guess', () => {
   const violation = { effectiveDirective: 'worker-src', blockedURI: 'blob', sample: '' };
   const { message } = notStarted(ENGINE_WORKER, new Error('failed'), violation);

@@ -1,12 +1,13 @@
 // A model asks for the weather, the page's function answers, the model says the number: by the templates of each convention.
 import { describe, expect, it } from 'vitest';
 import type { ToolCallFormat } from '../../../src/engine/types';
-import { ChatTemplate } from '../../../src/tokenizer';
 import { toTemplateMessages } from '../../../src/tokenizer/messages';
 import { toolCallFormatOf, toolCallStream } from '../../../src/tokenizer/tool-calls';
 import { random } from '../../support/random';
 import { templateSource } from '../../support/rendered-templates';
 import { ScriptedEngine, type ScriptedCall, type ScriptedPiece } from '../../support/scripted-engine';
+import type { ConversationTemplate } from '../../../src/tokenizer';
+import { jinjaTemplate } from '../../support/templates';
 
 /** As the models' own templates do it: a tool's results are a turn of `ipython`, and an answer has one call or none. */
 const LLAMA_3 = `{%- if tools %}{{ '<system>Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.' }}{{ tools | tojson }}{{ '</system>' }}{% endif %}
@@ -42,7 +43,7 @@ describe('a model asks for the weather of a drawn city, and says the number', ()
     ['pythonic', PYTHONIC],
   ] as const)('by a template that teaches %s', async (format, source) => {
     expect(toolCallFormatOf(source)).toBe(format);
-    const template = new ChatTemplate(source);
+    const template = jinjaTemplate(source);
     const cities = ['Oslo', 'Lima', 'Kyōto', 'São Paulo', 'Zürich'];
     const city = cities[Math.floor(draw() * cities.length)] ?? 'Oslo';
     const celsius = Math.floor(draw() * 60) - 20;
@@ -61,7 +62,7 @@ describe('a model asks for the weather of a drawn city, and says the number', ()
     expect(result.text).toBe(`It is ${celsius} °C.`);
   });
 
-  function promptOf(template: ChatTemplate, { prompt, options }: ScriptedCall): string {
+  function promptOf(template: ConversationTemplate, { prompt, options }: ScriptedCall): string {
     const tools = Object.entries(options.tools ?? {}).map(([name, { description, schema }]) => {
       return { type: 'function', function: { name, description, parameters: schema } };
     });

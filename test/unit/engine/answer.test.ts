@@ -1,11 +1,12 @@
 // What tokens add to an answer: text, reasoning, and why it ended.
 import { describe, expect, test } from 'vitest';
 import { Answer, type AnswerPiece } from '../../../src/engine/answer';
-import type { CallableTools } from '../../../src/engine/answer-shape';
 import { append, wholeAnswer, wholeCalls } from '../../../src/engine/whole-answer';
 import type { GenerateChunk, ToolCallPiece, Usage } from '../../../src/engine/types';
-import { ChatFormat, ChatTemplate, Tokenizer } from '../../../src/tokenizer';
+import { ChatFormat, Tokenizer } from '../../../src/tokenizer';
 import { tinySpec } from '../../support/tiny-tokenizer';
+import { toolCallStream } from '../../../src/tokenizer/tool-calls';
+import { jinjaTemplate } from '../../support/templates';
 
 const USAGE: Usage = {
   promptTokens: 1,
@@ -30,7 +31,7 @@ function formatWithMarks(): ChatFormat {
     tokens: tokens.map((text, id) => marks[id - 1000] ?? text),
     tokenTypes: Array.from(tokenTypes, (type, id) => (marks[id - 1000] === undefined ? type : 3)),
   });
-  return new ChatFormat(tokenizer, new ChatTemplate('{{ "[THINK]" }}{{ messages[0].content }}'));
+  return new ChatFormat(tokenizer, jinjaTemplate('{{ "[THINK]" }}{{ messages[0].content }}'));
 }
 
 const format = formatWithMarks();
@@ -150,14 +151,13 @@ describe('a whole answer', () => {
 });
 
 describe('an answer that may call tools', () => {
-  const tools: CallableTools = { format: 'hermes', names: ['weather'] };
-
   /** What such an answer comes to, with what the reader was given of calls. */
   function called(
     all: readonly number[],
     { stop = [], reasoning }: { stop?: string[]; reasoning?: boolean } = {},
   ) {
-    const parts = { tools, callIdPrefix: 'call_7', ...(reasoning && { reasoning: format.reasoning }) };
+    const calls = toolCallStream('hermes', ['weather']);
+    const parts = { calls, callIdPrefix: 'call_7', ...(reasoning && { reasoning: format.reasoning }) };
     const answer = new Answer(format, { stop }, parts);
     const given: AnswerPiece = { text: '', tokenIds: [] };
     for (const token of all) if (answer.stopReason === undefined) append(given, answer.push({ token }));

@@ -6,7 +6,7 @@ import type { Prompt } from '../../../src/engine/types';
 import { ChatFormat, chatTemplateOf, Tokenizer, type ChatMessage } from '../../../src/tokenizer';
 import { tinySpec } from '../../support/tiny-tokenizer';
 
-const chat = new ChatFormat(new Tokenizer(tinySpec()), chatTemplateOf(tinySpec(), 'bitnet-b1.58'));
+const chat = new ChatFormat(new Tokenizer(tinySpec()), await chatTemplateOf(tinySpec(), 'bitnet-b1.58'));
 const SYSTEM = { role: 'system', content: 'You are brief.' };
 const user = (i: number): ChatMessage => ({ role: 'user', content: `Question number ${i} of several` });
 const assistant = (i: number): ChatMessage => ({ role: 'assistant', content: `Answer number ${i}` });

@@ -1,8 +1,9 @@
 // What must come is given in the tokens of the tokenizer, and the marks around calls in those that stand for them.
 import { describe, expect, it } from 'vitest';
 import { GrammarGuide, grammarTokens } from '../../../src/engine/grammar-guide';
-import { ChatFormat, ChatTemplate, Tokenizer } from '../../../src/tokenizer';
+import { ChatFormat, Tokenizer } from '../../../src/tokenizer';
 import { tinySpec } from '../../support/tiny-tokenizer';
+import { jinjaTemplate } from '../../support/templates';
 
 const CONTROL = 3;
 const USER_DEFINED = 4;
@@ -17,7 +18,7 @@ function tokenizerWith(type: number, ...texts: string[]): Tokenizer {
 
 /** The tokens that a guide forces where a grammar leaves nothing but this text. */
 async function forced(tokenizer: Tokenizer, text: string, mask?: Uint32Array): Promise<readonly number[]> {
-  const chat = new ChatFormat(tokenizer, new ChatTemplate('{{ messages[0].content }}'));
+  const chat = new ChatFormat(tokenizer, jinjaTemplate('{{ messages[0].content }}'));
   const step = { mask: new Uint32Array(), forced: text, ended: false, endsWithForced: false };
   const state = { after: async () => step, release: () => {} };
   const allowed = await new GrammarGuide(state, chat, { sampleAll: false, mask }).after([]);

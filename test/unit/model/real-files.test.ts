@@ -405,7 +405,7 @@ describe('Ternary-Bonsai', () => {
     async (title) => {
       const { model, tokenizer, template } = await opened();
       const { messages, variables, rendered: prompt } = renderedCase(title);
-      const format = new ChatFormat(tokenizer, template).with({ templateOptions: variables });
+      const format = await new ChatFormat(tokenizer, template).with({ templateOptions: variables });
       const ids = encodeSegments(tokenizer, format.render(messages));
       expect(ids).toEqual(bonsai.vocabulary().encode(prompt));
       expect(model.tokenizer.addBos).toBe(false);

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { TernionError } from '../../../src/surfaces/connect';
-import { ChatTemplate, type TemplateMessage } from '../../../src/tokenizer/chat-template';
+import { type TemplateMessage } from '../../../src/tokenizer/chat-template';
 import { answered, answerOf, exchangesOf, whole, type Ask } from '../../support/recorded-server';
 import { call, loading, locked, words } from '../../support/server-questions';
 import { textOf } from '../../support/server-recordings';
+import { jinjaTemplate } from '../../support/templates';
 
 const TEMPLATE = new URL('../../fixtures/servers/llama-server/template.jinja', import.meta.url);
 
@@ -228,7 +229,7 @@ it.each(RENDERED.map((ask) => [ask.name, ask] as const))(
   'llama-server makes the prompt of messages that their template makes here: %s',
   async (_, ask) => {
     await answered(ask);
-    const template = new ChatTemplate(readFileSync(TEMPLATE, 'utf8'));
+    const template = jinjaTemplate(readFileSync(TEMPLATE, 'utf8'));
     const rendered = exchangesOf(ask).filter(({ path }) => path === '/apply-template');
     expect(rendered.length).toBeGreaterThan(0);
     for (const exchange of rendered) {

@@ -1,6 +1,8 @@
 // Chat templates: what they render, what they are refused, and that a hostile one can neither escape nor run away.
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ChatTemplate, chatTemplateOf } from '../../../src/tokenizer';
+import { chatTemplateOf } from '../../../src/tokenizer';
+import { jinjaTemplate } from '../../support/templates';
 
 const OPTIONS = { addGenerationPrompt: true, bosToken: '<s>', eosToken: '</s>' };
 const MESSAGES = [
@@ -9,7 +11,7 @@ const MESSAGES = [
 ];
 
 function render(source: string, messages = MESSAGES): string {
-  return new ChatTemplate(source).render(messages, OPTIONS);
+  return jinjaTemplate(source).render(messages, OPTIONS);
 }
 
 afterEach(() => void vi.restoreAllMocks());
@@ -27,8 +29,8 @@ function failure(message: RegExp): object {
   }) as object;
 }
 
-function byVocabulary(tokens: string[], architecture = 'llama'): string {
-  return chatTemplateOf({ tokens }, architecture).render(MESSAGES, OPTIONS);
+async function byVocabulary(tokens: string[], architecture = 'llama'): Promise<string> {
+  return (await chatTemplateOf({ tokens }, architecture)).render(MESSAGES, OPTIONS);
 }
 
 function nested(depth: number): string {
@@ -71,7 +73,7 @@ describe('a chat template', () => {
   });
 
   it('is refused if it is no template', () => {
-    expect(() => new ChatTemplate('{% for x in %}')).toThrow(failure(/cannot be read/));
+    expect(() => jinjaTemplate('{% for x in %}')).toThrow(failure(/cannot be read/));
   });
 
   it('refuses messages with its own words', () => {
@@ -83,33 +85,73 @@ describe('a chat template', () => {
 });
 
 describe('the fallback template', () => {
-  it('is BitNet’s for a BitNet architecture with its end-of-turn token', () => {
-    expect(byVocabulary(['<|start_header_id|>', '<|eot_id|>'], 'bitnet-b1.58')).toBe(
+  it('is BitNet’s for a BitNet architecture with its end-of-turn token', async () => {
+    expect(await byVocabulary(['<|start_header_id|>', '<|eot_id|>'], 'bitnet-b1.58')).toBe(
       'System: Be brief.<|eot_id|>User: Hi<|eot_id|>Assistant: ',
     );
   });
 
-  it('is Llama 3’s where its headers are tokens', () => {
-    expect(byVocabulary(['<|start_header_id|>', '<|eot_id|>'])).toBe(
+  it('is Llama 3’s where its headers are tokens', async () => {
+    expect(await byVocabulary(['<|start_header_id|>', '<|eot_id|>'])).toBe(
       '<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>' +
         '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>' +
         '<|start_header_id|>assistant<|end_header_id|>\n\n',
     );
   });
 
-  it('is ChatML where its marks are tokens', () => {
-    expect(byVocabulary(['<|im_start|>'])).toBe(
+  it('is ChatML where its marks are tokens', async () => {
+    expect(await byVocabulary(['<|im_start|>'])).toBe(
       '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n',
     );
   });
 
-  it('is plain names for any other vocabulary', () => {
-    expect(byVocabulary(['a'], 'bitnet')).toBe('System: Be brief.\n\nUser: Hi\n\nAssistant:');
+  it('is plain names for any other vocabulary', async () => {
+    expect(await byVocabulary(['a'], 'bitnet')).toBe('System: Be brief.\n\nUser: Hi\n\nAssistant:');
   });
 
-  it('is not taken where the file has a template', () => {
-    const template = chatTemplateOf({ tokens: ['<|im_start|>'], chatTemplate: 'own' }, 'llama');
+  it('is not taken where the file has a template', async () => {
+    const template = await chatTemplateOf({ tokens: ['<|im_start|>'], chatTemplate: 'own' }, 'llama');
     expect(template.render(MESSAGES, OPTIONS)).toBe('own');
+  });
+});
+
+describe('the template of a family', () => {
+  const SOURCES = {
+    bitnet:
+      "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}",
+    'llama-3':
+      "{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | trim + '<|eot_id|>' }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}",
+    chatml:
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+    plain:
+      "{% for m in messages %}{{ m.role | capitalize + ': ' + m.content | trim + '\\n\\n' }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}",
+  };
+
+  it.each([
+    ['bitnet', ['<|eot_id|>'], 'bitnet-b1.58'],
+    ['llama-3', ['<|start_header_id|>'], 'llama'],
+    ['chatml', ['<|im_start|>'], 'qwen3'],
+    ['plain', [], 'llama'],
+  ] as const)('of %s writes what the same in Jinja writes', async (family, tokens, architecture) => {
+    const template = await chatTemplateOf({ tokens }, architecture);
+    expect(template.origin).toBe(family);
+    const message = fc.record({
+      role: fc.oneof(fc.constantFrom('user', 'assistant', 'system'), fc.string({ unit: 'grapheme' })),
+      content: fc.string({
+        unit: fc.constantFrom(' ', '\n', '\u00a0', '\t', 'a', 'é', '😀', '{{', '<|eot_id|>'),
+      }),
+    });
+    fc.assert(
+      fc.property(fc.array(message), fc.boolean(), (messages, addGenerationPrompt) => {
+        const options = { ...OPTIONS, addGenerationPrompt };
+        const expected = jinjaTemplate(SOURCES[family]).render(messages, options);
+        expect(template.render(messages, options)).toBe(expected);
+      }),
+    );
   });
 });
 
@@ -226,7 +268,7 @@ describe('a hostile template', () => {
     ['a long run of spaces', ' '.repeat(90_000)],
     ['deep nesting', '{{ ' + '('.repeat(40_000) + '1' + ')'.repeat(40_000) + ' }}'],
   ])('is refused before it runs: %s', (_, source) => {
-    expect(() => new ChatTemplate(source)).toThrow(failure(/cannot be read/));
+    expect(() => jinjaTemplate(source)).toThrow(failure(/cannot be read/));
   });
 
   it('cannot cut a text into more pieces than a list may have', () => {

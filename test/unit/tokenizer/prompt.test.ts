@@ -2,7 +2,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  ChatTemplate,
   chatTemplateOf,
   encodeRaw,
   encodeSegments,
@@ -11,6 +10,7 @@ import {
   type PromptSegment,
 } from '../../../src/tokenizer';
 import { fixture, tinySpec, tinyTokenizer } from '../../support/tiny-tokenizer';
+import { jinjaTemplate } from '../../support/templates';
 
 interface Golden {
   messages: { role: string; content: string }[];
@@ -20,7 +20,7 @@ interface Golden {
 }
 
 const tokenizer = tinyTokenizer();
-const template = chatTemplateOf(tinySpec(), 'bitnet-b1.58');
+const template = await chatTemplateOf(tinySpec(), 'bitnet-b1.58');
 const golden = fixture('prompts.json') as Golden[];
 const [BOS, EOT] = [1533, 1535];
 
@@ -46,7 +46,7 @@ describe('a conversation', () => {
   });
 
   it('cannot forge them out of two messages either', () => {
-    const bare = new ChatTemplate('{% for m in messages %}{{ m.content | trim }}{% endfor %}');
+    const bare = jinjaTemplate('{% for m in messages %}{{ m.content | trim }}{% endfor %}');
     const halves = [...user('a<|eot_ '), ...user('id|>b')];
     const segments = renderConversation(tokenizer, bare, halves);
     expect(segments).toEqual([{ special: BOS }, { text: 'a<|eot_id|>b' }]);
@@ -80,8 +80,8 @@ describe('a conversation', () => {
   });
 
   it('begins with one begin-of-text token whether or not the template writes it', () => {
-    const without = new ChatTemplate('{{ messages[0].content }}');
-    const within = new ChatTemplate('{{ bos_token }}{{ messages[0].content }}');
+    const without = jinjaTemplate('{{ messages[0].content }}');
+    const within = jinjaTemplate('{{ bos_token }}{{ messages[0].content }}');
     for (const each of [without, within]) {
       expect(renderConversation(tokenizer, each, user('a'))).toEqual([{ special: BOS }, { text: 'a' }]);
     }
@@ -89,7 +89,7 @@ describe('a conversation', () => {
 
   it('gets a begin-of-text token only from the template where the model wants none', () => {
     const unwanting = new Tokenizer({ ...tinySpec(), addBos: false });
-    const plain = new ChatTemplate('{{ messages[0].content }}');
+    const plain = jinjaTemplate('{{ messages[0].content }}');
     expect(renderConversation(unwanting, plain, user('a'))).toEqual([{ text: 'a' }]);
     expect(renderConversation(unwanting, template, user('a'))[0]).toEqual({ special: BOS });
   });

@@ -1,11 +1,12 @@
 // Reasoning taken apart from what a model says, however the answer is cut into pieces.
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { ChatFormat, ChatTemplate, ReasoningSplitter, Tokenizer } from '../../../src/tokenizer';
+import { ChatFormat, ReasoningSplitter, Tokenizer } from '../../../src/tokenizer';
 import { reasoningMarksIn, type ReasoningFormat } from '../../../src/tokenizer/reasoning';
 import { samples } from '../../support/effort';
 import { templateSource } from '../../support/rendered-templates';
 import { tinySpec } from '../../support/tiny-tokenizer';
+import { jinjaTemplate } from '../../support/templates';
 
 const THINK = { open: '<think>', close: '</think>' };
 
@@ -84,7 +85,7 @@ test('the marks are those of the template', () => {
 
 describe('a chat format knows', () => {
   const of = (source: string): ReasoningFormat | undefined =>
-    new ChatFormat(new Tokenizer(tinySpec()), new ChatTemplate(source)).reasoning;
+    new ChatFormat(new Tokenizer(tinySpec()), jinjaTemplate(source)).reasoning;
   const loop = '{% for m in messages %}{{ m.content }}{% endfor %}';
 
   it('whether the prompt opens the reasoning', () => {
@@ -94,11 +95,12 @@ describe('a chat format knows', () => {
     expect(of(loop)).toBeUndefined();
   });
 
-  it('that one which its options open, and one that refuses our question, are what they are', () => {
+  it('that one which its options open, and one that refuses our question, are what they are', async () => {
     const source = `${loop}{% if think %}<think>{% endif %}`;
-    const format = new ChatFormat(new Tokenizer(tinySpec()), new ChatTemplate(source));
+    const format = new ChatFormat(new Tokenizer(tinySpec()), jinjaTemplate(source));
     expect(format.reasoning?.opened).toBe(false);
-    expect(format.with({ templateOptions: { think: true } }).reasoning?.opened).toBe(true);
+    const thinking = await format.with({ templateOptions: { think: true } });
+    expect(thinking.reasoning?.opened).toBe(true);
     expect(of("{{ raise_exception('no <think>') }}")?.opened).toBe(false);
   });
 });

@@ -1,9 +1,9 @@
 // Templates of the forms that models come with render as Jinja2 renders them, set up as transformers does it: what it wrote
 // is in test/fixtures/chat-templates/rendered.json, made by render.py beside it.
 import { expect, it } from 'vitest';
-import { ChatTemplate } from '../../../src/tokenizer';
 import { toTemplateMessages } from '../../../src/tokenizer/messages';
 import { renderedCases, templateSource } from '../../support/rendered-templates';
+import { jinjaTemplate } from '../../support/templates';
 
 it.each(renderedCases())('$title', ({ template, tokens, messages, variables, rendered }) => {
   const options = {
@@ -12,7 +12,7 @@ it.each(renderedCases())('$title', ({ template, tokens, messages, variables, ren
     eosToken: tokens.eos_token,
     variables,
   };
-  expect(new ChatTemplate(templateSource(template)).render(toTemplateMessages(messages), options)).toBe(
+  expect(jinjaTemplate(templateSource(template)).render(toTemplateMessages(messages), options)).toBe(
     rendered,
   );
 });

@@ -42,9 +42,9 @@ const TARGETS = {
       own.seed !== undefined && seed,
     ];
   },
-  chatOptions(given: unknown, chat: ChatFormat): unknown {
+  async chatOptions(given: unknown, chat: ChatFormat): Promise<unknown> {
     const own = options(generateOptions(limitsOf(chat.tokenizer), chatTemplate), given);
-    return chat.with(own).render([{ role: 'user', content: 'Hello' }]);
+    return (await chat.with(own)).render([{ role: 'user', content: 'Hello' }]);
   },
   prompt(given: unknown, chat: ChatFormat): unknown {
     return encodePrompt(read(promptReader(limitsOf(chat.tokenizer)), given, 'prompt'), chat, []).ids;
@@ -78,7 +78,7 @@ export function argumentsCategory(): Category {
 async function makeFormat(): Promise<ChatFormat> {
   const bytes = bytesSource(await repositoryFile('public/models/ternion-tiny-i2_s.gguf'));
   const { tokenizer, config } = await openModel(filesAtHand([{ name: 'model.gguf', bytes }]), architectures);
-  return new ChatFormat(new Tokenizer(tokenizer), chatTemplateOf(tokenizer, config.architecture));
+  return new ChatFormat(new Tokenizer(tokenizer), await chatTemplateOf(tokenizer, config.architecture));
 }
 
 function argumentFor(draw: Draw, target: ArgumentsCase['target']): unknown {

@@ -68,7 +68,7 @@ export async function readWhole(set: FileSet): Promise<string> {
     tensors: [...tensors],
     vocabulary: [tokenizer.vocabularySize, tokenizer.bosId, [...tokenizer.endIds]],
     ids: tokenizer.encode('Count from 3 to 9. 😀', { addBos: true }),
-    template: template.source,
+    template: [template.origin, model.tokenizer.chatTemplate],
   });
 }
 

@@ -56,7 +56,7 @@ export function templatesCategory(): Category {
     codes: ['template-failed'],
     generate: (draw) => makeCase(draw, families),
     async run({ source, messages, variables, isFamily }) {
-      const template = new ChatTemplate(source);
+      const template = await ChatTemplate.read(source);
       const render = (of: readonly ChatMessage[]): PromptSegment[] =>
         renderConversation(tokenizer, template, of, { variables });
       const segments = render(messages);

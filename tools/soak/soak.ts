@@ -5,7 +5,7 @@ import { aligned } from '../fuzz/tally';
 import { controlApart, growthLine, runControl, type Control } from './control';
 import { parseSoakOptions, SOAK_USAGE, type SoakOptions } from './options';
 import { runStretch, stretchApart, type Stretch } from './stretch';
-import type { Trend } from './trend';
+import { LEAST_SAMPLES, type Trend } from './trend';
 
 /**
  * Rounds in one process. Lavapipe keeps the code that it compiles for devices that are gone: after some 290 rounds the system
@@ -90,7 +90,7 @@ function sums(counts: readonly Record<string, number>[]): Record<string, number>
 }
 
 function trendTable(trends: readonly Trend[]): string {
-  if (trends.length === 0) return 'Fewer than four rounds: nothing is said of how memory grows.';
+  if (trends.length === 0) return `Fewer than ${LEAST_SAMPLES} rounds: nothing is said of how memory grows.`;
   const shown = (metric: string, value: number): string =>
     metric === 'gpuBuffers' ? value.toFixed(0) : megabytes(value);
   const rows = trends.map(({ metric, first, last, perHour, bound, exceeded }) => [

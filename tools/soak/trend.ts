@@ -41,9 +41,15 @@ export interface Trend {
 
 const METRICS: readonly Metric[] = ['heap', 'rss', 'gpuBytes', 'gpuBuffers'];
 
-/** The trends of at least four samples; none of fewer. */
+/**
+ * Samples of which something can be said. A soak's last process may have few rounds, more or fewer as the machine is busy, and its
+ * first ones have no model yet: what it loads later is nothing that grows.
+ */
+export const LEAST_SAMPLES = 40;
+
+/** The trends of at least {@link LEAST_SAMPLES}; none of fewer. */
 export function trendsOf(samples: readonly Sample[]): Trend[] {
-  if (samples.length < 4) return [];
+  if (samples.length < LEAST_SAMPLES) return [];
   const quarter = Math.floor(samples.length / 4);
   return METRICS.map((metric) => {
     const values = samples.map((sample) => sample[metric]);

@@ -7,10 +7,10 @@ declare module '*?script-url' {
    */
   const makeScriptUrl: (added?: readonly string[]) => string;
   export default makeScriptUrl;
-  /** The names of the parts that the script loads when it needs them. */
-  export const parts: readonly string[];
-  /** Resolves to the code of a part. */
+  /** Resolves to the code of a part of the script, and of the parts that it needs itself. */
   export const loadPart: (name: string) => Promise<string>;
+  /** Resolves to the code of all parts. */
+  export const loadParts: () => Promise<string[]>;
 }
 
 declare module '*?script-version' {

@@ -20,8 +20,8 @@ interface PolicyFactory {
 /** What a module gives that is imported with `?script-url`. */
 export interface ScriptModule {
   default: (added?: readonly string[]) => string;
-  parts: readonly string[];
   loadPart: (name: string) => Promise<string>;
+  loadParts: () => Promise<string[]>;
 }
 
 /** A script's address, from the start of a worker to `release`, and the script's parts. */
@@ -48,8 +48,8 @@ export class WorkerScript {
    */
   async start(name: string, whole = false): Promise<Worker> {
     if (typeof Worker === 'undefined') throw new Error('There are no workers here: this is not a page.');
-    const { default: makeScriptUrl, parts, loadPart } = await this.load().catch(notLoaded);
-    const added = await Promise.all(whole ? parts.map(loadPart) : []).catch(notLoaded);
+    const { default: makeScriptUrl, loadParts } = await this.load().catch(notLoaded);
+    const added = whole ? await loadParts().catch(notLoaded) : [];
     this.release();
     const [url, refusal] = WorkerScript.#makeUrl(() => makeScriptUrl(added));
     this.#url = url;

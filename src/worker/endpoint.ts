@@ -3,7 +3,7 @@
 import { expose, transfer, type Remote } from 'comlink';
 import { EngineHost } from '../engine/engine-host';
 import { TernionError } from '../errors';
-import { planLocal, type ModelPlan } from '../plan/plan-model';
+import type { ModelPlan } from '../plan/plan-model';
 import type { ConversationData } from '../engine/conversation';
 import type { FittedPrompt } from '../engine/fit-prompt';
 import type { HostedSession } from '../engine/session';
@@ -121,7 +121,10 @@ export class WorkerEndpoint implements WorkerApi {
   }
 
   plan(request: number, source: ModelSource, options: CloneableOptions): Promise<Outcome<ModelPlan>> {
-    return outcomeOf(() => this.#abortable(request, (signal) => planLocal(source, { ...options, signal })));
+    return outcomeOf(async () => {
+      const { planLocal } = await import('../plan/plan-model');
+      return this.#abortable(request, (signal) => planLocal(source, { ...options, signal }));
+    });
   }
 
   abort(request: number): void {

@@ -61,6 +61,9 @@ const TYPED = `${STRICT}; require-trusted-types-for 'script'`;
 /** For pages that start the worker from its own file: `script-src` speaks for workers where there is no `worker-src`. */
 const OWN_WORKER = TYPED.replace(' worker-src blob:;', '');
 
+/** The file of a part of the worker's script. */
+const PART = /script-part_([\w-]+)-[\w-]{8}\.js$/;
+
 /** What came of a load or a plan. */
 type Result = Partial<
   { ids: number[]; info: SourceInfo; verdict: string } & Record<'name' | 'code' | 'message', string>
@@ -149,27 +152,28 @@ describe('the built package', () => {
       expect(server.bytesSent).toBe(bytesSent);
     });
 
-    it('loads the parts of its script that a model needs, and all at once where it may not load them later', async () => {
-      /** Which parts were asked for since. */
-      const parts = (from: number): Set<string> =>
-        new Set(
-          server.exchanges
-            .slice(from)
-            .flatMap(({ path }) => /script-part_([\w-]+)-[\w-]{8}\.js$/.exec(path)?.[1] ?? []),
-        );
-      await openUnder(`${STRICT.replace("script-src 'self'", "script-src 'self' blob: 'wasm-unsafe-eval'")}`);
-      let before = server.exchanges.length;
-      expect(await load(MODEL)).toMatchObject({ ids: golden });
-      // The model has a template and is kept; what checks kernels is for adapters that have not been seen.
-      const needed = new Set(['template-guard', 'compiled', 'checks']);
-      expect(parts(before)).toEqual(needed);
+    it('loads the parts of its script that are needed, and all at once where it may not load them later', async () => {
+      /** Which parts were asked for while something was done. */
+      const partsOf = async (run: () => Promise<Result>, result: Result): Promise<string[]> => {
+        const before = server.exchanges.length;
+        expect(await run()).toMatchObject(result);
+        return server.exchanges.slice(before).flatMap(({ path }) => PART.exec(path)?.[1] ?? []);
+      };
+      await openUnder(STRICT.replace("script-src 'self'", "script-src 'self' blob: 'wasm-unsafe-eval'"));
+      const planned = await partsOf(plan, { verdict: 'fits' });
+      expect(planned).toEqual(expect.arrayContaining(['plan-model', 'template-guard']));
+      const loaded = await partsOf(() => load(MODEL), { ids: golden });
+      // Kernels are checked on an adapter that has not been seen.
+      expect(loaded).toEqual(expect.arrayContaining(['model-loader', 'checks']));
+      for (const unused of ['safetensors-model', 'tool-calls', 'guides', 'plain-sha256'])
+        expect([...planned, ...loaded]).not.toContain(unused);
+      // Each module is loaded once.
+      expect(new Set([...planned, ...loaded]).size).toBe(planned.length + loaded.length);
       await page.close();
       await openUnder(STRICT);
-      before = server.exchanges.length;
-      expect(await plan()).toEqual({ verdict: 'fits' });
-      expect(parts(before)).toEqual(
-        new Set([...needed, 'guides', 'plain-sha256', 'safetensors-model', 'tool-calls']),
-      );
+      const all = [...server.files.keys()].flatMap((path) => PART.exec(path)?.[1] ?? []);
+      expect(new Set(await partsOf(plan, { verdict: 'fits' }))).toEqual(new Set(all));
+      expect(await partsOf(() => load(MODEL), { ids: golden })).toEqual([]);
     });
 
     it('names connect-src where it forbids the model', async () => {

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
+import { loadLocal } from '../../src/engine/load-local';
+import type { DeviceLoadOptions } from '../../src/engine/model-origin';
 import { DeviceSupply } from '../../src/gpu/device-supply';
 import type { LoadProgress } from '../../src/plan/load-options';
 import type { ModelSource } from '../../src/storage/sources/model-source';

@@ -1,7 +1,8 @@
 // Engines from a server: whatever files a model has are found, and what must not run is refused in time.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { loadLocal, type DeviceLoadOptions } from '../../src/engine/load-local';
+import { loadLocal } from '../../src/engine/load-local';
+import type { DeviceLoadOptions } from '../../src/engine/model-origin';
 import { DeviceSupply } from '../../src/gpu/device-supply';
 import { collect } from '../support/collect';
 import { openContext } from '../support/engine';

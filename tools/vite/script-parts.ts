@@ -11,10 +11,17 @@ export interface ScriptChunk {
   isEntry: boolean;
 }
 
+/** A part of a script. */
+export interface ScriptPart {
+  code: string;
+  /** The names of all other parts that it cannot run without. */
+  needs: readonly string[];
+}
+
 /** A script, and its parts by name. */
 export interface SplitScript {
   code: string;
-  parts: ReadonlyMap<string, string>;
+  parts: ReadonlyMap<string, ScriptPart>;
 }
 
 /** What stands for the loader of parts, in a script and in its parts. Where the script is imported and no worker, there is none. */
@@ -43,37 +50,46 @@ export function splitScript(chunks: readonly ScriptChunk[]): SplitScript {
   const entry = chunks.find(({ isEntry }) => isEntry);
   if (!entry) throw new Error('A script without an entry');
   if (chunks.length === 1) return { code: entry.code, parts: new Map() };
-  const own = [...ownChunks(entry, chunks)];
+  const own = [...behind(entry, chunks)];
+  if (own.includes(entry)) throw new Error(`${entry.fileName} is imported by what it imports`);
   const parts = chunks.filter((chunk) => chunk !== entry && !own.includes(chunk));
   const variables = new Map(own.map(({ fileName }, i) => [fileName, `ternionChunk${i}`]));
   const variableOf: Importing = (name) => variables.get(name) ?? loadOf(name);
   const before = own.map((chunk) => {
     const { body, exported } = rewritten(chunk, variableOf);
-    const name = JSON.stringify(chunk.fileName);
-    const variable = variableOf(chunk.fileName);
-    return `const ${variable}=(()=>{${body}\nreturn ${exported}})();${LOADER}?.define(${name},()=>${variable});\n`;
+    return `const ${variableOf(chunk.fileName)}=(()=>{${body}\nreturn ${exported}})();\n`;
   });
   const { body, exported } = rewritten(entry, variableOf);
+  // Behind the script: there is no loader before it has run.
+  const define = own.map(({ fileName }) => {
+    return `${LOADER}?.define(${JSON.stringify(fileName)},()=>${variableOf(fileName)});`;
+  });
   const names = JSON.stringify(parts.map(({ fileName }) => fileName));
   const begin = `${LOADER}?.begin(${JSON.stringify(entry.fileName)},()=>(${exported}),${names});`;
   return {
-    code: `${before.join('')}${body}\n${begin}\n`,
-    parts: new Map(parts.map((part) => [part.fileName, definitionOf(part)])),
+    code: [...before, body, '\n', ...define, begin, '\n'].join(''),
+    parts: new Map(
+      parts.map((part) => {
+        const needs = [...behind(part, chunks)].filter((each) => parts.includes(each));
+        return [part.fileName, { code: definitionOf(part), needs: needs.map(({ fileName }) => fileName) }];
+      }),
+    ),
   };
 }
 
-/** The chunks that the entry cannot begin without, each behind those that it imports itself. */
-function ownChunks(
+/** The chunks that one imports when it begins, each behind those that it imports itself. */
+function behind(
   importer: ScriptChunk,
   chunks: readonly ScriptChunk[],
   found = new Set<ScriptChunk>(),
+  begun = new Set<ScriptChunk>(),
 ): Set<ScriptChunk> {
   for (const statement of parsed(importer).body) {
     const name = statement.type === 'ImportDeclaration' ? partOf(statement) : undefined;
     const chunk = chunks.find(({ fileName }) => fileName === name);
-    if (!chunk || found.has(chunk)) continue;
-    if (chunk.isEntry) throw new Error(`${importer.fileName} and the entry import each other`);
-    ownChunks(chunk, chunks, found);
+    if (!chunk || begun.has(chunk)) continue;
+    begun.add(chunk);
+    behind(chunk, chunks, found, begun);
     found.add(chunk);
   }
   return found;

@@ -55,7 +55,7 @@ export function scriptUrl(emitted: Record<string, string> = {}): Plugin<ScriptUr
         const script = await scriptOf(entry);
         if (what === 'version') return `export default '${versionOf(script)}';`;
         if (part === undefined) return urlModule(entry, script);
-        return `export default ${JSON.stringify(script.parts.get(part))};`;
+        return `export default ${JSON.stringify(script.parts.get(part)?.code)};`;
       },
     },
     async generateBundle() {
@@ -69,28 +69,31 @@ export function scriptUrl(emitted: Record<string, string> = {}): Plugin<ScriptUr
 function servedModule(entry: string): string {
   return (
     `import url from ${JSON.stringify(`${entry}?worker&url`)}; export default () => url; ` +
-    `export const parts = []; export const loadPart = () => Promise.reject(new Error('It has no parts.'));`
+    `export const loadPart = () => Promise.reject(new Error('It has no parts.')); ` +
+    `export const loadParts = async () => [];`
   );
 }
 
 /** The module that has the script, and knows its parts. */
 function urlModule(entry: string, { code, parts }: Script): string {
-  const imports = [...parts.keys()].map((name) => {
-    const id = JSON.stringify(`${entry}?script-part=${name}`);
-    return `${JSON.stringify(name)}: () => import(${id})`;
-  });
+  const importOf = (name: string): string => `import(${JSON.stringify(`${entry}?script-part=${name}`)})`;
+  // What a part needs comes with it: the worker would ask for one after the other.
+  const imports = [...parts].map(
+    ([name, { needs }]) => `${JSON.stringify(name)}: () => [${[...needs, name].map(importOf).join(', ')}]`,
+  );
   return (
     `const code = ${JSON.stringify(code)}; const imports = {${imports.join(', ')}}; ` +
+    `const textsOf = async (modules) => (await Promise.all(modules)).map((each) => each.default); ` +
     `export default (added = []) => ` +
     `URL.createObjectURL(new Blob([code, ...added], { type: 'text/javascript' })); ` +
-    `export const parts = Object.keys(imports); ` +
-    `export const loadPart = async (name) => (await imports[name]()).default;`
+    `export const loadPart = async (name) => (await textsOf(imports[name]())).join(''); ` +
+    `export const loadParts = () => textsOf([${[...parts.keys()].map(importOf).join(', ')}]);`
   );
 }
 
 /** The script with all its parts in it. */
 function wholeOf({ code, parts }: Script): string {
-  return [code, ...parts.values()].join('');
+  return [code, ...[...parts.values()].map((part) => part.code)].join('');
 }
 
 function versionOf(script: Script): string {

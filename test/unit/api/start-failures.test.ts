@@ -44,7 +44,7 @@ it('a part of the script that a bundle has lost is named, and asked for again th
   missing.catch(() => {});
   const loads = [missing, there];
   const script = new WorkerScript(
-    async () => ({ default: () => '', parts: ['part.js'], loadPart: () => loads.shift() ?? there }),
+    async () => ({ default: () => '', loadPart: () => loads.shift() ?? there, loadParts: async () => [] }),
     ENGINE_WORKER,
   );
   await expectFailure(script.part('part.js'), 'worker-unavailable', /part of the worker's script.*\(404\)/);

@@ -4,14 +4,14 @@ import { ScriptParts } from '../../../src/worker/script-parts';
 import { splitScript, type ScriptChunk } from '../../../tools/vite/script-parts';
 import { expectFailure } from '../../support/expect-failure';
 
-/** A script as a bundler writes it: a part that uses the script and another part, and imports that are none of ours. */
+/** A script as a bundler writes it, which makes its loader as src/worker/main.ts does: a part that uses the script and another part, and imports that are none of ours. */
 const CHUNKS: ScriptChunk[] = [
   {
     fileName: 'main.js',
     isEntry: true,
     code:
       'let count=0;var next=()=>++count;async function run(){next();let{sum:e}=await import(`./sum.js`);return e(2,3)}' +
-      'globalThis.outcome={run,elsewhere:e=>import(e),far:()=>import(`https://example.org/x.js`)};export{next as n,count as t};',
+      'globalThis.ternionParts=globalThis.loader;globalThis.outcome={run,elsewhere:e=>import(e),far:()=>import(`https://example.org/x.js`)};export{next as n,count as t};',
   },
   {
     fileName: 'sum.js',
@@ -33,11 +33,11 @@ function evaluate(code: string): Promise<unknown> {
   return Promise.resolve();
 }
 
-const place = globalThis as typeof globalThis & { outcome?: Outcome };
+const place = globalThis as typeof globalThis & { outcome?: Outcome; loader?: ScriptParts };
 
 /** The script's own function, with parts from `fetch`. */
 async function started(parts: ScriptParts, code: string): Promise<Outcome> {
-  globalThis.ternionParts = parts;
+  place.loader = parts;
   await evaluate(code);
   if (!place.outcome) throw new Error('The script did not run.');
   return place.outcome;
@@ -46,6 +46,7 @@ async function started(parts: ScriptParts, code: string): Promise<Outcome> {
 afterEach(() => {
   delete globalThis.ternionParts;
   delete place.outcome;
+  delete place.loader;
 });
 
 it('a script fetches each part once, when it needs it, and a part what it imports', async () => {
@@ -53,7 +54,7 @@ it('a script fetches each part once, when it needs it, and a part what it import
   const fetched: string[] = [];
   const fetch = async (name: string): Promise<string> => {
     fetched.push(name);
-    return parts.get(name) ?? '';
+    return parts.get(name)?.code ?? '';
   };
   const { run } = await started(new ScriptParts(fetch, evaluate), code);
   expect(fetched).toEqual([]);
@@ -61,13 +62,14 @@ it('a script fetches each part once, when it needs it, and a part what it import
   expect(await Promise.all([run(), run()])).toEqual(['10 2 true', '10 2 true']);
   expect(await run()).toBe('10 2 true');
   expect(fetched).toEqual(['sum.js', 'twice.js']);
+  expect(parts.get('sum.js')?.needs).toEqual(['twice.js']);
 });
 
 it('a script with all its parts fetches none, and can load them wherever it is', async () => {
   const { code, parts } = splitScript(CHUNKS);
   const forbidden = (): Promise<never> => Promise.reject(new Error('forbidden'));
   const loader = new ScriptParts(forbidden, forbidden);
-  const { run } = await started(loader, [code, ...parts.values()].join(''));
+  const { run } = await started(loader, [code, ...[...parts.values()].map((part) => part.code)].join(''));
   expect(await loader.canLoad()).toBe(true);
   expect(await run()).toBe('10 1 true');
 });
@@ -93,7 +95,7 @@ it('a part that could not be fetched is fetched again, and one of another script
     },
     () => 'void 0',
   ];
-  const fetch = async (name: string): Promise<string> => answers.shift()?.() ?? parts.get(name) ?? '';
+  const fetch = async (name: string): Promise<string> => answers.shift()?.() ?? parts.get(name)?.code ?? '';
   const { run } = await started(new ScriptParts(fetch, evaluate), code);
   await expect(run()).rejects.toThrow('offline');
   await expectFailure(run(), 'internal', /sum\.js of the worker's script is another one/);
@@ -102,7 +104,7 @@ it('a part that could not be fetched is fetched again, and one of another script
 
 it('a script that nobody runs as a worker is one that nothing happens in', async () => {
   const { code, parts } = splitScript(CHUNKS);
-  await evaluate([code, ...parts.values()].join(''));
+  await evaluate([code, ...[...parts.values()].map((part) => part.code)].join(''));
   expect(globalThis.ternionParts).toBeUndefined();
 });
 
@@ -111,7 +113,7 @@ it('what a script imports when it begins is with it, once for it and its parts',
     {
       fileName: 'main.js',
       isEntry: true,
-      code: 'import{b}from"./b.js";globalThis.outcome={run:async()=>(await import("./part.js")).same(b)};',
+      code: 'import{b}from"./b.js";globalThis.ternionParts=globalThis.loader;globalThis.outcome={run:async()=>(await import("./part.js")).same(b)};',
     },
     {
       fileName: 'part.js',
@@ -123,7 +125,7 @@ it('what a script imports when it begins is with it, once for it and its parts',
   ];
   const { code, parts } = splitScript(shared);
   expect([...parts.keys()]).toEqual(['part.js']);
-  const { run } = await started(new ScriptParts(async (name) => parts.get(name) ?? '', evaluate), code);
+  const { run } = await started(new ScriptParts(async (name) => parts.get(name)?.code ?? '', evaluate), code);
   expect(await run()).toBe('true');
 });
 

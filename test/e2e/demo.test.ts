@@ -66,6 +66,46 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     expect(demo.errors).toEqual([]);
   });
 
+  it('is read as a title, things to ask and a form before anything was asked', async () => {
+    expect(await page.getByRole('main').ariaSnapshot()).toMatchInlineSnapshot(`
+      "- main:
+        - tabpanel "Chat":
+          - region "A language model made of −1, 0 and +1.":
+            - heading "A language model made of −1, 0 and +1." [level=2]
+            - paragraph: "Every weight in its layers is one of these three values. It runs in this page, on your own GPU: nothing you write leaves your device."
+            - heading "Things it can do" [level=3]
+            - list "Things it can do":
+              - listitem:
+                - button "Count from 3 to 9."
+              - listitem:
+                - button "Say hello in Japanese."
+              - listitem:
+                - button "My name is Ravi."
+              - listitem:
+                - button "Tell me a story about a fox named Mia."
+              - listitem:
+                - button "Show me a fox emoji."
+              - listitem:
+                - button "What is a KV cache?"
+            - paragraph:
+              - text: This one is tiny, and makes mistakes.
+              - button "Choose a bigger one"
+              - text: ", or drop a"
+              - code: .gguf
+              - text: file with ternary weights on this page.
+          - log "Conversation"
+          - alert
+          - form "Write a message":
+            - text: Message
+            - textbox "Message":
+              - /placeholder: Write a message
+            - text: Temperature
+            - slider "Temperature": "0"
+            - button "Send"
+            - paragraph: Enter sends Shift + Enter new line Esc stops"
+    `);
+  });
+
   it('chats with the embedded model at once, by keyboard alone', async () => {
     expect(await ask('Count from 3 to 9.', 1)).toBe('3, 4, 5, 6, 7, 8, 9');
     expect(
@@ -103,6 +143,16 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     const partial = await answer(1).locator('.text').innerText();
     expect(partial.length).toBeLessThan(300);
     expect(await ask('Spell planet.', 2)).toBe('p-l-a-n-e-t');
+  });
+
+  it('has the focus in the box, to write on in, when Send was clicked', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await box().fill('Spell planet.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await focused(box());
+    await demo.finished(1);
+    await focused(box());
+    expect(await box().inputValue()).toBe('');
   });
 
   it('samples when the temperature is raised', async () => {

@@ -1,6 +1,7 @@
 // The demo page: loads the built-in model, chats with it, and opens models that the reader brings. Here its parts are put together.
 
 import { listModels } from '../src/index';
+import type { SourceInfo } from '../src/index';
 import { Chat } from './chat';
 import { wireComposer } from './composer';
 import { button, byId, create } from './dom';
@@ -63,6 +64,7 @@ const loader = new Loader({
     chat.use(engine);
     gallery.use(source, engine.info);
     rememberModel(source, () => localStorage);
+    showNotKept(source, engine.info.source);
   },
   failed: showFailure,
   cancelled: (source) => {
@@ -110,6 +112,13 @@ async function loadFirst(): Promise<void> {
   if (!offer) return;
   const text = `Last time you used ${offer.name}, which is not all on this device any more.`;
   page.alert.append(create('p', { class: 'notice', text }), retryButton(`Load ${offer.name}`, offer));
+}
+
+/** Says that the next visit will have to download a model again. The built-in one is small, and comes as the page itself does. */
+function showNotKept({ name, model }: Source, { cached, reason = '' }: SourceInfo): void {
+  if (cached || typeof model !== 'string' || model === BUILT_IN.model) return;
+  const text = `${name} is not kept on this device: ${reason}. The next visit downloads it again.`;
+  page.alert.append(create('p', { class: 'notice', text }));
 }
 
 function showFailure(error: unknown, source: Source): void {

@@ -1,14 +1,18 @@
 // The demo in Firefox, in one visit and a second one: what differs between browsers is how they draw, store and lead the focus.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'puppeteer-core';
+import type { FaultServer } from '../support/fault-server';
 import { firefoxUnavailable, launchFirefox, type RunningFirefox } from '../support/firefox';
 import { serveDemo, type Served } from '../support/serve';
+import { filesKept, serveSlowModels, stallBehindOne } from '../support/slow-models';
+import { until as untilHere } from '../support/wait';
 
 const reason = firefoxUnavailable();
 
 describe.skipIf(reason)(`the demo in Firefox${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let firefox: RunningFirefox;
   let server: Served;
+  let models: FaultServer;
   let page: Page;
   const errors: string[] = [];
 
@@ -28,8 +32,22 @@ describe.skipIf(reason)(`the demo in Firefox${reason ? ` (skipped: ${reason})` :
     return text('.log > .answer:last-child .text');
   };
 
+  /** Begins to load a model by its address. */
+  const loadFrom = async (address: string): Promise<void> => {
+    await click('.bar .opens-gallery');
+    await page.locator('#address').fill(address);
+    await page.focus('#address');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#gallery:not([open])');
+  };
+  /** Resolves when what is said of a load is this. */
+  const progress = (pattern: RegExp): Promise<unknown> =>
+    until(`${String(pattern)}.test(document.querySelector('#loading-text').textContent)`);
+  const loadEnded = (): Promise<unknown> => until('document.querySelector("#loading").hidden');
+
   beforeAll(async () => {
     server = await serveDemo();
+    models = await serveSlowModels();
     firefox = await launchFirefox();
     page = await firefox.browser.newPage();
     page.setDefaultTimeout(0);
@@ -40,6 +58,7 @@ describe.skipIf(reason)(`the demo in Firefox${reason ? ` (skipped: ${reason})` :
   afterAll(async () => {
     await firefox.close();
     await server.close();
+    await models.close();
     expect(errors).toEqual([]);
   });
 
@@ -88,6 +107,46 @@ describe.skipIf(reason)(`the demo in Firefox${reason ? ` (skipped: ${reason})` :
     await click('#chats .chat-title');
     expect(await text('.answer .text')).toBe(branched);
     expect(await focused()).toBe('message');
+    expect(await ask('Spell planet.', 2)).not.toBe('');
+  });
+
+  it('pauses a download, and goes on from there', async () => {
+    models.fault = stallBehindOne;
+    await loadFrom(`${models.origin}/paused.gguf`);
+    // All of the first piece has come, and it is kept when the rest is asked for.
+    await progress(/^Downloading 1.05 MB of 1.45 MB, .+ left, at .+ [kM]B\/s$/);
+    await untilHere(() => models.timesAsked('/paused.gguf')[0] > 0);
+    await click('#pause');
+    await progress(/^Paused: 1 MB of 1.4 MB are here\.$/);
+    expect(await text('#pause')).toBe('Resume');
+    models.fault = () => undefined;
+    await click('#pause');
+    await loadEnded();
+    // What came before the pause was not sent again.
+    expect(models.timesSent('/paused.gguf')).toEqual([1, 1]);
+    await click('#message');
+    expect(await ask('Spell planet.', 1)).toBe('p-l-a-n-e-t');
+  });
+
+  it('keeps nothing of a download that is cancelled', async () => {
+    const kept = await page.evaluate(filesKept);
+    models.fault = stallBehindOne;
+    await loadFrom(`${models.origin}/slow.gguf`);
+    await progress(/^Downloading 1.05 MB of 1.45 MB/);
+    await untilHere(() => models.timesAsked('/slow.gguf')[0] > 0);
+    // Otherwise there would be nothing to delete.
+    expect(await page.evaluate(filesKept)).toBeGreaterThan(kept);
+    await click('#cancel');
+    await loadEnded();
+    models.fault = () => undefined;
+    await click('.bar .opens-gallery');
+    await until(
+      '![...document.querySelectorAll("#kept li")].some((row) => row.textContent.includes("slow.gguf"))',
+    );
+    await page.keyboard.press('Escape');
+    expect(await page.evaluate(filesKept)).toBe(kept);
+    // The model that is there goes on.
+    await click('#message');
     expect(await ask('Spell planet.', 2)).not.toBe('');
   });
 });

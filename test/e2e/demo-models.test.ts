@@ -5,35 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Locator, Page } from 'playwright';
 import { builtFolder } from '../support/builds/built';
-import { chromiumUnavailable, NO_TIMEOUT } from '../support/chromium';
+import { chromiumUnavailable } from '../support/chromium';
 import { openDemo, type DemoPage } from '../support/demo-page';
-import { FaultServer, type Exchange, type Fault } from '../support/fault-server';
+import type { FaultServer } from '../support/fault-server';
+import { filesKept, serveSlowModels, slowModel, stallBehindOne } from '../support/slow-models';
 
 const reason = chromiumUnavailable();
 const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 const FOLDER = path('test/fixtures/models/ternion-tiny-safetensors');
-const MIB = 1 << 20;
-
-/** What a server does that sends a megabyte a second, and falls silent after the first MiB: all of one piece, and nothing of the next. */
-const stallBehindOne = ({ range }: Exchange): Fault =>
-  range && range[0] >= MIB ? { stallAfter: 0 } : { bytesPerSecond: 1e6 };
-
-/** In the scripts of a page and its workers: storage that refuses, as that of some private windows does. */
-const REFUSE_STORAGE = `{
-  const refuse = () => { throw new DOMException('The operation is insecure.', 'SecurityError'); };
-  Object.defineProperty(globalThis, 'localStorage', { get: refuse, configurable: true });
-  IDBFactory.prototype.open = refuse;
-  StorageManager.prototype.getDirectory = async () => refuse();
-}
-`;
-
-/** In the page: how many files the engine has in the private file system. */
-async function filesKept(): Promise<number> {
-  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('ternion-models');
-  let count = 0;
-  for await (const name of folder.keys()) if (name) count++;
-  return count;
-}
 
 describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason})` : ''}`, () => {
   let server: FaultServer;
@@ -58,20 +37,9 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
   const card = (title: string): Locator => gallery().getByRole('article', { name: title });
 
   beforeAll(async () => {
-    // As large as the built-in model, which it is: a piece of 1 MiB, and a rest.
-    const bytes = await readFile(path('public/models/ternion-tiny-i2_s.gguf'));
-    server = await FaultServer.start({
-      '/slow.gguf': { bytes, etag: '"one"' },
-      '/paused.gguf': { bytes, etag: '"one"' },
-    });
+    server = await serveSlowModels();
     const list = [
-      {
-        title: 'Slow Model',
-        goodAt: 'Taking its time.',
-        licence: 'MIT',
-        source: `${server.origin}/slow.gguf`,
-        downloadBytes: bytes.length,
-      },
+      slowModel(server),
       { title: 'No Model', goodAt: 'Nothing.', licence: 'none', source: 'index.html' },
     ];
     const named = [{ ...list[0], title: 'Named Model' }];
@@ -243,41 +211,5 @@ describe.skipIf(reason)(`models of the demo page${reason ? ` (skipped: ${reason}
     await other.locator('#models h3').nth(1).waitFor({ state: 'attached' });
     expect(await other.locator('#models h3').allTextContents()).toEqual(['Ternion Tiny', 'Named Model']);
     await other.close();
-  });
-
-  it('load in a window where nothing can be kept, and are not said to be', async () => {
-    const context = await demo.browser.newContext();
-    context.setDefaultTimeout(NO_TIMEOUT);
-    await context.route('**/*.js', async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: REFUSE_STORAGE + (await response.text()) });
-    });
-    const window = await context.newPage();
-    const errors: string[] = [];
-    window.on('pageerror', (error) => errors.push(error.message));
-    const press = (name: string | RegExp): Promise<void> =>
-      window.getByRole('button', { name, exact: true }).first().click();
-    await window.goto(demo.url);
-    await window.getByRole('button', { name: 'Send' }).and(window.locator(':enabled')).waitFor();
-    await window.getByRole('button', { name: 'Spell' }).or(window.locator('#chips button')).first().click();
-    await window.locator('.answer:not(.busy)').waitFor();
-    await press('Chats');
-    await window.getByText('None is kept yet.').waitFor();
-    await window.keyboard.press('Escape');
-
-    server.fault = stallBehindOne;
-    await press(/^Models:/);
-    await window.getByText('Models are not kept: this browser keeps no files here').waitFor();
-    expect(await window.getByRole('button', { name: 'Keep for good' }).isVisible()).toBe(false);
-    await press('Load Slow Model');
-    await window
-      .locator('#loading-text')
-      .filter({ hasText: /^Downloading .+ of / })
-      .waitFor();
-    await press('Pause');
-    await window.getByText('Nothing of it could be kept here').first().waitFor();
-    await context.close();
-    server.fault = () => undefined;
-    expect(errors).toEqual([]);
   });
 });

@@ -58,6 +58,34 @@ describe.skipIf(reason)(`tokens and shapes on the demo page${reason ? ` (skipped
     await popover().waitFor({ state: 'hidden' });
   });
 
+  it('is read as a toolbar with a button for each token, which says how likely it was', async () => {
+    const snapshot = await row(1).ariaSnapshot();
+    // How likely each was is the adapter's affair, in the last digit.
+    expect(snapshot.replace(/[\d.]+ %/g, 'N %')).toMatchInlineSnapshot(`
+      "- toolbar "Tokens of answer 1":
+        - button "“3”, N %": "3"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“4”, N %": "4"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“5”, N %": "5"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“6”, N %": "6"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“7”, N %": "7"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“8”, N %": "8"
+        - button "“,”, N %": ","
+        - button "space, N %"
+        - button "“9”, N %": "9"
+        - button "“<|eot_id|>”, N %": <|eot_id|>"
+    `);
+  });
+
   it('is one stop of Tab, walked by arrow keys, and gives the focus back', async () => {
     const label = (): Promise<string | null> =>
       page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? null);

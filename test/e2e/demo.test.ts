@@ -105,6 +105,16 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
     expect(await ask('Spell planet.', 2)).toBe('p-l-a-n-e-t');
   });
 
+  it('has the focus in the box, to write on in, when Send was clicked', async () => {
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await box().fill('Spell planet.');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await focused(box());
+    await demo.finished(1);
+    await focused(box());
+    expect(await box().inputValue()).toBe('');
+  });
+
   it('samples when the temperature is raised', async () => {
     await page.getByRole('button', { name: 'New chat' }).click();
     await page.getByRole('slider', { name: 'Temperature' }).fill('1.5');

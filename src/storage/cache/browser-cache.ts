@@ -2,6 +2,7 @@
 
 import { NoCache, type Cache } from './cache';
 import { webLocks } from './locks';
+import { notWritable } from './open-for-download';
 import { canWriteOpfs, openOpfsFolder } from './opfs';
 
 /** The cache of this origin, or why there is none. On a page it can be listed and deleted from, but not added to. */
@@ -11,7 +12,11 @@ export async function openBrowserCache(): Promise<Cache | NoCache> {
   try {
     return { folder: await openOpfsFolder(), locks };
   } catch (error) {
-    return new NoCache(`this browser keeps no files here: ${(error as Error).message}`);
+    const { name, message } = error as Error;
+    // Not even the folder could be made.
+    if (name === 'QuotaExceededError') return notWritable(error);
+    // Browsers write a sentence, and this is a part of one.
+    return new NoCache(`this browser keeps no files here: ${message.replace(/\.$/, '')}`);
   }
 }
 

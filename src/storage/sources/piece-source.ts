@@ -100,20 +100,30 @@ export class PieceSource implements ByteSource, DownloadHost {
    * the hash is not the expected one, and as `read` does.
    */
   async finish(signal?: AbortSignal): Promise<void> {
-    const { disk, hash } = this.parts;
+    const { hash } = this.parts;
     this.#prefetching = true;
     this.#moveTo(this.#count);
     this.#download?.prefetch(this.#keeps ? 0 : (hash?.next ?? this.#count), this.#count);
     for (let index = 0; this.#keeps && index < this.#count; index++)
       await this.#download?.need(index, signal);
-    if (!hash) return;
-    while (hash.next < this.#count) {
+    while (hash && hash.next < this.#count) {
       throwIfAborted(signal);
       await this.#download?.need(hash.next, signal);
       await untilAborted(this.#hashOn(), signal);
     }
-    const sha256 = hash.check();
-    if (this.#keeps) await disk?.verified(sha256);
+    const sha256 = hash?.check();
+    if (this.#keeps) await this.#vouch(sha256);
+  }
+
+  /** Makes safe what is on disk. If there is no room to say so, the bytes are here all the same. */
+  async #vouch(sha256: string | undefined): Promise<void> {
+    const { disk } = this.parts;
+    try {
+      disk?.checkpoint();
+      if (sha256 !== undefined) await disk?.verified(sha256);
+    } catch (error) {
+      this.#diskFailure = error as Error;
+    }
   }
 
   /** Ends the download. What came is kept, where there is a disk for it. */

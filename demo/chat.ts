@@ -117,8 +117,8 @@ export class Chat {
     const control = new AbortController();
     this.#answering = control;
     this.events.asked();
-    this.#updateControls();
     const answer = this.#view.addTurn(question);
+    this.#updateControls();
     answer.begin(beginning);
     try {
       for await (const chunk of ask(control.signal)) answer.add(chunk);

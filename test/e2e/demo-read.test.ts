@@ -98,7 +98,7 @@ describe.skipIf(reason)(`the demo${reason ? ` (skipped: ${reason})` : ''}`, () =
           - log "Conversation":
             - heading "You" [level=2]
             - paragraph: Count from 3 to 9.
-            - button "Edit"
+            - button "Edit" [disabled]
             - article "Answer 1":
               - heading "Answer 1" [level=2]
               - paragraph: WORDS

@@ -33,6 +33,7 @@ const SLOW = [
   'gpu/shader',
   'e2e/storage',
   'e2e/demo-models',
+  'e2e/demo-storage',
   'e2e/recovery',
   'e2e/policies',
   'e2e/shared',

@@ -71,6 +71,8 @@ export function splitScript(chunks: readonly ScriptChunk[]): SplitScript {
     parts: new Map(
       parts.map((part) => {
         const needs = [...behind(part, chunks)].filter((each) => parts.includes(each));
+        // Neither would begin: as modules they could.
+        if (needs.includes(part)) throw new Error(`${part.fileName} is imported by what it imports`);
         return [part.fileName, { code: definitionOf(part), needs: needs.map(({ fileName }) => fileName) }];
       }),
     ),

@@ -134,6 +134,22 @@ it('a script in one chunk stays as it is', () => {
   expect(splitScript([chunk])).toEqual({ code: chunk.code, parts: new Map() });
 });
 
+it('a script or a part that is imported by what it imports is refused: neither could begin', () => {
+  const circle = (main: string, isEntry: boolean): ScriptChunk[] => [
+    { fileName: 'main.js', isEntry: true, code: main },
+    {
+      fileName: 'a.js',
+      isEntry: false,
+      code: `import{b}from"./${isEntry ? 'main' : 'b'}.js";var a=1;export{a};`,
+    },
+    { fileName: 'b.js', isEntry: false, code: 'import{a}from"./a.js";var b=1;export{b};' },
+  ];
+  expect(() => splitScript(circle('import{a}from"./a.js";var b=1;export{b};', true))).toThrow(
+    /main\.js is imported/,
+  );
+  expect(() => splitScript(circle('import("./a.js");', false))).toThrow(/a\.js is imported/);
+});
+
 it.each([
   ['a default import', 'import e from"./main.js";'],
   ['a namespace', 'import*as e from"./main.js";'],

@@ -1,8 +1,7 @@
 // The cache that this browser has for this origin.
 
-import { NoCache, type Cache } from './cache';
+import { NoCache, notWritable, type Cache } from './cache';
 import { webLocks } from './locks';
-import { notWritable } from './open-for-download';
 import { canWriteOpfs, openOpfsFolder } from './opfs';
 
 /** The cache of this origin, or why there is none. On a page it can be listed and deleted from, but not added to. */

@@ -15,6 +15,13 @@ export class NoCache {
   constructor(readonly reason: string) {}
 }
 
+/** What it means that a file could not be written because of `error`. */
+export function notWritable(error: unknown): NoCache {
+  const { name, message } = error as Error;
+  if (name === 'QuotaExceededError') return new NoCache('the storage of this site is full');
+  return new NoCache(`the cache could not be written: ${message}`);
+}
+
 /** The name under which the file at `url` is cached: 32 hexadecimal digits. */
 export async function keyOf(url: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(url));

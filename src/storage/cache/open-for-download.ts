@@ -1,6 +1,6 @@
 // Opens a file of the cache that is to be downloaded into it, if there is room and it can be written.
 
-import { NoCache } from './cache';
+import { NoCache, notWritable } from './cache';
 import type { CacheFolder } from './cache-folder';
 import { CachedFile } from './cached-file';
 import { bytesOf, type CacheEntry, type CacheHeader } from './journal';
@@ -30,11 +30,4 @@ function noRoom(needed: number, free: number): NoCache {
   return new NoCache(
     `the file takes ${megabytes(needed)} of storage and the browser has ${megabytes(Math.max(0, free))} free`,
   );
-}
-
-/** What it means that a file could not be written because of `error`. */
-export function notWritable(error: unknown): NoCache {
-  const { name, message } = error as Error;
-  if (name === 'QuotaExceededError') return new NoCache('the storage of this site is full');
-  return new NoCache(`the cache could not be written: ${message}`);
 }

@@ -2,11 +2,10 @@
 
 import { TernionError } from '../../errors';
 import type { ByteSource } from '../../files/byte-source';
-import { NoCache, type Cache } from '../cache/cache';
+import { NoCache, notWritable, type Cache } from '../cache/cache';
 import type { CachedFile } from '../cache/cached-file';
 import { removeEntry } from '../cache/entries';
 import type { CacheEntry } from '../cache/journal';
-import { notWritable } from '../cache/open-for-download';
 import type { ProgressSender } from '../cache/progress-channel';
 import type { OpenedFile, SourceInfo } from './opened-file';
 import type { PieceSource } from './piece-source';

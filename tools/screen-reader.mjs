@@ -4,7 +4,7 @@
 // and Mesa's Vulkan drivers; no sound is needed, Orca's own log says what it would say.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process, { argv, env, execPath } from 'node:process';
@@ -20,18 +20,37 @@ const SPEAKING_MS = 2500;
 /** What a model takes on a program on the CPU, at most, ms. */
 const ANSWERING_MS = 20_000;
 
+const programs = [];
+
 /** Starts a program that ends with this one. */
 function started(command, args, options = {}) {
-  const child = spawn(command, args, { stdio: 'ignore', ...options });
-  process.on('exit', () => child.kill());
-  return child;
+  const program = spawn(command, args, { stdio: 'ignore', ...options });
+  programs.push(program);
 }
 
-/** What Orca has said, in the order in which it did. */
-function spoken(log) {
-  if (!existsSync(log)) return [];
-  const lines = readFileSync(log, 'utf8').matchAll(/SPEECH OUTPUT: (?:'(.*)'|"(.*)")\{/g);
-  return [...lines].map(([, single, double]) => (single ?? double).trim());
+/** Ends them: Node would wait for them. */
+async function endPrograms() {
+  for (const program of programs) program.kill();
+  // Orca writes the rest of its log.
+  await setTimeout(2000);
+}
+
+/** The time of day as Orca's log has it. */
+function timeOf(date) {
+  const part = (number, digits = 2) => String(number).padStart(digits, '0');
+  return `${part(date.getHours())}:${part(date.getMinutes())}:${part(date.getSeconds())}.${part(date.getMilliseconds(), 3)}`;
+}
+
+/** Prints each step with what Orca said until the next one. */
+function report(steps, log) {
+  const said = [...readFileSync(log, 'utf8').matchAll(/^(\S+) - SPEECH OUTPUT: (?:'(.*)'|"(.*)")\{/gm)].map(
+    ([, at, single, double]) => ({ at, text: (single ?? double).trim() }),
+  );
+  for (const [i, { at, what }] of steps.entries()) {
+    console.log(`\n${what}`);
+    const until = steps[i + 1]?.at ?? '~';
+    for (const { at: when, text } of said) if (when >= at && when < until) console.log(`    ${text}`);
+  }
 }
 
 /** The screen, and a bus of its own for what programs say of their windows; the rest happens in there. */
@@ -43,6 +62,7 @@ async function aroundBus() {
     env: { ...env, DISPLAY },
   });
   process.exitCode = await new Promise((resolve) => within.on('exit', resolve));
+  await endPrograms();
 }
 
 async function withinBus() {
@@ -73,27 +93,26 @@ async function withinBus() {
     },
     env: { ...around, VK_DRIVER_FILES: driverManifest('lavapipe') },
   });
+  const steps = [];
   try {
     const [page] = await browser.pages();
     await page.setViewport(null);
-    await read(page, server.resolvedUrls.local[0], log);
+    await read(page, server.resolvedUrls.local[0], steps);
   } finally {
     await browser.close();
     await server.close();
+    await endPrograms();
+    report(steps, log);
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** Goes through the demo, and prints what is said of each step. */
-async function read(page, url, log) {
-  let told = spoken(log).length;
+/** Goes through the demo, and notes when each step began. */
+async function read(page, url, steps) {
   const step = async (what, run, ms = SPEAKING_MS) => {
+    steps.push({ what, at: timeOf(new Date()) });
     await run();
     await setTimeout(ms);
-    const said = spoken(log);
-    console.log(`\n${what}`);
-    for (const line of said.slice(told)) console.log(`    ${line}`);
-    told = said.length;
   };
   const press = (key, ms) =>
     step(`[${key}]`, () => execFileSync('xdotool', ['key', '--clearmodifiers', key]), ms);

@@ -1,6 +1,7 @@
 // The one mechanism for WGSL variants and shared pieces: imports, conditions, constants, and bounded unrolling. Shaders are
 // WESL (https://wesl-lang.dev); all that needs its grammar is done when the package is built (tools/vite/shaders.ts).
 
+import { hexOf } from '../storage/hashing/hex';
 import {
   expandShader,
   type ShaderConditions,
@@ -31,7 +32,7 @@ const templates = Object.fromEntries(
 export async function shadersHash(): Promise<string> {
   const text = JSON.stringify([version, templates]);
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(digest));
 }
 
 /**

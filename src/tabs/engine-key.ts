@@ -1,6 +1,7 @@
 // Which engines are one and the same for the tabs of an origin: those of a model at an address, loaded in the same way.
 
 import type { CloneableOptions } from '../plan/load-options';
+import { hexOf } from '../storage/hashing/hex';
 
 /** What decides how a model is computed, or whether it is the right one. How it is fetched and what is logged does not. */
 type Deciding = Pick<
@@ -35,8 +36,7 @@ export async function engineKey(address: string, options: Deciding, version: str
     templateOptions,
   ];
   const text = new TextEncoder().encode(JSON.stringify(parts, inOrder));
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', text)));
 }
 
 /** For `JSON.stringify`: the fields of an object in the order of their names. */

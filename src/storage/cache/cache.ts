@@ -1,5 +1,6 @@
 // The cache of downloaded files, shared by all tabs of an origin.
 
+import { hexOf } from '../hashing/hex';
 import type { CacheFolder } from './cache-folder';
 import type { Locks } from './locks';
 
@@ -25,7 +26,7 @@ export function notWritable(error: unknown): NoCache {
 /** The name under which the file at `url` is cached: 32 hexadecimal digits. */
 export async function keyOf(url: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(url));
-  return [...new Uint8Array(digest, 0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(digest, 0, 16));
 }
 
 /** The lock of a cached file: shared to read it once it is complete, exclusive to add to it or delete it. */

@@ -2,6 +2,7 @@
 
 import { compiledOr } from './compiled-or';
 import type { Hasher } from './hasher';
+import { hexOf } from './hex';
 
 /** Begins a SHA-256. */
 export function createSha256(): Promise<Hasher> {
@@ -21,6 +22,5 @@ export function canHashAtOnce(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffe
 
 /** The SHA-256 in hexadecimal, computed by the browser beside this thread. */
 export async function sha256OfAll(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 }
